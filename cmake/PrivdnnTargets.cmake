@@ -1,0 +1,46 @@
+# Flags common to everything that is compiled here. No -march: vector kernels carry their own flags and are chosen at run time.
+add_library(privdnn_flags INTERFACE)
+target_compile_options(privdnn_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports false positives of these inside optimised standard-library code (GCC bugs 105329, 105562).
+  target_compile_options(privdnn_flags INTERFACE -Wno-restrict -Wno-error=maybe-uninitialized -Wno-error=stringop-overflow -Wno-error=array-bounds)
+endif()
+if(PRIVDNN_SANITIZE)
+  add_compile_options(-fsanitize=${PRIVDNN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${PRIVDNN_SANITIZE})
+endif()
+if(PRIVDNN_BUILD_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+# privdnn_module(NAME SOURCES a.cc ... DEPENDS targets ...): a static library of the chain, privdnn::NAME.
+function(privdnn_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(privdnn_${name} STATIC ${ARG_SOURCES})
+  add_library(privdnn::${name} ALIAS privdnn_${name})
+  target_include_directories(privdnn_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(privdnn_${name} PUBLIC ${ARG_DEPENDS} PRIVATE privdnn_flags)
+endfunction()
+
+# Tests that need neither LibTorch nor gRPC also run under the sanitizers: target `sanitizer_tests`, label `sanitize`.
+add_custom_target(sanitizer_tests)
+
+# privdnn_test(NAME SOURCES a_test.cc ... DEPENDS targets ... [SANITIZE]): one GoogleTest program, one ctest entry.
+function(privdnn_test name)
+  if(NOT PRIVDNN_BUILD_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "SANITIZE" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} privdnn_flags GTest::gmock GTest::gtest GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_SANITIZE)
+    set_tests_properties(${name} PROPERTIES LABELS sanitize)
+    add_dependencies(sanitizer_tests ${name})
+  endif()
+endfunction()

@@ -1,0 +1,16 @@
+// What this processor can do, and how much memory this process has used.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace privdnn {
+
+// AVX-512 F, DQ, VL and IFMA, with the operating system saving their registers.
+bool CpuHasAvx512Ifma();
+// "Intel(R) Xeon(R) Processor" or "unknown".
+std::string CpuModelName();
+// The largest resident set of this process so far, in bytes.
+uint64_t PeakRssBytes();
+
+}  // namespace privdnn

@@ -1,0 +1,140 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+namespace privdnn {
+namespace {
+
+std::string ErrnoText() { return std::generic_category().message(errno); }
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+absl::StatusOr<uint64_t> RegularFileSize(int fd, const std::filesystem::path& path) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return NotFound("{}: {}", path.string(), ErrnoText());
+  if (!S_ISREG(info.st_mode)) return InvalidArgument("{}: not a regular file", path.string());
+  return static_cast<uint64_t>(info.st_size);
+}
+
+template <typename Container>
+absl::StatusOr<Container> ReadWhole(const std::filesystem::path& path, uint64_t max_bytes) {
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return NotFound("{}: {}", path.string(), ErrnoText());
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(fd.get(), path));
+  if (size > max_bytes) {
+    return InvalidArgument("{}: {} bytes, more than the {} allowed", path.string(), size, max_bytes);
+  }
+  Container data(size, 0);
+  uint64_t done = 0;
+  while (done < size) {
+    const ssize_t n = ::read(fd.get(), data.data() + done, size - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return DataLoss("{}: read {} of {} bytes: {}", path.string(), done, size, n < 0 ? ErrnoText() : "end of file");
+    done += static_cast<uint64_t>(n);
+  }
+  return data;
+}
+
+}  // namespace
+
+absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_bytes) {
+  return ReadWhole<Bytes>(path, max_bytes);
+}
+absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes) {
+  return ReadWhole<std::string>(path, max_bytes);
+}
+
+absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode) {
+  std::error_code ec;
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ec);
+  if (ec) return FailedPrecondition("{}: {}", path.parent_path().string(), ec.message());
+  const std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());
+  {
+    const FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    if (fd.get() < 0) return FailedPrecondition("{}: {}", temporary, ErrnoText());
+    uint64_t done = 0;
+    while (done < data.size()) {
+      const ssize_t n = ::write(fd.get(), data.data() + done, data.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) {
+        const std::string why = ErrnoText();
+        ::unlink(temporary.c_str());
+        return FailedPrecondition("{}: {}", temporary, why);
+      }
+      done += static_cast<uint64_t>(n);
+    }
+    if (::fsync(fd.get()) != 0) {
+      const std::string why = ErrnoText();
+      ::unlink(temporary.c_str());
+      return FailedPrecondition("{}: {}", temporary, why);
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const std::string why = ErrnoText();
+    ::unlink(temporary.c_str());
+    return FailedPrecondition("{}: {}", path.string(), why);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode) {
+  return WriteFile(path, AsBytes(text), mode);
+}
+
+absl::StatusOr<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return NotFound("{}: {}", path.string(), ErrnoText());
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(fd.get(), path));
+  if (size == 0) return InvalidArgument("{}: empty file", path.string());
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (data == MAP_FAILED) return FailedPrecondition("{}: {}", path.string(), ErrnoText());
+  return MappedFile(static_cast<const uint8_t*>(data), size);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<uint8_t*>(data_), size_);
+}
+void MappedFile::DropResidentPages() const { ::madvise(const_cast<uint8_t*>(data_), size_, MADV_DONTNEED); }
+
+absl::StatusOr<TemporaryDirectory> TemporaryDirectory::Create() {
+  std::string name = (std::filesystem::temp_directory_path() / "privdnn.XXXXXX").string();
+  if (!::mkdtemp(name.data())) return FailedPrecondition("{}: {}", name, ErrnoText());
+  return TemporaryDirectory(name);
+}
+TemporaryDirectory::TemporaryDirectory(TemporaryDirectory&& other) noexcept : path_(std::move(other.path_)) {
+  other.path_.clear();
+}
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;  // nothing to be done about a file that will not go
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace privdnn

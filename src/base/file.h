@@ -1,0 +1,53 @@
+// Whole files, read with a bound, written so that a reader sees the old content or the new and never half of it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+namespace privdnn {
+
+// An error that names the file if it is missing, unreadable or larger than `max_bytes`.
+absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_bytes);
+absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes);
+
+// Writes beside the target, syncs, then renames over it. `mode` is the file's permissions (0600 for secrets).
+absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode = 0644);
+absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode = 0644);
+
+// A read-only memory mapping of a whole file; unmapped when it goes.
+class MappedFile {
+ public:
+  static absl::StatusOr<MappedFile> Open(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+  std::span<const uint8_t> bytes() const { return {data_, size_}; }
+  // Tells the kernel that the pages are not needed now; they are read again from the file when touched.
+  void DropResidentPages() const;
+
+ private:
+  MappedFile(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// A directory under the system's temporary directory, removed with its contents when this goes.
+class TemporaryDirectory {
+ public:
+  static absl::StatusOr<TemporaryDirectory> Create();
+  TemporaryDirectory(TemporaryDirectory&& other) noexcept;
+  TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
+  ~TemporaryDirectory();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit TemporaryDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+}  // namespace privdnn

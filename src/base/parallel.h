@@ -1,0 +1,12 @@
+// Parallel loops on oneTBB.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace privdnn {
+
+// Calls body(i) for i in [0, count) on up to `threads` threads (at least 1; 1 runs here, in order).
+void ParallelFor(size_t count, int threads, const std::function<void(size_t)>& body);
+
+}  // namespace privdnn

@@ -1,0 +1,43 @@
+#include "base/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+
+namespace privdnn {
+
+std::string FormatDuration(double seconds) {
+  const auto s = static_cast<uint64_t>(std::llround(seconds < 0 ? 0 : seconds));
+  if (s >= 3600) return fmt::format("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{:02}:{:02}", s / 60, s % 60);
+}
+
+ProgressBar::ProgressBar(std::string label)
+    : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), start_(std::chrono::steady_clock::now()) {}
+
+ProgressBar::~ProgressBar() {
+  if (drawn_) std::fputc('\n', stderr);
+}
+
+void ProgressBar::Update(uint64_t done, uint64_t total, const std::string& note) {
+  if (!terminal_ || total == 0) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (drawn_ && done < total && now - last_ < std::chrono::milliseconds(100)) return;
+  last_ = now;
+  drawn_ = true;
+  const double fraction = static_cast<double>(done) / static_cast<double>(total);
+  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  constexpr int kWidth = 30;
+  const int filled = static_cast<int>(fraction * kWidth);
+  std::string bar(static_cast<size_t>(filled), '=');
+  if (filled < kWidth) bar += '>';
+  bar.resize(kWidth, ' ');
+  const std::string left = done > 0 && done < total ? FormatDuration(elapsed * (1 - fraction) / fraction) + " left"
+                                                    : FormatDuration(elapsed);
+  fmt::print(stderr, "\r\033[K{}  [{}] {:3.0f}%  {}  {}", label_, bar, 100 * fraction, left, note);
+  std::fflush(stderr);
+}
+
+}  // namespace privdnn

@@ -1,0 +1,36 @@
+// The one progress bar. Libraries report through a ProgressFn; only programs draw.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace privdnn {
+
+// Called now and then with work done, work in all, and a short text ("loss 0.031"). Returning false asks the work to
+// stop in order; it then returns absl::CancelledError.
+using ProgressFn = std::function<bool(uint64_t done, uint64_t total, const std::string& note)>;
+
+// Draws "label  [=====>    ] 52%  00:41 left  loss 0.031" on stderr, at most ten times a second and only if stderr is a
+// terminal. The destructor ends the line.
+class ProgressBar {
+ public:
+  explicit ProgressBar(std::string label);
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  ~ProgressBar();
+  void Update(uint64_t done, uint64_t total, const std::string& note = "");
+
+ private:
+  std::string label_;
+  bool terminal_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point last_;
+};
+
+// "01:07:30" or "00:41".
+std::string FormatDuration(double seconds);
+
+}  // namespace privdnn

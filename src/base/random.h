@@ -1,0 +1,45 @@
+// Randomness. Secrets come from the operating system's generator through OpenSSL's private DRBG; tests and experiments
+// that must repeat pass a DeterministicRandom instead.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace privdnn {
+
+// A source of uniform bytes. Implementations need not be thread-safe; use one a thread.
+class RandomSource {
+ public:
+  virtual ~RandomSource() = default;
+  virtual void Fill(std::span<uint8_t> out) = 0;
+  void Fill(std::span<uint64_t> out) {
+    Fill(std::span<uint8_t>(reinterpret_cast<uint8_t*>(out.data()), out.size_bytes()));
+  }
+};
+
+// OpenSSL's RAND_priv_bytes: AES-256 CTR DRBG (NIST SP 800-90A), seeded by the system. Stateless and thread-safe.
+// Ends the process if the generator fails, since going on without randomness would publish secrets.
+class SystemRandom final : public RandomSource {
+ public:
+  using RandomSource::Fill;
+  void Fill(std::span<uint8_t> out) override;
+};
+
+// SHAKE128("privdnn/v1/test-random" || seed || counter): the same bytes for the same seed. Never for secrets in use.
+class DeterministicRandom final : public RandomSource {
+ public:
+  explicit DeterministicRandom(uint64_t seed) : seed_(seed) {}
+  using RandomSource::Fill;
+  void Fill(std::span<uint8_t> out) override;
+
+ private:
+  uint64_t seed_;
+  uint64_t counter_ = 0;
+};
+
+// SHAKE128 of the concatenated parts; fills all of `out`.
+void Shake128(std::span<const std::span<const uint8_t>> parts, std::span<uint8_t> out);
+std::array<uint8_t, 32> Sha256(std::span<const uint8_t> data);
+
+}  // namespace privdnn
