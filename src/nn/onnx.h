@@ -1,0 +1,24 @@
+// ONNX in and out (operator sets 9 to 17 in, 13 out), without LibTorch.
+#pragma once
+
+#include <filesystem>
+#include <span>
+
+#include "base/bytes.h"
+#include "nn/graph.h"
+
+namespace privdnn::nn {
+
+// Largest model file accepted, bytes.
+inline constexpr uint64_t kMaxModelBytes = uint64_t{1} << 30;
+
+// Parses and checks a model. `what` names it in errors. An unsupported operator or attribute is an error that names the
+// node and the operator: "model.onnx: node 'Conv_3': operator 'Erf' is not supported (supported: Add, ...)".
+absl::StatusOr<Graph> ImportOnnx(std::span<const uint8_t> model, const std::string& what);
+absl::StatusOr<Graph> LoadOnnx(const std::filesystem::path& path);
+
+// Deterministic: the same graph gives the same bytes.
+Bytes ExportOnnx(const Graph& graph);
+absl::Status SaveOnnx(const Graph& graph, const std::filesystem::path& path);
+
+}  // namespace privdnn::nn
