@@ -1,0 +1,100 @@
+# A front door to CMake and its presets: `make help` lists what it does. Variables to set on the command line:
+#   JOBS=4            parallel compilations and tests
+#   SETUP=no          do not look after packages (systems other than Debian 12)
+#   FUZZ_SECONDS=600  how long `make fuzz` runs each target
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# As many jobs as there are cores, but a unit that includes LibTorch takes 1.2 GB to compile: 1.5 GiB for each job.
+JOBS := $(or $(JOBS),$(shell awk -v cores="$$(nproc)" -v limit="$$(cat /sys/fs/cgroup/memory.max 2>/dev/null)" \
+  '/^MemAvailable:/ {free = $$2} \
+   END {if (limit ~ /^[0-9]+$$/ && limit / 1024 < free) free = limit / 1024; \
+        jobs = int(free / 1572864); if (jobs > cores) jobs = cores; print jobs < 1 ? 1 : jobs}' /proc/meminfo))
+FUZZ_SECONDS ?= 60
+CTEST := ctest --no-tests=error -j $(JOBS)
+
+# Set up again only when the list of packages may have changed.
+ifeq ($(SETUP),no)
+setup_stamp :=
+tools_stamp :=
+else
+setup_hash := $(firstword $(shell sha256sum scripts/setup.sh))
+setup_stamp := build/.setup-$(setup_hash)
+tools_stamp := build/.setup-tools-$(setup_hash)
+endif
+
+.PHONY: build
+build: build/release/build.ninja  ## build the program, build/release/privdnn (the default)
+	@cmake --build --preset release -j $(JOBS) --target privdnn
+
+.PHONY: demo
+demo: build  ## private inference from end to end on a small model; the figures go to build/demo.json
+	@build/release/privdnn demo --out build/demo.json
+
+.PHONY: test
+test: build/release/build.ninja build/asan-ubsan/build.ninja  ## build and run every test, some also under sanitizers
+	@cmake --build --preset release -j $(JOBS)
+	@cmake --build --preset asan-ubsan -j $(JOBS)
+	@$(CTEST) --preset asan-ubsan
+	@$(CTEST) --preset release
+
+.PHONY: format
+format: $(tools_stamp)  ## lay out the C++ files with clang-format
+	@scripts/check-format.sh --fix
+
+# clang 14 cannot compile LibTorch's headers as C++20, so units that include them are left out. The rest must find the
+# headers that the build generates: ninja knows which files those are.
+.PHONY: lint
+lint: $(tools_stamp) build/dev/build.ninja  ## check layout, C++ (clang-tidy) and shell scripts
+	@scripts/check-format.sh
+	@shellcheck scripts/*.sh .ci/run
+	@generated=$$(ninja -C build/dev -t targets all | sed -n 's/^\([^:]*\.h\): CUSTOM_COMMAND$$/\1/p'); \
+	 if [[ -n $$generated ]]; then ninja --quiet -C build/dev -j $(JOBS) $$generated; fi
+	@mapfile -t files < <(find src apps tests -name '*.cc' -print0 | sort -z \
+	   | xargs -0 grep -LE '^#include [<"](torch|ATen|c10)/'); \
+	 run-clang-tidy -quiet -p build/dev -j $(JOBS) -extra-arg=-Wno-unknown-warning-option \
+	   "$${files[@]/#/^$(CURDIR)/}"
+
+# A target is a program in build/fuzz/fuzz. What it has found so far is kept in build/fuzz/corpus; fuzz/corpus/TARGET
+# seeds it.
+.PHONY: fuzz
+fuzz: $(tools_stamp) build/fuzz/build.ninja  ## build the fuzz targets and run each for FUZZ_SECONDS
+	@cmake --build --preset fuzz -j $(JOBS)
+	@mapfile -t targets < <(find build/fuzz/fuzz -maxdepth 1 -type f -executable | sort); \
+	 if [[ $${#targets[@]} -eq 0 ]]; then echo 'no fuzz target was built' >&2; exit 1; fi; \
+	 for target in "$${targets[@]}"; do \
+	   name=$${target##*/}; seeds=fuzz/corpus/$$name; \
+	   mkdir -p build/fuzz/corpus/$$name build/fuzz/crashes; \
+	   echo "== $$name, $(FUZZ_SECONDS) s"; \
+	   $$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=build/fuzz/crashes/$$name- \
+	     build/fuzz/corpus/$$name $$(if [[ -d $$seeds ]]; then echo $$seeds; fi); \
+	 done
+
+.PHONY: clean
+clean:  ## remove everything that was built
+	@rm -rf build
+
+.PHONY: help
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 10
+
+# Ninja runs CMake again by itself when a CMake file changes; only a changed preset needs this.
+build/%/build.ninja: CMakePresets.json | $(setup_stamp)
+	@cmake --preset $*
+	@touch -c $@
+
+# The stamp of an older list goes when a newer one is written.
+ifneq ($(SETUP),no)
+$(tools_stamp):
+	@scripts/setup.sh --tools
+	@mkdir -p build && rm -f build/.setup-tools-* && touch $@
+
+$(setup_stamp):
+	@scripts/setup.sh
+	@mkdir -p build && find build -maxdepth 1 -name '.setup-*' ! -name '.setup-tools-*' -delete && touch $@
+endif
+
+.PRECIOUS: build/%/build.ninja
