@@ -1,8 +1,8 @@
 include_guard(GLOBAL)
 
-# privdnn_embed_assets(TARGET NAME_PREFIX file ...): a static library TARGET that holds the files' bytes in .rodata, each
-# aligned to 16 bytes, so that a program carries them wherever it goes. NAME_PREFIX, a lower-case C identifier, names the
-# namespace and the header. After
+# privdnn_embed_assets(TARGET NAME_PREFIX file ...): a static library TARGET that holds the files' bytes in .rodata,
+# each aligned to 16 bytes, so that a program carries them wherever it goes. NAME_PREFIX, a lower-case C identifier,
+# names the namespace and the header. After
 #
 #   privdnn_embed_assets(privdnn_lenet5_assets lenet5 model.onnx images.bin)
 #
@@ -11,8 +11,9 @@ include_guard(GLOBAL)
 #   #include "embedded/lenet5.h"
 #   std::span<const std::uint8_t> model = privdnn::lenet5::EmbeddedFile("model.onnx");
 #
-# A file is known by its name without directories. A relative path is relative to the calling CMakeLists.txt; a file that
-# a custom command of the same directory writes may be embedded too. The library is built again when a file changes.
+# A file is known by its name without directories. A relative path is relative to the calling CMakeLists.txt; a file
+# that a custom command of the same directory writes may be embedded too. The library is built again when a file
+# changes.
 function(privdnn_embed_assets target prefix)
   if(NOT prefix MATCHES "^[a-z][a-z0-9_]*$")
     message(FATAL_ERROR "privdnn_embed_assets: NAME_PREFIX '${prefix}' is not a lower-case C identifier")
@@ -93,8 +94,8 @@ ${objects}
 
 namespace privdnn::${prefix} {
 
-// The bytes of an embedded file: in read-only memory, aligned to 16 bytes, valid as long as the program runs. A name that
-// is not embedded gives a span whose data() is null, which no embedded file has, not even an empty one.
+// The bytes of an embedded file: in read-only memory, aligned to 16 bytes, valid as long as the program runs. A name
+// that is not embedded gives a span whose data() is null, which no embedded file has, not even an empty one.
 std::span<const std::uint8_t> EmbeddedFile(std::string_view name);
 
 // The names of all embedded files, in the order in which the build lists them.
