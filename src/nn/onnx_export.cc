@@ -1,0 +1,160 @@
+#include <onnx/onnx_pb.h>
+
+#include <set>
+
+#include "base/file.h"
+#include "nn/onnx.h"
+#include "nn/onnx_tensor.h"
+
+namespace privdnn::nn {
+namespace {
+
+constexpr int64_t kIrVersion = 7;  // the one that came with operator set 13 (ONNX 1.8)
+constexpr int64_t kOpset = 13;
+constexpr const char* kBatch = "N";
+
+void SetAttribute(onnx::NodeProto& node, const std::string& name, int64_t value) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::INT);
+  attribute.set_i(value);
+}
+
+void SetAttribute(onnx::NodeProto& node, const std::string& name, float value) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::FLOAT);
+  attribute.set_f(value);
+}
+
+template <size_t n>
+void SetAttribute(onnx::NodeProto& node, const std::string& name, const std::array<int64_t, n>& values) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::INTS);
+  for (const int64_t v : values) attribute.add_ints(v);
+}
+
+void SetWindow(onnx::NodeProto& node, const Window& window) {
+  SetAttribute(node, "kernel_shape", window.kernel);
+  SetAttribute(node, "strides", window.strides);
+  SetAttribute(node, "pads", window.pads);
+}
+
+class Exporter {
+ public:
+  explicit Exporter(const Graph& graph) : graph_(graph) {
+    for (const auto& [name, tensor] : graph.initializers) names_.insert(name);
+    for (const ValueInfo& input : graph.inputs) names_.insert(input.name);
+    for (const Node& node : graph.nodes) names_.insert(node.output);
+  }
+
+  onnx::ModelProto Export() {
+    onnx::ModelProto model;
+    model.set_ir_version(kIrVersion);
+    model.set_producer_name("privdnn");
+    onnx::OperatorSetIdProto& opset = *model.add_opset_import();
+    opset.set_domain("");
+    opset.set_version(kOpset);
+    proto_ = model.mutable_graph();
+    proto_->set_name(graph_.name);
+    for (const ValueInfo& input : graph_.inputs) WriteValue(input, *proto_->add_input());
+    for (const ValueInfo& output : graph_.outputs) WriteValue(output, *proto_->add_output());
+    for (const auto& [name, tensor] : graph_.initializers) WriteTensor(name, tensor, *proto_->add_initializer());
+    for (const Node& node : graph_.nodes) WriteNode(node);
+    return model;
+  }
+
+ private:
+  static void WriteValue(const ValueInfo& value, onnx::ValueInfoProto& proto) {
+    proto.set_name(value.name);
+    onnx::TypeProto::Tensor& type = *proto.mutable_type()->mutable_tensor_type();
+    type.set_elem_type(onnx::TensorProto::FLOAT);
+    type.mutable_shape();
+    for (const int64_t d : value.shape) {
+      auto& dim = *type.mutable_shape()->add_dim();
+      if (d < 0) {
+        dim.set_dim_param(kBatch);
+      } else {
+        dim.set_dim_value(d);
+      }
+    }
+  }
+
+  void WriteNode(const Node& node) {
+    onnx::NodeProto& proto = *proto_->add_node();
+    proto.set_name(node.name);
+    proto.set_op_type(std::holds_alternative<Square>(node.op) ? "Mul" : OpName(node.op));
+    for (const std::string& input : node.inputs) proto.add_input(input);
+    proto.add_output(node.output);
+    std::visit([&](const auto& op) { WriteOp(node, op, proto); }, node.op);
+  }
+
+  template <typename T>  // operators without attributes
+  void WriteOp(const Node&, const T&, onnx::NodeProto&) {}
+  void WriteOp(const Node&, const Conv& conv, onnx::NodeProto& proto) {
+    SetWindow(proto, conv.window);
+    SetAttribute(proto, "dilations", std::array<int64_t, 2>{1, 1});
+    SetAttribute(proto, "group", conv.groups);
+  }
+  void WriteOp(const Node&, const BatchNormalization& norm, onnx::NodeProto& proto) {
+    SetAttribute(proto, "epsilon", norm.epsilon);
+  }
+  void WriteOp(const Node&, const AveragePool& pool, onnx::NodeProto& proto) {
+    SetWindow(proto, pool.window);
+    SetAttribute(proto, "count_include_pad", static_cast<int64_t>(pool.count_include_pad));
+  }
+  void WriteOp(const Node&, const MaxPool& pool, onnx::NodeProto& proto) { SetWindow(proto, pool.window); }
+  void WriteOp(const Node& node, const Square&, onnx::NodeProto& proto) { proto.add_input(node.inputs[0]); }
+  void WriteOp(const Node&, const Flatten& flatten, onnx::NodeProto& proto) {
+    SetAttribute(proto, "axis", flatten.axis);
+  }
+  void WriteOp(const Node& node, const Reshape& reshape, onnx::NodeProto& proto) {
+    proto.add_input(AddIntegers(node.name + "_shape", reshape.shape));
+  }
+  void WriteOp(const Node&, const Gemm& gemm, onnx::NodeProto& proto) {
+    SetAttribute(proto, "alpha", gemm.alpha);
+    SetAttribute(proto, "beta", gemm.beta);
+    SetAttribute(proto, "transA", static_cast<int64_t>(gemm.trans_a));
+    SetAttribute(proto, "transB", static_cast<int64_t>(gemm.trans_b));
+  }
+  void WriteOp(const Node&, const Softmax& softmax, onnx::NodeProto& proto) {
+    SetAttribute(proto, "axis", softmax.axis);
+  }
+  void WriteOp(const Node&, const Concat& concat, onnx::NodeProto& proto) { SetAttribute(proto, "axis", concat.axis); }
+  void WriteOp(const Node& node, const Gather& gather, onnx::NodeProto& proto) {
+    proto.add_input(AddIntegers(node.name + "_indices", gather.indices));
+    SetAttribute(proto, "axis", gather.axis);
+  }
+
+  // An integer initializer; returns its name.
+  std::string AddIntegers(std::string name, const std::vector<int64_t>& values) {
+    while (!names_.insert(name).second) name += "_";
+    WriteTensor(name, values, *proto_->add_initializer());
+    return name;
+  }
+
+  const Graph& graph_;
+  std::set<std::string> names_;
+  onnx::GraphProto* proto_ = nullptr;
+};
+
+}  // namespace
+
+Bytes ExportOnnx(const Graph& graph) {
+  const onnx::ModelProto model = Exporter(graph).Export();
+  Bytes bytes(model.ByteSizeLong());
+  if (!model.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()))) bytes.clear();
+  return bytes;
+}
+
+absl::Status SaveOnnx(const Graph& graph, const std::filesystem::path& path) {
+  PRIVDNN_RETURN_IF_ERROR(Annotate(InferShapes(graph).status(), path.string()));
+  const Bytes model = ExportOnnx(graph);
+  if (model.empty() || model.size() > kMaxModelBytes) {
+    return InvalidArgument("{}: the model takes more than the {} bytes allowed", path.string(), kMaxModelBytes);
+  }
+  return WriteFile(path, model);
+}
+
+}  // namespace privdnn::nn

@@ -1,0 +1,339 @@
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
+
+#include "nn/onnx_importer.h"
+#include "nn/shapes.h"
+
+namespace privdnn::nn {
+
+const std::map<std::string, OnnxImporter::Handler>& OnnxImporter::Handlers() {
+  static const auto& handlers = *new std::map<std::string, Handler>{
+      {"Add", &OnnxImporter::ReadAdd},
+      {"AveragePool", &OnnxImporter::ReadAveragePool},
+      {"BatchNormalization", &OnnxImporter::ReadBatchNormalization},
+      {"Concat", &OnnxImporter::ReadConcat},
+      {"Constant", &OnnxImporter::ReadConstant},
+      {"Conv", &OnnxImporter::ReadConv},
+      {"Dropout", &OnnxImporter::ReadDropout},
+      {"Flatten", &OnnxImporter::ReadFlatten},
+      {"Gather", &OnnxImporter::ReadGather},
+      {"Gemm", &OnnxImporter::ReadGemm},
+      {"GlobalAveragePool", &OnnxImporter::ReadGlobalAveragePool},
+      {"Identity", &OnnxImporter::ReadIdentity},
+      {"MatMul", &OnnxImporter::ReadMatMul},
+      {"MaxPool", &OnnxImporter::ReadMaxPool},
+      {"Mul", &OnnxImporter::ReadMul},
+      {"Pad", &OnnxImporter::ReadPad},
+      {"Pow", &OnnxImporter::ReadPow},
+      {"Relu", &OnnxImporter::ReadRelu},
+      {"Reshape", &OnnxImporter::ReadReshape},
+      {"Softmax", &OnnxImporter::ReadSoftmax},
+  };
+  return handlers;
+}
+
+namespace {
+
+absl::Status CheckInputCount(const std::vector<std::string>& inputs, size_t min, size_t max) {
+  if (inputs.size() >= min && inputs.size() <= max) return absl::OkStatus();
+  return InvalidArgument("has {} inputs, takes {} to {}", inputs.size(), min, max);
+}
+
+// Pads of one axis under SAME: output side = ceil(side / stride), the odd zero at the end (UPPER) or the beginning
+// (LOWER).
+std::array<int64_t, 2> SamePads(int64_t side, int64_t kernel, int64_t stride, bool upper) {
+  const int64_t outputs = (side + stride - 1) / stride;
+  const int64_t total = std::max<int64_t>((outputs - 1) * stride + kernel - side, 0);
+  const int64_t small = total / 2;
+  return upper ? std::array{small, total - small} : std::array{total - small, small};
+}
+
+absl::StatusOr<std::array<int64_t, 2>> ReadPair(Attributes& attributes, const std::string& name,
+                                                std::array<int64_t, 2> fallback) {
+  PRIVDNN_ASSIGN_OR_RETURN(const auto values, attributes.Ints(name));
+  if (values.empty()) return fallback;
+  if (values.size() != 2) return InvalidArgument("attribute '{}' has {} elements, needs 2", name, values.size());
+  for (const int64_t v : values) {
+    if (v < 1 || v > kMaxExtent) return InvalidArgument("attribute '{}' = {} lies outside [1, 2^31]", name, v);
+  }
+  return std::array{values[0], values[1]};
+}
+
+absl::StatusOr<std::array<int64_t, 4>> ToPads(const std::vector<int64_t>& values) {
+  if (values.size() != 4) return InvalidArgument("{} pads given, needs 4", values.size());
+  for (const int64_t v : values) {
+    if (v < 0 || v > kMaxExtent) return InvalidArgument("pad {} lies outside [0, 2^31]", v);
+  }
+  return std::array{values[0], values[1], values[2], values[3]};
+}
+
+bool AnyPad(const std::array<int64_t, 4>& pads) { return pads != std::array<int64_t, 4>{}; }
+
+absl::StatusOr<std::array<int64_t, 4>> AddPads(const std::array<int64_t, 4>& a, const std::array<int64_t, 4>& b) {
+  return ToPads({a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]});
+}
+
+std::vector<std::string> WithFirst(std::vector<std::string> inputs, std::string first) {
+  inputs[0] = std::move(first);
+  return inputs;
+}
+
+}  // namespace
+
+absl::StatusOr<Window> OnnxImporter::ReadWindow(Source& source, const std::vector<int64_t>& shape,
+                                                std::optional<std::array<int64_t, 2>> kernel) {
+  if (shape.size() != 4) return InvalidArgument("its input has {} dimensions, needs 4", shape.size());
+  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInts("dilations", 1));
+  Window window;
+  if (!kernel.has_value() && !source.attributes.Has("kernel_shape"))
+    return InvalidArgument("attribute 'kernel_shape' is missing");
+  PRIVDNN_ASSIGN_OR_RETURN(window.kernel, ReadPair(source.attributes, "kernel_shape", kernel.value_or(window.kernel)));
+  if (kernel.has_value() && window.kernel != *kernel)
+    return InvalidArgument("attribute 'kernel_shape' contradicts the weights");
+  PRIVDNN_ASSIGN_OR_RETURN(window.strides, ReadPair(source.attributes, "strides", window.strides));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto pads, source.attributes.Ints("pads"));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto auto_pad, source.attributes.String("auto_pad", "NOTSET"));
+  if (auto_pad == "NOTSET") {
+    if (!pads.empty()) {
+      PRIVDNN_ASSIGN_OR_RETURN(window.pads, ToPads(pads));
+    }
+    return window;
+  }
+  if (std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; })) {
+    return InvalidArgument("both auto_pad = {} and pads are given", auto_pad);
+  }
+  if (auto_pad == "VALID") return window;
+  if (auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER")
+    return InvalidArgument("auto_pad = '{}' is unknown", auto_pad);
+  for (size_t i = 0; i < 2; ++i) {
+    const auto same = SamePads(shape[i + 2], window.kernel[i], window.strides[i], auto_pad == "SAME_UPPER");
+    window.pads[i] = same[0];
+    window.pads[i + 2] = same[1];
+  }
+  return window;
+}
+
+OnnxImporter::PaddedValue OnnxImporter::Unpad(const std::string& value) const {
+  const auto it = padded_.find(value);
+  return it == padded_.end() ? PaddedValue{value, {}} : it->second;
+}
+
+absl::Status OnnxImporter::ReadConv(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 3));
+  const auto weights = graph_.initializers.find(source.inputs[1]);
+  if (weights == graph_.initializers.end() || weights->second.shape.size() != 4) {
+    return InvalidArgument("its weights '{}' must be a constant with 4 dimensions", source.inputs[1]);
+  }
+  const PaddedValue x = Unpad(source.inputs[0]);
+  PRIVDNN_ASSIGN_OR_RETURN(auto shape, ShapeOf(x.value));
+  for (size_t i = 0; i < 4 && shape.size() == 4; ++i) shape[2 + i % 2] += x.pads[i];
+  Conv conv;
+  PRIVDNN_ASSIGN_OR_RETURN(conv.window,
+                           ReadWindow(source, shape, std::array{weights->second.shape[2], weights->second.shape[3]}));
+  PRIVDNN_ASSIGN_OR_RETURN(conv.window.pads, AddPads(conv.window.pads, x.pads));
+  PRIVDNN_ASSIGN_OR_RETURN(conv.groups, source.attributes.Int("group", 1));
+  return Append(source, conv, WithFirst(source.inputs, x.value));
+}
+
+absl::Status OnnxImporter::ReadBatchNormalization(Source& source) {
+  BatchNormalization norm;
+  PRIVDNN_ASSIGN_OR_RETURN(norm.epsilon, source.attributes.Float("epsilon", norm.epsilon));
+  source.attributes.Ignore("momentum");
+  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("training_mode", 0));
+  return Append(source, norm, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadAveragePool(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  const PaddedValue x = Unpad(source.inputs[0]);
+  PRIVDNN_ASSIGN_OR_RETURN(auto shape, ShapeOf(x.value));
+  for (size_t i = 0; i < 4 && shape.size() == 4; ++i) shape[2 + i % 2] += x.pads[i];
+  AveragePool pool;
+  PRIVDNN_ASSIGN_OR_RETURN(pool.window, ReadWindow(source, shape, std::nullopt));
+  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("ceil_mode", 0));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t include, source.attributes.Int("count_include_pad", 0));
+  pool.count_include_pad = include != 0;
+  if (AnyPad(x.pads)) {
+    // The zeros of a Pad node are counted, so its pads can only join pads that are counted too.
+    if (AnyPad(pool.window.pads) && !pool.count_include_pad) {
+      return InvalidArgument("padding by a Pad node and by pads that are not counted");
+    }
+    pool.count_include_pad = true;
+    PRIVDNN_ASSIGN_OR_RETURN(pool.window.pads, AddPads(pool.window.pads, x.pads));
+  }
+  return Append(source, pool, {x.value});
+}
+
+absl::Status OnnxImporter::ReadGlobalAveragePool(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
+  if (shape.size() != 4) return InvalidArgument("its input has {} dimensions, needs 4", shape.size());
+  AveragePool pool;
+  pool.window.kernel = {shape[2], shape[3]};
+  return Append(source, pool, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadMaxPool(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
+  MaxPool pool;
+  PRIVDNN_ASSIGN_OR_RETURN(pool.window, ReadWindow(source, shape, std::nullopt));
+  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("ceil_mode", 0));
+  source.attributes.Ignore("storage_order");  // orders the indices of the second output only
+  return Append(source, pool, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadRelu(Source& source) { return Append(source, Relu{}, source.inputs); }
+
+absl::Status OnnxImporter::ReadMul(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
+  if (source.inputs[0] != source.inputs[1]) {
+    return InvalidArgument("multiplies '{}' by '{}'; only a value by itself is supported", source.inputs[0],
+                           source.inputs[1]);
+  }
+  return Append(source, Square{}, {source.inputs[0]});
+}
+
+absl::Status OnnxImporter::ReadPow(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
+  PRIVDNN_ASSIGN_OR_RETURN(const double exponent, FoldedScalar(source.inputs[1]));
+  if (exponent != 2) return InvalidArgument("exponent {} is not supported (supported: 2)", exponent);
+  return Append(source, Square{}, {source.inputs[0]});
+}
+
+absl::Status OnnxImporter::ReadFlatten(Source& source) {
+  Flatten flatten;
+  PRIVDNN_ASSIGN_OR_RETURN(flatten.axis, source.attributes.Int("axis", 1));
+  return Append(source, flatten, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadReshape(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
+  Reshape reshape;
+  PRIVDNN_ASSIGN_OR_RETURN(reshape.shape, FoldedIntVector(source, 1));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t allow_zero, source.attributes.Int("allowzero", 0));
+  if (allow_zero != 0 && std::count(reshape.shape.begin(), reshape.shape.end(), 0) > 0) {
+    return InvalidArgument("attribute 'allowzero' = {} is not supported", allow_zero);
+  }
+  // A model exported for one batch size names it here; it means "as many as there are".
+  if (static_batch_.has_value() && !reshape.shape.empty() && reshape.shape[0] == *static_batch_) reshape.shape[0] = 0;
+  return Append(source, reshape, {source.inputs[0]});
+}
+
+absl::Status OnnxImporter::ReadGemm(Source& source) {
+  Gemm gemm;
+  PRIVDNN_ASSIGN_OR_RETURN(gemm.alpha, source.attributes.Float("alpha", 1));
+  PRIVDNN_ASSIGN_OR_RETURN(gemm.beta, source.attributes.Float("beta", 1));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t trans_a, source.attributes.Int("transA", 0));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t trans_b, source.attributes.Int("transB", 0));
+  gemm.trans_a = trans_a != 0;
+  gemm.trans_b = trans_b != 0;
+  return Append(source, gemm, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadMatMul(Source& source) { return Append(source, MatMul{}, source.inputs); }
+absl::Status OnnxImporter::ReadAdd(Source& source) { return Append(source, Add{}, source.inputs); }
+
+absl::Status OnnxImporter::ReadSoftmax(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  // Before operator set 13 the axis had another default, and Softmax ran over it and all later dimensions together.
+  Softmax softmax;
+  PRIVDNN_ASSIGN_OR_RETURN(softmax.axis, source.attributes.Int("axis", opset_ < 13 ? 1 : -1));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
+  PRIVDNN_ASSIGN_OR_RETURN(const size_t axis, NonBatchAxis(softmax.axis, shape.size()));
+  if (opset_ < 13 && axis + 1 != shape.size()) {
+    return InvalidArgument("axis {} of {} dimensions is not supported in operator set {}", softmax.axis, shape.size(),
+                           opset_);
+  }
+  return Append(source, softmax, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadConcat(Source& source) {
+  if (!source.attributes.Has("axis")) return InvalidArgument("attribute 'axis' is missing");
+  Concat concat;
+  PRIVDNN_ASSIGN_OR_RETURN(concat.axis, source.attributes.Int("axis", 1));
+  return Append(source, concat, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadGather(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
+  Gather gather;
+  PRIVDNN_ASSIGN_OR_RETURN(gather.axis, source.attributes.Int("axis", 0));
+  PRIVDNN_ASSIGN_OR_RETURN(gather.indices, FoldedIntVector(source, 1));
+  return Append(source, gather, {source.inputs[0]});
+}
+
+absl::Status OnnxImporter::ReadConstant(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 0, 0));
+  ConstantTensor constant;
+  PRIVDNN_ASSIGN_OR_RETURN(const onnx::TensorProto* tensor, source.attributes.Tensor("value"));
+  if (tensor != nullptr) {
+    PRIVDNN_ASSIGN_OR_RETURN(constant, ReadTensor(*tensor));
+  } else if (source.attributes.Has("value_float")) {
+    PRIVDNN_ASSIGN_OR_RETURN(const float value, source.attributes.Float("value_float", 0));
+    constant = Tensor{{}, {value}};
+  } else if (source.attributes.Has("value_floats")) {
+    PRIVDNN_ASSIGN_OR_RETURN(auto values, source.attributes.Floats("value_floats"));
+    constant = Tensor{{static_cast<int64_t>(values.size())}, std::move(values)};
+  } else if (source.attributes.Has("value_int")) {
+    PRIVDNN_ASSIGN_OR_RETURN(const int64_t value, source.attributes.Int("value_int", 0));
+    constant = IntTensor{{}, {value}};
+  } else if (source.attributes.Has("value_ints")) {
+    PRIVDNN_ASSIGN_OR_RETURN(auto values, source.attributes.Ints("value_ints"));
+    constant = IntTensor{{static_cast<int64_t>(values.size())}, std::move(values)};
+  } else if (source.proto.attribute_size() == 0) {
+    return InvalidArgument("has no value");
+  }
+  PRIVDNN_RETURN_IF_ERROR(DefineConstant(source.proto.output(0), std::move(constant)));
+  droppable_.insert(source.proto.output(0));
+  return absl::OkStatus();
+}
+
+absl::Status OnnxImporter::ReadIdentity(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  return AppendAlias(source, source.inputs[0]);
+}
+
+// Inference copies the input; the ratio and the seed do not matter then.
+absl::Status OnnxImporter::ReadDropout(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 3));
+  source.attributes.Ignore("ratio");
+  source.attributes.Ignore("seed");
+  if (source.inputs.size() >= 2 && !source.inputs[1].empty())
+    PRIVDNN_RETURN_IF_ERROR(FoldedScalar(source.inputs[1]).status());
+  if (source.inputs.size() == 3) return InvalidArgument("training mode is not supported");
+  return AppendAlias(source, source.inputs[0]);
+}
+
+absl::Status OnnxImporter::ReadPad(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, opset_ < 11 ? 1 : 3));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto mode, source.attributes.String("mode", "constant"));
+  if (mode != "constant") return InvalidArgument("mode '{}' is not supported (supported: constant)", mode);
+  std::vector<int64_t> all;  // the beginnings of every dimension, then the ends
+  double fill = 0;
+  if (opset_ < 11) {
+    PRIVDNN_ASSIGN_OR_RETURN(all, source.attributes.Ints("pads"));
+    PRIVDNN_ASSIGN_OR_RETURN(fill, source.attributes.Float("value", 0));
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(all, FoldedIntVector(source, 1));
+    if (source.inputs.size() == 3) {
+      PRIVDNN_ASSIGN_OR_RETURN(fill, FoldedScalar(source.inputs[2]));
+    }
+  }
+  if (fill != 0) return InvalidArgument("fill value {} is not supported (supported: 0)", fill);
+  if (padded_.contains(source.inputs[0])) return InvalidArgument("pads a padded value");
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
+  if (all.size() != 2 * shape.size()) return InvalidArgument("{} pads for {} dimensions", all.size(), shape.size());
+  if (std::all_of(all.begin(), all.end(), [](int64_t p) { return p == 0; }))
+    return AppendAlias(source, source.inputs[0]);
+  if (shape.size() != 4) return InvalidArgument("its input has {} dimensions, needs 4", shape.size());
+  if (all[0] != 0 || all[1] != 0 || all[4] != 0 || all[5] != 0)
+    return InvalidArgument("pads the batch or the channels");
+  PRIVDNN_ASSIGN_OR_RETURN(const auto pads, ToPads({all[2], all[3], all[6], all[7]}));
+  PRIVDNN_RETURN_IF_ERROR(Define(source.proto.output(0)));
+  padded_[source.proto.output(0)] = {source.inputs[0], pads};
+  return absl::OkStatus();
+}
+
+}  // namespace privdnn::nn

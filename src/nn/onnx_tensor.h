@@ -1,0 +1,36 @@
+// TensorProto in and out, and the bound on what a model's structure may cost. Internal to the ONNX reader and writer.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "nn/graph.h"
+
+namespace onnx {
+class TensorProto;
+}
+
+namespace privdnn::nn {
+
+// A constant of a model: floats (weights) or integers (shapes, indices, pads).
+struct IntTensor {
+  std::vector<int64_t> shape;
+  std::vector<int64_t> values;
+};
+using ConstantTensor = std::variant<Tensor, IntTensor>;
+
+// Most bytes of a model that aren't the data of an initializer. Parsed messages take up to some 100 times the space of
+// their encoding, so this also bounds the memory that a hostile model can claim.
+inline constexpr uint64_t kMaxStructureBytes = uint64_t{8} << 20;
+// An error if the encoding is malformed or its structure too large. Reads without allocating.
+absl::Status CheckStructureSize(std::span<const uint8_t> model);
+
+// FLOAT, INT32 or INT64, stored in the message itself. Errors name the tensor.
+absl::StatusOr<ConstantTensor> ReadTensor(const onnx::TensorProto& proto);
+void WriteTensor(const std::string& name, const Tensor& tensor, onnx::TensorProto& proto);
+void WriteTensor(const std::string& name, const std::vector<int64_t>& values, onnx::TensorProto& proto);
+
+}  // namespace privdnn::nn
