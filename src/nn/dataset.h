@@ -20,6 +20,8 @@ struct ImageSet {
 
   // Images [begin, end) as floats in [0, 1]: pixel / 255.
   Tensor Batch(int64_t begin, int64_t end) const;
+  // Images [begin, end), both clamped to [0, count].
+  ImageSet Slice(int64_t begin, int64_t end) const;
   // The first `limit` images (all if there are fewer).
   ImageSet Head(int64_t limit) const;
 };
