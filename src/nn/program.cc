@@ -1,0 +1,203 @@
+#include "nn/program.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <exception>
+#include <limits>
+
+#include "nn/shapes.h"
+
+namespace privdnn::nn {
+namespace {
+
+// Running statistics move by this much towards those of a batch, PyTorch's default.
+constexpr double kBatchNormMomentum = 0.1;
+
+bool IsSymmetric(const Window& w) { return w.pads[0] == w.pads[2] && w.pads[1] == w.pads[3]; }
+std::array<int64_t, 2> SymmetricPads(const Window& w) { return {w.pads[0], w.pads[1]}; }
+
+// LibTorch's pooling takes the same pad on both sides and at most half a kernel.
+bool PoolTakesPads(const Window& w) {
+  return IsSymmetric(w) && 2 * w.pads[0] <= w.kernel[0] && 2 * w.pads[1] <= w.kernel[1];
+}
+at::Tensor Pad(const at::Tensor& x, const Window& w, double value) {
+  const std::array<int64_t, 4> last_dimension_first = {w.pads[1], w.pads[3], w.pads[0], w.pads[2]};
+  return at::constant_pad_nd(x, last_dimension_first, value);
+}
+
+// A node with its values resolved to positions: parameters first, then graph inputs, then node outputs.
+struct Step {
+  std::string name;
+  Op op;
+  std::vector<size_t> inputs;
+  size_t output = 0;
+  at::Tensor indices;           // Gather only
+  std::vector<size_t> expired;  // values that no later step reads
+};
+
+// Executes one operator. `x(i)` is input i.
+class Kernel {
+ public:
+  Kernel(const Step& step, const std::vector<at::Tensor>& parameters, const std::vector<at::Tensor>& values,
+         bool training)
+      : step_(step), parameters_(parameters), values_(values), training_(training) {}
+
+  at::Tensor operator()(const Conv& conv) const {
+    const c10::optional<at::Tensor> bias = arity() == 3 ? c10::optional<at::Tensor>(x(2)) : c10::nullopt;
+    if (IsSymmetric(conv.window)) {
+      return at::conv2d(x(0), x(1), bias, conv.window.strides, SymmetricPads(conv.window), kNoDilation, conv.groups);
+    }
+    return at::conv2d(Pad(x(0), conv.window, 0), x(1), bias, conv.window.strides, kNoPads, kNoDilation, conv.groups);
+  }
+  at::Tensor operator()(const BatchNormalization& norm) const {
+    return at::batch_norm(x(0), x(1), x(2), x(3), x(4), training_, kBatchNormMomentum, norm.epsilon, false);
+  }
+  at::Tensor operator()(const AveragePool& pool) const {
+    const Window& w = pool.window;
+    if (PoolTakesPads(w)) {
+      return at::avg_pool2d(x(0), w.kernel, w.strides, SymmetricPads(w), false, pool.count_include_pad);
+    }
+    const at::Tensor padded = at::avg_pool2d(Pad(x(0), w, 0), w.kernel, w.strides);
+    if (pool.count_include_pad) return padded;
+    // Divided by the share of the window that lies inside.
+    const at::Tensor inside = at::ones({1, 1, x(0).size(2), x(0).size(3)}, x(0).options());
+    return padded / at::avg_pool2d(Pad(inside, w, 0), w.kernel, w.strides);
+  }
+  at::Tensor operator()(const MaxPool& pool) const {
+    const Window& w = pool.window;
+    if (PoolTakesPads(w)) return at::max_pool2d(x(0), w.kernel, w.strides, SymmetricPads(w));
+    return at::max_pool2d(Pad(x(0), w, -std::numeric_limits<double>::infinity()), w.kernel, w.strides);
+  }
+  at::Tensor operator()(const Relu&) const { return at::relu(x(0)); }
+  at::Tensor operator()(const Square&) const { return at::mul(x(0), x(0)); }
+  at::Tensor operator()(const Flatten&) const { return at::flatten(x(0), 1); }
+  at::Tensor operator()(const Reshape& reshape) const {
+    std::vector<int64_t> shape = reshape.shape;
+    for (size_t i = 0; i < shape.size(); ++i) {
+      if (shape[i] == 0) shape[i] = x(0).size(static_cast<int64_t>(i));
+    }
+    return at::reshape(x(0), shape);
+  }
+  at::Tensor operator()(const Gemm& gemm) const {
+    const at::Tensor b = gemm.trans_b ? x(1).t() : x(1);
+    if (arity() == 3) return at::addmm(x(2), x(0), b, gemm.beta, gemm.alpha);
+    const at::Tensor product = at::mm(x(0), b);
+    return gemm.alpha == 1 ? product : product * gemm.alpha;
+  }
+  at::Tensor operator()(const MatMul&) const { return at::matmul(x(0), x(1)); }
+  at::Tensor operator()(const Add&) const { return at::add(x(0), x(1)); }
+  at::Tensor operator()(const Softmax& softmax) const { return at::softmax(x(0), softmax.axis); }
+  at::Tensor operator()(const Concat& concat) const {
+    std::vector<at::Tensor> parts;
+    for (size_t i = 0; i < arity(); ++i) parts.push_back(x(i));
+    return at::cat(parts, concat.axis);
+  }
+  at::Tensor operator()(const Gather& gather) const { return at::index_select(x(0), gather.axis, step_.indices); }
+
+ private:
+  static constexpr std::array<int64_t, 2> kNoDilation = {1, 1};
+  static constexpr std::array<int64_t, 2> kNoPads = {0, 0};
+
+  size_t arity() const { return step_.inputs.size(); }
+  const at::Tensor& x(size_t i) const {
+    const size_t position = step_.inputs[i];
+    return position < parameters_.size() ? parameters_[position] : values_[position - parameters_.size()];
+  }
+
+  const Step& step_;
+  const std::vector<at::Tensor>& parameters_;
+  const std::vector<at::Tensor>& values_;
+  const bool training_;
+};
+
+at::Tensor GatherIndices(const Gather& gather, int64_t extent) {
+  at::Tensor indices = at::empty({static_cast<int64_t>(gather.indices.size())}, at::kLong);
+  std::transform(gather.indices.begin(), gather.indices.end(), indices.data_ptr<int64_t>(),
+                 [extent](int64_t i) { return i < 0 ? i + extent : i; });
+  return indices;
+}
+
+}  // namespace
+
+struct Program::Impl {
+  std::vector<std::string> parameter_names;
+  std::vector<Step> steps;
+  std::vector<size_t> outputs;
+};
+
+Program::Program(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Program::Program(Program&&) noexcept = default;
+Program& Program::operator=(Program&&) noexcept = default;
+Program::~Program() = default;
+
+const std::vector<std::string>& Program::parameter_names() const { return impl_->parameter_names; }
+
+absl::StatusOr<Program> Program::Compile(const Graph& graph) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Shapes shapes, InferShapes(graph));
+  auto impl = std::make_unique<Impl>();
+  std::map<std::string, size_t> positions;
+  for (const auto& [name, tensor] : graph.initializers) {
+    positions.emplace(name, positions.size());
+    impl->parameter_names.push_back(name);
+  }
+  for (const ValueInfo& input : graph.inputs) positions.emplace(input.name, positions.size());
+  std::map<size_t, size_t> last_reader;  // value -> step
+  for (const Node& node : graph.nodes) {
+    Step step{node.name, node.op, {}, positions.size(), {}, {}};
+    for (const std::string& input : node.inputs) {
+      step.inputs.push_back(positions.at(input));
+      last_reader[positions.at(input)] = impl->steps.size();
+    }
+    if (const auto* gather = std::get_if<Gather>(&node.op)) {
+      const auto& shape = shapes.at(node.inputs[0]);
+      PRIVDNN_ASSIGN_OR_RETURN(const size_t axis, NonBatchAxis(gather->axis, shape.size()));
+      step.indices = GatherIndices(*gather, shape[axis]);
+    }
+    positions.emplace(node.output, step.output);
+    impl->steps.push_back(std::move(step));
+  }
+  for (const ValueInfo& output : graph.outputs) {
+    impl->outputs.push_back(positions.at(output.name));
+    last_reader.erase(positions.at(output.name));
+  }
+  for (const auto& [value, step] : last_reader) {
+    if (value >= impl->parameter_names.size()) impl->steps[step].expired.push_back(value);
+  }
+  return Program(std::move(impl));
+}
+
+absl::StatusOr<std::vector<at::Tensor>> Program::Run(const std::vector<at::Tensor>& parameters,
+                                                     std::vector<at::Tensor> inputs, Mode mode) const {
+  const size_t offset = parameters.size();
+  std::vector<at::Tensor> values = std::move(inputs);
+  values.resize(values.size() + impl_->steps.size());
+  const Step* current = nullptr;
+  try {
+    for (const Step& step : impl_->steps) {
+      current = &step;
+      values[step.output - offset] = std::visit(Kernel(step, parameters, values, mode == Mode::kTraining), step.op);
+      for (const size_t expired : step.expired) values[expired - offset].reset();
+    }
+  } catch (const std::exception& e) {
+    // LibTorch throws c10::Error, but also std::runtime_error and std::bad_alloc.
+    return NodeError(current->name, OpName(current->op), absl::InternalError(e.what()));
+  }
+  std::vector<at::Tensor> outputs;
+  for (const size_t output : impl_->outputs) outputs.push_back(values[output - offset]);
+  return outputs;
+}
+
+at::Tensor ToTorch(const Tensor& tensor) {
+  at::Tensor result = at::empty(tensor.shape, at::kFloat);
+  std::copy(tensor.values.begin(), tensor.values.end(), result.data_ptr<float>());
+  return result;
+}
+
+Tensor FromTorch(const at::Tensor& tensor) {
+  const at::Tensor contiguous = tensor.contiguous();
+  const float* data = contiguous.data_ptr<float>();
+  return {contiguous.sizes().vec(), std::vector<float>(data, data + contiguous.numel())};
+}
+
+}  // namespace privdnn::nn
