@@ -68,8 +68,7 @@ absl::StatusOr<std::string> ByteReader::String(uint32_t max_size, std::string_vi
 }
 
 absl::Status ByteReader::Expect(std::string_view expected, std::string_view field) {
-  if (expected.size() > remaining() ||
-      std::memcmp(data_.data() + offset_, expected.data(), expected.size()) != 0) {
+  if (expected.size() > remaining() || std::memcmp(data_.data() + offset_, expected.data(), expected.size()) != 0) {
     return Error(field, fmt::format("expected {} bytes {}", expected.size(), HexEncode(AsBytes(expected))));
   }
   offset_ += expected.size();

@@ -50,7 +50,8 @@ absl::StatusOr<Container> ReadWhole(const std::filesystem::path& path, uint64_t 
   while (done < size) {
     const ssize_t n = ::read(fd.get(), data.data() + done, size - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return DataLoss("{}: read {} of {} bytes: {}", path.string(), done, size, n < 0 ? ErrnoText() : "end of file");
+    if (n <= 0)
+      return DataLoss("{}: read {} of {} bytes: {}", path.string(), done, size, n < 0 ? ErrnoText() : "end of file");
     done += static_cast<uint64_t>(n);
   }
   return data;

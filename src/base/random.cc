@@ -35,9 +35,16 @@ void SystemRandom::Fill(std::span<uint8_t> out) {
   }
 }
 
+std::unique_ptr<RandomSource> SystemRandom::Fork(uint64_t) const { return std::make_unique<SystemRandom>(); }
+
+std::unique_ptr<RandomSource> DeterministicRandom::Fork(uint64_t stream) const {
+  return std::make_unique<DeterministicRandom>(seed_, stream + 1);
+}
+
 void DeterministicRandom::Fill(std::span<uint8_t> out) {
   ByteWriter w;
   w.U64(seed_);
+  w.U64(stream_);
   w.U64(counter_++);
   const std::span<const uint8_t> parts[] = {AsBytes("privdnn/v1/test-random"), w.view()};
   Shake128(parts, out);

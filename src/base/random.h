@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 namespace privdnn {
@@ -13,6 +14,8 @@ class RandomSource {
  public:
   virtual ~RandomSource() = default;
   virtual void Fill(std::span<uint8_t> out) = 0;
+  // An independent source of the same kind, for another thread or task; `stream` tells deterministic ones apart.
+  virtual std::unique_ptr<RandomSource> Fork(uint64_t stream) const = 0;
   void Fill(std::span<uint64_t> out) {
     Fill(std::span<uint8_t>(reinterpret_cast<uint8_t*>(out.data()), out.size_bytes()));
   }
@@ -24,17 +27,22 @@ class SystemRandom final : public RandomSource {
  public:
   using RandomSource::Fill;
   void Fill(std::span<uint8_t> out) override;
+  std::unique_ptr<RandomSource> Fork(uint64_t stream) const override;
 };
 
-// SHAKE128("privdnn/v1/test-random" || seed || counter): the same bytes for the same seed. Never for secrets in use.
+// SHAKE128("privdnn/v1/test-random" || seed || stream || counter): the same bytes for the same seed. Never for secrets
+// in use.
 class DeterministicRandom final : public RandomSource {
  public:
-  explicit DeterministicRandom(uint64_t seed) : seed_(seed) {}
+  explicit DeterministicRandom(uint64_t seed, uint64_t stream = 0) : seed_(seed), stream_(stream) {}
   using RandomSource::Fill;
   void Fill(std::span<uint8_t> out) override;
+  // Forks of a fork must be given other streams than their parent's siblings.
+  std::unique_ptr<RandomSource> Fork(uint64_t stream) const override;
 
  private:
   uint64_t seed_;
+  uint64_t stream_;
   uint64_t counter_ = 0;
 };
 

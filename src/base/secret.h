@@ -24,7 +24,9 @@ struct ZeroizingAllocator {
     std::allocator<T>().deallocate(p, n);
   }
   template <typename U>
-  bool operator==(const ZeroizingAllocator<U>&) const { return true; }
+  bool operator==(const ZeroizingAllocator<U>&) const {
+    return true;
+  }
 };
 
 // A vector whose memory is zeroised when it is released or grown.

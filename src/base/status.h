@@ -48,10 +48,10 @@ inline absl::Status Annotate(const absl::Status& status, const std::string& wher
 
 }  // namespace privdnn
 
-#define PRIVDNN_RETURN_IF_ERROR(expr)                  \
-  do {                                                 \
-    absl::Status privdnn_status = (expr);              \
-    if (!privdnn_status.ok()) return privdnn_status;   \
+#define PRIVDNN_RETURN_IF_ERROR(expr)                \
+  do {                                               \
+    absl::Status privdnn_status = (expr);            \
+    if (!privdnn_status.ok()) return privdnn_status; \
   } while (false)
 
 #define PRIVDNN_CONCAT_INNER(a, b) a##b

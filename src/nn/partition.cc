@@ -24,7 +24,8 @@ absl::StatusOr<Selection> ParseJsonSelection(const std::string& text) {
   for (const auto& [layer, indices] : json.items()) {
     if (!indices.is_array()) return InvalidArgument("selection: layer '{}' is not a list of neurons", layer);
     for (const auto& index : indices) {
-      if (!index.is_number_integer()) return InvalidArgument("selection: layer '{}': {} is not an integer", layer, index.dump());
+      if (!index.is_number_integer())
+        return InvalidArgument("selection: layer '{}': {} is not an integer", layer, index.dump());
       PRIVDNN_RETURN_IF_ERROR(AddIndex(layer, index.get<int64_t>(), selection));
     }
   }
@@ -126,14 +127,16 @@ std::optional<QuadraticSegment> MatchAt(const Graph& graph, size_t conv) {
 absl::Status CheckLiftable(const Graph& graph, const QuadraticSegment& s) {
   for (const size_t i : {s.conv1, s.conv2}) {
     const auto& conv = std::get<Conv>(graph.nodes[i].op);
-    if (conv.groups != 1) return InvalidArgument("node '{}': Conv with {} groups can't be lifted", graph.nodes[i].name, conv.groups);
+    if (conv.groups != 1)
+      return InvalidArgument("node '{}': Conv with {} groups can't be lifted", graph.nodes[i].name, conv.groups);
   }
   for (const auto& i : {std::optional(s.conv1), std::optional(s.conv2), s.bn1, s.bn2}) {
     if (!i) continue;
     const Node& node = graph.nodes[*i];
     for (size_t k = 1; k < node.inputs.size(); ++k) {
       if (graph.initializers.contains(node.inputs[k])) continue;
-      return InvalidArgument("node '{}': {} whose weight '{}' is computed can't be lifted", node.name, OpName(node.op), node.inputs[k]);
+      return InvalidArgument("node '{}': {} whose weight '{}' is computed can't be lifted", node.name, OpName(node.op),
+                             node.inputs[k]);
     }
   }
   for (const auto& i : {s.pool1, s.pool2}) {
@@ -186,7 +189,8 @@ absl::Status CheckSelection(const QuadraticSegment& segment, const Selection& se
   const bool all2 = static_cast<int64_t>(selection.layer2.size()) == segment.neurons2;
   if (all1 && !all2) {
     return InvalidArgument(
-        "selection: all {} neurons of layer 1 are chosen but only {} of {} of layer 2: the others would have nothing to "
+        "selection: all {} neurons of layer 1 are chosen but only {} of {} of layer 2: the others would have nothing "
+        "to "
         "read; choose all of layer 2 or leave a neuron of layer 1",
         segment.neurons1, selection.layer2.size(), segment.neurons2);
   }
@@ -270,8 +274,9 @@ absl::StatusOr<Graph> PlaintextRest(const Graph& graph, const QuadraticSegment& 
   Graph out = graph;
   const auto rest1 = Complement(selection.layer1, segment.neurons1);
   const auto rest2 = Complement(selection.layer2, segment.neurons2);
-  out.inputs.push_back({kSegmentInput,
-                        {-1, static_cast<int64_t>(selection.layer2.size()), segment.output_shape[1], segment.output_shape[2]}});
+  out.inputs.push_back(
+      {kSegmentInput,
+       {-1, static_cast<int64_t>(selection.layer2.size()), segment.output_shape[1], segment.output_shape[2]}});
 
   std::vector<size_t> members = {segment.conv1, segment.square, segment.conv2};
   for (const auto& i : {segment.bn1, segment.pool1, segment.bn2, segment.pool2}) {

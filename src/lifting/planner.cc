@@ -1,0 +1,118 @@
+#include "lifting/planner.h"
+
+#include <array>
+#include <optional>
+#include <unordered_set>
+
+#include "base/bytes.h"
+
+namespace privdnn {
+namespace {
+
+struct RingChoice {
+  size_t n;
+  size_t primes;
+};
+// Every (N, number of 50-bit primes) within the security table.
+constexpr std::array<RingChoice, 12> kRings = {{{2048, 1},
+                                                {4096, 1},
+                                                {4096, 2},
+                                                {8192, 2},
+                                                {8192, 3},
+                                                {8192, 4},
+                                                {16384, 3},
+                                                {16384, 4},
+                                                {16384, 5},
+                                                {16384, 6},
+                                                {16384, 7},
+                                                {16384, 8}}};
+
+uint64_t PolyBytes(const ParameterSpec& spec, uint64_t coefficients) {
+  uint64_t bytes = 0;
+  for (const uint64_t q : spec.primes) bytes += PackedBytes(coefficients, 64 - __builtin_clzll(q));
+  return bytes;
+}
+
+SegmentPlan Describe(const ParameterSpec& parameters, Geometry geometry, uint64_t image_budget) {
+  const uint64_t outputs = geometry.spec().outputs, positions = geometry.positions_per_output();
+  const uint64_t terms = parameters.terms + 1, primes = parameters.primes.size(), n = parameters.n;
+  SegmentPlan plan{.parameters = parameters,
+                   .geometry = geometry,
+                   .image_budget = image_budget,
+                   .ciphertext_bytes = outputs * terms * PolyBytes(parameters, n),
+                   .query_bytes_per_image = PolyBytes(parameters, n) + outputs * PolyBytes(parameters, positions),
+                   .reply_bytes_per_image = outputs * PackedBytes(positions, parameters.plain_bits + kReplyGuardBits),
+                   .user_memory_bytes = (outputs + 1) * terms * primes * n * sizeof(uint64_t),
+                   .user_forward_ntts = primes * (terms + 1),
+                   .user_inverse_ntts = primes * outputs,
+                   .user_macs = primes * terms * (outputs + 1) * n,
+                   .statistical_security = StatisticalSecurity(parameters),
+                   .unknowns_per_output = UnknownsPerOutput(geometry),
+                   .images_to_reconstruct = 0};
+  plan.images_to_reconstruct = (plan.unknowns_per_output + positions - 1) / positions;
+  return plan;
+}
+
+}  // namespace
+
+absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits, uint64_t image_budget) {
+  if (image_budget < 1) return InvalidArgument("plan: a budget of 0 images; at least 1 is needed");
+  std::optional<SegmentPlan> best;
+  absl::Status refused;
+  for (const RingChoice& ring : kRings) {
+    auto geometry = Geometry::Create(spec, ring.n);
+    if (!geometry.ok()) {
+      refused = geometry.status();
+      continue;
+    }
+    ParameterSpec p;
+    p.n = ring.n;
+    p.primes = NttPrimes(ring.primes);
+    p.plain_bits = plain_bits;
+    p.terms = geometry->terms();
+    p.max_feature = geometry->max_feature();
+    const uint64_t per_image = uint64_t{spec.outputs} * geometry->positions_per_output();
+    PRIVDNN_ASSIGN_OR_RETURN(p.released_values, CheckedMul(image_budget, per_image));
+    if (const absl::Status status = CheckParameters(p); !status.ok()) {
+      refused = status;
+      continue;
+    }
+    SegmentPlan plan = Describe(p, *std::move(geometry), image_budget);
+    if (!best || plan.user_macs < best->user_macs) best = std::move(plan);
+  }
+  if (!best) return Annotate(refused, "no ring fits this segment; the largest was refused");
+  return *best;
+}
+
+uint64_t UnknownsPerOutput(const Geometry& g) {
+  // The z values an output sees form one patch; a place in it is (channel, row, column).
+  const SegmentSpec& s = g.spec();
+  const uint64_t rows = uint64_t{g.z_stride().h} * (g.kernel().h - 1) + s.kernel1.h;
+  const uint64_t columns = uint64_t{g.z_stride().w} * (g.kernel().w - 1) + s.kernel1.w;
+  const uint64_t places = s.channels * rows * columns;
+  std::unordered_set<uint64_t> products;  // unordered pairs of places that some window holds both of
+  std::vector<bool> linear(places);
+  std::vector<uint64_t> window;
+  for (uint32_t a = 0; a < g.kernel().h; ++a) {
+    for (uint32_t b = 0; b < g.kernel().w; ++b) {
+      window.clear();
+      for (uint32_t c = 0; c < s.channels; ++c) {
+        for (uint32_t i = 0; i < s.kernel1.h; ++i) {
+          for (uint32_t j = 0; j < s.kernel1.w; ++j) {
+            window.push_back((c * rows + a * g.z_stride().h + i) * columns + b * g.z_stride().w + j);
+          }
+        }
+      }
+      for (const uint64_t place : window) linear[place] = true;
+      for (uint32_t d = 0; d < g.products(); ++d) {
+        const auto [i, j] = g.pair(d);
+        products.insert(window[i] * places + window[j]);  // ascending within a window: i <= j means place_i <= place_j
+      }
+    }
+  }
+  uint64_t seen = 0;
+  for (const bool used : linear) seen += used;
+  return products.size() + seen + 1;
+}
+
+}  // namespace privdnn

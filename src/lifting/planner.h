@@ -1,0 +1,39 @@
+// Chooses the ring for a lifted segment and says what it will cost before anything is encrypted.
+#pragma once
+
+#include <cstdint>
+
+#include "lifting/geometry.h"
+#include "rlwe/parameters.h"
+
+namespace privdnn {
+
+// What one package with one quadratic segment costs. Sizes in bytes; counts an image and prime unless said otherwise.
+struct SegmentPlan {
+  ParameterSpec parameters;
+  Geometry geometry;
+  uint64_t image_budget;           // images that the package may ever be asked
+  uint64_t ciphertext_bytes;       // encrypted kernels in the package
+  uint64_t query_bytes_per_image;  // user to owner, message headers apart
+  uint64_t reply_bytes_per_image;  // owner to user, message headers apart
+  uint64_t user_memory_bytes;      // kernels as the user holds them in memory
+  uint64_t user_forward_ntts;      // an image, all primes
+  uint64_t user_inverse_ntts;      // an image, all primes
+  uint64_t user_macs;              // coefficient multiply-accumulates an image, all primes
+  double statistical_security;     // bits
+  uint64_t unknowns_per_output;    // see UnknownsPerOutput
+  uint64_t images_to_reconstruct;  // images whose replies determine the encrypted kernels
+};
+
+// The cheapest ring (multiply-accumulates an image) in which the parameters are valid for `image_budget` images.
+// InvalidArgument, with the reason the largest ring is refused, if none is.
+absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits, uint64_t image_budget);
+
+// Coefficients of one output as a polynomial in the z values it sees: what a user who collects (image, output) pairs
+// can solve for, linearly. Places of the kernel that always meet the same product of z values count once, since no
+// input tells them apart (and the attacker needs only their sum). Each image gives positions_per_output() equations an
+// output, so ceil(unknowns / positions) images of generic pixels determine it. With padding in layer 2 this counts the
+// polynomial of an interior output; border outputs use parts of it.
+uint64_t UnknownsPerOutput(const Geometry& geometry);
+
+}  // namespace privdnn
