@@ -1,0 +1,284 @@
+#include "nn/train.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <numbers>
+
+#include "base/file.h"
+#include "nn/batches.h"
+#include "nn/executor.h"
+#include "nn/normalization.h"
+#include "nn/program.h"
+#include "nn/train_setup.h"
+#include "nn/train_state.h"
+
+namespace privdnn::nn {
+namespace {
+
+// Adam's constants as in Kingma and Ba, ICLR 2015.
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
+constexpr double kWarmUpShare = 0.02;
+// Squares make gradients of rare batches very large; longer ones are scaled down to this length.
+constexpr double kMaxGradientNorm = 5;
+constexpr int64_t kValidationBatch = 500;
+constexpr auto kCheckpointInterval = std::chrono::minutes(1);
+constexpr uint64_t kMaxCheckpointBytes = uint64_t{8} << 30;
+
+// The tensors that belong to one initializer. `average` is what is validated; it is `value` itself without averaging.
+struct Parameter {
+  Role role;
+  at::Tensor value, first_moment, second_moment, average, best;
+};
+
+class Trainer {
+ public:
+  Trainer(Program program, const Graph& graph, const ImageSet& train, const ImageSet& validation,
+          const TrainOptions& options, const Normalization& normalization)
+      : program_(std::move(program)),
+        options_(options),
+        train_(train, options, normalization),
+        validation_(validation, options, normalization),
+        validation_labels_(validation.labels) {
+    const auto roles = AssignRoles(graph, options.frozen);
+    for (const std::string& name : program_.parameter_names()) {
+      const at::Tensor value = ToTorch(graph.initializers.at(name));
+      parameters_.push_back(
+          {roles.at(name), value, at::zeros_like(value), at::zeros_like(value), value.clone(), value.clone()});
+    }
+  }
+
+  uint64_t total_steps() const { return train_.steps_per_epoch() * static_cast<uint64_t>(options_.epochs); }
+
+  absl::Status Run(const Fingerprint& fingerprint, const ProgressFn& progress) {
+    PRIVDNN_RETURN_IF_ERROR(Resume(fingerprint));
+    auto saved = std::chrono::steady_clock::now();
+    while (step_ < total_steps()) {
+      PRIVDNN_RETURN_IF_ERROR(Step());
+      const bool epoch_ends = step_ % train_.steps_per_epoch() == 0;
+      if (epoch_ends) PRIVDNN_RETURN_IF_ERROR(FinishEpoch());
+      const bool proceed = !progress || progress(step_, total_steps(), Note());
+      const auto now = std::chrono::steady_clock::now();
+      if (epoch_ends || !proceed || now - saved >= kCheckpointInterval) {
+        PRIVDNN_RETURN_IF_ERROR(Save(fingerprint));
+        saved = now;
+      }
+      if (!proceed)
+        return absl::CancelledError(fmt::format("training stopped after {} of {} steps", step_, total_steps()));
+    }
+    return absl::OkStatus();
+  }
+
+  // The best weights, in the place of the graph's.
+  TrainResult Result(Graph graph) const {
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      graph.initializers.at(program_.parameter_names()[i]) = FromTorch(parameters_[i].best);
+    }
+    return {std::move(graph), std::max(best_accuracy_, 0.0), epochs_};
+  }
+
+ private:
+  absl::Status Step();
+  double LearningRate() const;
+  // One step of Adam on a trained parameter, then the averages.
+  void Update(Parameter& p, const at::Tensor& gradient, double gradient_scale) const;
+  absl::Status FinishEpoch();
+  absl::StatusOr<double> ValidationAccuracy() const;
+  absl::Status Save(const Fingerprint& fingerprint) const;
+  absl::Status Resume(const Fingerprint& fingerprint);
+
+  int epoch() const { return static_cast<int>(epochs_.size()) + 1; }
+  std::string Note() const {
+    const uint64_t in_epoch = step_ % train_.steps_per_epoch();
+    const double loss = in_epoch == 0 ? epochs_.back().train_loss : loss_sum_ / static_cast<double>(in_epoch);
+    return fmt::format("epoch {}/{}, loss {:.4f}, validation {:.2f} %", std::min(epoch(), options_.epochs),
+                       options_.epochs, loss, epochs_.empty() ? 0.0 : epochs_.back().validation_accuracy);
+  }
+
+  Program program_;
+  const TrainOptions& options_;
+  BatchSource train_, validation_;
+  const std::vector<int32_t>& validation_labels_;
+  std::vector<Parameter> parameters_;
+  uint64_t step_ = 0;
+  double loss_sum_ = 0;
+  double best_accuracy_ = -1;
+  std::vector<EpochReport> epochs_;
+};
+
+absl::Status Trainer::Step() {
+  auto [images, labels] = train_.Training(step_);
+  std::vector<at::Tensor> leaves;
+  for (const Parameter& p : parameters_) {
+    leaves.push_back(p.role == Role::kTrained ? p.value.detach().requires_grad_() : p.value);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, program_.Run(leaves, {images}, Program::Mode::kTraining));
+  const at::Tensor loss = at::cross_entropy_loss(outputs[0], labels);
+  const double loss_value = loss.item<double>();
+  if (!std::isfinite(loss_value)) {
+    return FailedPrecondition("the loss of step {} is {}; try a learning rate below {}", step_, loss_value,
+                              options_.learning_rate);
+  }
+  loss.backward();
+  double squares = 0;
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (parameters_[i].role != Role::kTrained || !leaves[i].grad().defined()) continue;
+    squares += leaves[i].grad().square().sum().item<double>();
+  }
+  if (!std::isfinite(squares)) {
+    return FailedPrecondition("the gradient of step {} is not finite; try a learning rate below {}", step_,
+                              options_.learning_rate);
+  }
+  const double scale = std::min(1.0, kMaxGradientNorm / std::sqrt(std::max(squares, 1e-30)));
+  ++step_;
+  loss_sum_ += loss_value;
+  const at::NoGradGuard no_grad;
+  for (size_t i = 0; i < leaves.size(); ++i) Update(parameters_[i], leaves[i].grad(), scale);
+  return absl::OkStatus();
+}
+
+// Linear warm-up, then a half cosine; of the step about to be done, counted from 1.
+double Trainer::LearningRate() const {
+  const double total = static_cast<double>(total_steps()), step = static_cast<double>(step_);
+  const double warm_up = std::ceil(kWarmUpShare * total);
+  if (step <= warm_up) return options_.learning_rate * step / warm_up;
+  return options_.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * (step - warm_up) / (total - warm_up)));
+}
+
+void Trainer::Update(Parameter& p, const at::Tensor& gradient, double gradient_scale) const {
+  const double step = static_cast<double>(step_);
+  if (p.role == Role::kTrained && gradient.defined()) {
+    const double rate = LearningRate();
+    const at::Tensor g = gradient * gradient_scale;
+    p.first_moment.mul_(kBeta1).add_(g, 1 - kBeta1);
+    p.second_moment.mul_(kBeta2).addcmul_(g, g, 1 - kBeta2);
+    const at::Tensor root = (p.second_moment / (1 - std::pow(kBeta2, step))).sqrt_().add_(kAdamEpsilon);
+    if (p.value.dim() >= 2) p.value.mul_(1 - rate * options_.weight_decay);
+    p.value.addcdiv_(p.first_moment, root, -rate / (1 - std::pow(kBeta1, step)));
+  }
+  // Early averages forget faster, so that the random first weights do not linger.
+  const double decay = std::min(options_.averaging, (1 + step) / (10 + step));
+  if (options_.averaging > 0) {
+    p.average.lerp_(p.value, 1 - decay);
+  } else {
+    p.average.copy_(p.value);
+  }
+}
+
+absl::Status Trainer::FinishEpoch() {
+  PRIVDNN_ASSIGN_OR_RETURN(const double accuracy, ValidationAccuracy());
+  if (accuracy >= best_accuracy_) {
+    best_accuracy_ = accuracy;
+    for (Parameter& p : parameters_) p.best.copy_(p.average);
+  }
+  epochs_.push_back({epoch(), loss_sum_ / static_cast<double>(train_.steps_per_epoch()), accuracy});
+  loss_sum_ = 0;
+  if (options_.on_epoch) options_.on_epoch(epochs_.back());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> Trainer::ValidationAccuracy() const {
+  const auto count = static_cast<int64_t>(validation_labels_.size());
+  if (count == 0) return 0.0;
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> averages;
+  for (const Parameter& p : parameters_) averages.push_back(p.average);
+  int64_t right = 0;
+  for (int64_t begin = 0; begin < count; begin += kValidationBatch) {
+    const int64_t end = std::min(begin + kValidationBatch, count);
+    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs,
+                             program_.Run(averages, {validation_.Plain(begin, end)}, Program::Mode::kInference));
+    const std::vector<int32_t> guesses = Argmax(FromTorch(outputs[0]));
+    for (size_t i = 0; i < guesses.size(); ++i)
+      right += guesses[i] == validation_labels_[static_cast<size_t>(begin) + i];
+  }
+  return 100.0 * static_cast<double>(right) / static_cast<double>(count);
+}
+
+absl::Status Trainer::Save(const Fingerprint& fingerprint) const {
+  if (options_.checkpoint.empty()) return absl::OkStatus();
+  TrainState state{step_, loss_sum_, best_accuracy_, epochs_, {}};
+  for (const Parameter& p : parameters_) {
+    state.parameters.push_back({FromTorch(p.value).values, FromTorch(p.first_moment).values,
+                                FromTorch(p.second_moment).values, FromTorch(p.average).values,
+                                FromTorch(p.best).values});
+  }
+  return WriteFile(options_.checkpoint, WriteTrainState(state, fingerprint));
+}
+
+absl::Status Trainer::Resume(const Fingerprint& fingerprint) {
+  if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return absl::OkStatus();
+  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(options_.checkpoint, kMaxCheckpointBytes));
+  std::vector<int64_t> sizes;
+  for (const Parameter& p : parameters_) sizes.push_back(p.value.numel());
+  PRIVDNN_ASSIGN_OR_RETURN(TrainState state, ReadTrainState(bytes, options_.checkpoint.string(), fingerprint, sizes));
+  step_ = state.step;
+  loss_sum_ = state.loss_sum;
+  best_accuracy_ = state.best_accuracy;
+  epochs_ = std::move(state.epochs);
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    Parameter& p = parameters_[i];
+    const TrainState::Parameter& saved = state.parameters[i];
+    const std::vector<int64_t> shape = p.value.sizes().vec();
+    p.value = ToTorch({shape, saved.value});
+    p.first_moment = ToTorch({shape, saved.first_moment});
+    p.second_moment = ToTorch({shape, saved.second_moment});
+    p.average = ToTorch({shape, saved.average});
+    p.best = ToTorch({shape, saved.best});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, const ImageSet& validation,
+                                  const TrainOptions& options, const ProgressFn& progress) {
+  PRIVDNN_RETURN_IF_ERROR(CheckTrainArguments(initial, train, validation, options));
+  const auto channels = static_cast<size_t>(train.channels);
+  Normalization normalization{std::vector<double>(channels, 0.0), std::vector<double>(channels, 1.0)};
+  Graph graph = initial;
+  if (options.normalize) {
+    normalization = Normalization::Of(train);
+    PRIVDNN_ASSIGN_OR_RETURN(graph, FoldNormalization(graph, normalization.Inverse()));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(Program program, Program::Compile(graph));
+  at::set_num_threads(options.threads);
+  try {
+    Trainer trainer(std::move(program), graph, train, validation, options, normalization);
+    PRIVDNN_RETURN_IF_ERROR(trainer.Run(FingerprintOf(initial, train, validation, options), progress));
+    TrainResult result = trainer.Result(std::move(graph));
+    if (options.normalize) {
+      PRIVDNN_ASSIGN_OR_RETURN(result.graph, FoldNormalization(result.graph, normalization));
+    }
+    return result;
+  } catch (const std::exception& e) {
+    return absl::InternalError(fmt::format("training: {}", e.what()));
+  }
+}
+
+absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, int64_t batch) {
+  if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
+    return InvalidArgument("the graph has {} inputs and {} outputs, needs 1 and 1", graph.inputs.size(),
+                           graph.outputs.size());
+  }
+  if (set.count < 1 || batch < 1) return InvalidArgument("{} images in batches of {}", set.count, batch);
+  PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(graph));
+  int64_t right = 0;
+  for (int64_t begin = 0; begin < set.count; begin += batch) {
+    const int64_t end = std::min(begin + batch, set.count);
+    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, executor.Run({{graph.inputs[0].name, set.Batch(begin, end)}}));
+    const std::vector<int32_t> guesses = Argmax(outputs.begin()->second);
+    if (static_cast<int64_t>(guesses.size()) != end - begin) {
+      return InvalidArgument("the graph's output '{}' is not a row of logits for each image", outputs.begin()->first);
+    }
+    for (int64_t i = begin; i < end; ++i)
+      right += guesses[static_cast<size_t>(i - begin)] == set.labels[static_cast<size_t>(i)];
+  }
+  return 100.0 * static_cast<double>(right) / static_cast<double>(set.count);
+}
+
+}  // namespace privdnn::nn

@@ -1,0 +1,25 @@
+// What a training needs to know before it starts. Internal to nn.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "nn/train.h"
+#include "nn/train_state.h"
+
+namespace privdnn::nn {
+
+enum class Role { kTrained, kStatistics, kFixed };
+// What training does with each initializer: running statistics are measured, all else that a node reads is trained,
+// except what is frozen.
+std::map<std::string, Role> AssignRoles(const Graph& graph, const std::set<std::string>& frozen);
+
+absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, const ImageSet& validation,
+                                 const TrainOptions& options);
+
+// SHA-256 of everything that decides the result.
+Fingerprint FingerprintOf(const Graph& graph, const ImageSet& train, const ImageSet& validation,
+                          const TrainOptions& options);
+
+}  // namespace privdnn::nn
