@@ -1,0 +1,105 @@
+#include "service/package_host.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+#include "service/transport.h"
+
+namespace privdnn {
+namespace {
+
+bool IsPackageId(const std::string& id) {
+  return id.size() == 64 &&
+         std::ranges::all_of(id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PackageHost>> PackageHost::Create(const ServerOptions& options,
+                                                                 std::shared_ptr<spdlog::logger> logger) {
+  if (options.max_message_bytes < 1 || options.max_message_bytes > kLargestMessageBytes) {
+    return InvalidArgument("max_message_bytes is {}, must be 1 to {}", options.max_message_bytes, kLargestMessageBytes);
+  }
+  if (options.max_images_per_message < 1) return InvalidArgument("max_images_per_message is 0, must be at least 1");
+  std::unique_ptr<PackageHost> host(new PackageHost());
+  host->logger_ = std::move(logger);
+  host->max_message_bytes_ = options.max_message_bytes;
+  host->max_images_per_message_ = options.max_images_per_message;
+  for (const auto& package : options.packages) PRIVDNN_RETURN_IF_ERROR(host->AddPackage(package));
+  PRIVDNN_ASSIGN_OR_RETURN(host->ledger_, Ledger::Open(options.ledger_path, options.ledger));
+  return host;
+}
+
+absl::Status PackageHost::AddPackage(const HostedPackage& package) {
+  if (!IsPackageId(package.id)) {
+    return InvalidArgument("package '{}': an id has 64 lower-case hexadecimal digits", package.id);
+  }
+  if (!package.count_images || !package.answer) return InvalidArgument("package {}: lacks a function", package.id);
+  if (!packages_.emplace(package.id, package).second) return InvalidArgument("package {}: hosted twice", package.id);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const HostedPackage*> PackageHost::Find(const std::string& id) const {
+  if (!IsPackageId(id)) return InvalidArgument("a package id has 64 lower-case hexadecimal digits");
+  const auto found = packages_.find(id);
+  if (found == packages_.end()) return NotFound("package {} is not hosted here", ShortPackageId(id));
+  return &found->second;
+}
+
+absl::Status PackageHost::Conceal(const absl::Status& status, const HostedPackage& package, const char* instead) const {
+  if (status.code() == absl::StatusCode::kInvalidArgument) return status;
+  logger_->error("package={}: {}: {}", ShortPackageId(package.id), instead, status.ToString());
+  return absl::InternalError(instead);
+}
+
+absl::StatusOr<uint64_t> PackageHost::CountImages(const HostedPackage& package, std::span<const uint8_t> query) const {
+  if (query.size() > max_message_bytes_) {
+    return ResourceExhausted("the query has {} bytes, at most {} are allowed", query.size(), max_message_bytes_);
+  }
+  const auto images = package.count_images(query);
+  if (!images.ok()) return Conceal(images.status(), package, "the owner could not read the query");
+  if (*images < 1 || *images > max_images_per_message_) {
+    return InvalidArgument("the query has {} images, must be 1 to {}", *images, max_images_per_message_);
+  }
+  return *images;
+}
+
+absl::StatusOr<Bytes> PackageHost::Compute(const HostedPackage& package, std::span<const uint8_t> query) const {
+  try {
+    PRIVDNN_ASSIGN_OR_RETURN(Bytes reply, package.answer(query));
+    if (reply.size() <= max_message_bytes_) return reply;
+    return FailedPrecondition("the reply has {} bytes, more than the {} allowed", reply.size(), max_message_bytes_);
+  } catch (const std::exception& e) {  // out of memory, or a library below that throws
+    return absl::InternalError(e.what());
+  }
+}
+
+absl::StatusOr<Answered> PackageHost::Answer(const HostedPackage& package, const std::string& user,
+                                             std::span<const uint8_t> query) {
+  Answered answered;
+  PRIVDNN_ASSIGN_OR_RETURN(answered.images, CountImages(package, query));
+  const auto remaining = ledger_->Charge(package.id, user, answered.images, package.image_budget);
+  if (absl::IsResourceExhausted(remaining.status())) return remaining.status();
+  if (!remaining.ok()) return Conceal(remaining.status(), package, "the owner could not record the query");
+  answered.images_remaining = *remaining;
+
+  const auto start = std::chrono::steady_clock::now();
+  auto reply = Compute(package, query);
+  answered.compute_ns = static_cast<uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));
+  if (!reply.ok()) return Conceal(reply.status(), package, "the owner could not answer the query");
+  answered.reply = *std::move(reply);
+  return answered;
+}
+
+absl::StatusOr<std::vector<RemainingBudget>> PackageHost::Budgets(const std::string& user) {
+  std::vector<RemainingBudget> budgets;
+  for (const auto& [id, package] : packages_) {
+    const auto used = ledger_->Used(id, user);
+    if (!used.ok()) return Conceal(used.status(), package, "the owner could not read the budgets");
+    budgets.push_back({id, package.image_budget, package.image_budget - std::min(*used, package.image_budget)});
+  }
+  return budgets;
+}
+
+}  // namespace privdnn

@@ -1,0 +1,72 @@
+// Decides who may ask what, and has it answered: the server without its transport.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "service/ledger.h"
+#include "service/server.h"
+
+namespace privdnn {
+
+// Enough of a package's id for a log line or a message.
+inline std::string ShortPackageId(const std::string& id) { return id.substr(0, 12); }
+
+struct Answered {
+  Bytes reply;
+  uint64_t images = 0;
+  uint64_t compute_ns = 0;
+  uint64_t images_remaining = 0;
+};
+
+struct RemainingBudget {
+  std::string package_id;
+  uint64_t image_budget = 0;
+  uint64_t images_remaining = 0;
+};
+
+// Thread-safe. Its errors may be shown to users; details that are not their business go to the log.
+class PackageHost {
+ public:
+  // Uses packages, limits and ledger of `options`. InvalidArgument for bad ids, missing functions and limits that are
+  // out of range; the ledger's errors.
+  static absl::StatusOr<std::unique_ptr<PackageHost>> Create(const ServerOptions& options,
+                                                             std::shared_ptr<spdlog::logger> logger);
+
+  // InvalidArgument if `id` is not an id, NotFound if it is not hosted.
+  absl::StatusOr<const HostedPackage*> Find(const std::string& id) const;
+  // Checks the query against the limits, charges the user's budget, then answers. What was charged stays charged
+  // whatever happens then. InvalidArgument, ResourceExhausted or Internal.
+  absl::StatusOr<Answered> Answer(const HostedPackage& package, const std::string& user,
+                                  std::span<const uint8_t> query);
+  // What `user` may still ask of each package, by id.
+  absl::StatusOr<std::vector<RemainingBudget>> Budgets(const std::string& user);
+  absl::Status Close() { return ledger_->Close(); }
+
+  uint64_t max_message_bytes() const { return max_message_bytes_; }
+  uint64_t max_images_per_message() const { return max_images_per_message_; }
+
+ private:
+  PackageHost() = default;
+  absl::Status AddPackage(const HostedPackage& package);
+  absl::StatusOr<uint64_t> CountImages(const HostedPackage& package, std::span<const uint8_t> query) const;
+  absl::StatusOr<Bytes> Compute(const HostedPackage& package, std::span<const uint8_t> query) const;
+  // Passes on InvalidArgument, the user's own mistake; logs everything else and returns `instead` as an Internal error.
+  absl::Status Conceal(const absl::Status& status, const HostedPackage& package, const char* instead) const;
+
+  std::map<std::string, HostedPackage> packages_;
+  uint64_t max_message_bytes_ = 0;
+  uint64_t max_images_per_message_ = 0;
+  std::unique_ptr<Ledger> ledger_;
+  std::shared_ptr<spdlog::logger> logger_;
+};
+
+}  // namespace privdnn
