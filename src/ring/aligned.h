@@ -23,7 +23,9 @@ struct AlignedAllocator {
     ::operator delete(p, kAlignment);
   }
   template <typename U>
-  bool operator==(const AlignedAllocator<U>&) const { return true; }
+  bool operator==(const AlignedAllocator<U>&) const {
+    return true;
+  }
 };
 
 template <typename T>

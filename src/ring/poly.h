@@ -13,10 +13,13 @@
 
 namespace privdnn {
 
+// Primes that a ring may have.
+inline constexpr size_t kMaxPrimes = 8;
+
 // The ring and the tables to compute in it. Immutable; polynomials refer to it only by being passed to its functions.
 class Ring {
  public:
-  // n a power of two in [2048, 16384] ([16, 16384] is accepted for tests), 1 to 8 distinct primes = 1 mod 2n.
+  // n a power of two in [2048, 16384] ([16, 16384] is accepted for tests), 1 to kMaxPrimes distinct primes = 1 mod 2n.
   // Uses ChooseKernels() unless `kernels` is given.
   static absl::StatusOr<Ring> Create(size_t n, std::span<const uint64_t> primes, const Kernels* kernels = nullptr);
 
@@ -25,7 +28,7 @@ class Ring {
   const Modulus& modulus(size_t i) const { return tables_[i].modulus; }
   const NttTables& tables(size_t i) const { return tables_[i]; }
   const Kernels& kernels() const { return *kernels_; }
-  double log_q() const;   // log2 of Q
+  double log_q() const;                                      // log2 of Q
   size_t limbs_size() const { return n_ * tables_.size(); }  // residues in a polynomial
 
  private:

@@ -32,7 +32,8 @@ struct Kernels {
 
   // out[i][k] = sum_j weights[tile(k)][j][lane(k)] * features[i][tile(k)][j][lane(k)] mod q, k = tile*kTile + lane in
   // [0, n), j in [0, terms), i in [0, images). weights and features[i] are tile-major, out[i] is in order.
-  // 1 <= terms <= kMaxTerms, 1 <= images <= kMaxImagesPerPass.
+  // 1 <= terms <= kMaxTerms, 1 <= images <= kMaxImagesPerPass. n is any multiple of kTile, so a caller with many weight
+  // vectors may go through them tile by tile while the features of that tile stay in the first-level cache.
   void (*inner_product)(const Modulus& modulus, size_t n, size_t terms, const uint64_t* weights,
                         const uint64_t* const* features, size_t images, uint64_t* const* out);
 
@@ -54,6 +55,10 @@ const Kernels& Avx512IfmaKernels();  // callable only if supported()
 
 // Every implementation compiled in, fastest first.
 std::span<const Kernels* const> AllKernels();
+
+// The supported implementation of this name; an empty name stands for the fastest. Otherwise an InvalidArgument that
+// lists the names.
+absl::StatusOr<const Kernels*> KernelsByName(std::string_view name);
 
 // The fastest supported one, or what the environment variable PRIVDNN_KERNEL names ("scalar", "avx512ifma"). Chosen at
 // the first call. An unknown or unsupported name is an InvalidArgument that lists the names.

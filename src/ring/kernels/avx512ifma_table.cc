@@ -1,0 +1,71 @@
+// The AVX-512 IFMA kernels as a table; the loops are in files of their own, compiled with AVX-512 flags.
+#include <cassert>
+
+#include "base/cpu.h"
+#include "ring/kernels/avx512ifma.h"
+#include "ring/kernels/kernels.h"
+
+namespace privdnn {
+namespace {
+
+#if defined(__x86_64__)
+
+avx512ifma::ModulusView View(const Modulus& m) {
+  const Modulus::Powers52& p = m.powers52();
+  return {.q = m.value(),
+          .one_shoup = p.one_shoup,
+          .pow52 = p.pow52,
+          .pow52_shoup = p.pow52_shoup,
+          .pow104 = p.pow104,
+          .pow104_shoup = p.pow104_shoup};
+}
+
+void NttForward(const NttTables& t, uint64_t* values) {
+  if (t.n < avx512ifma::kMinNttDegree) return ScalarKernels().ntt_forward(t, values);
+  avx512ifma::NttForward({t.n, t.modulus.value(), t.roots.data(), t.roots_shoup52.data()}, values);
+}
+
+void NttInverse(const NttTables& t, uint64_t* values) {
+  if (t.n < avx512ifma::kMinNttDegree) return ScalarKernels().ntt_inverse(t, values);
+  avx512ifma::NttInverse({t.n, t.modulus.value(), t.inverse_roots.data(), t.inverse_roots_shoup52.data()}, values);
+}
+
+void InnerProduct(const Modulus& modulus, size_t n, size_t terms, const uint64_t* weights,
+                  const uint64_t* const* features, size_t images, uint64_t* const* out) {
+  assert(n % kTile == 0 && terms >= 1 && terms <= kMaxTerms && images >= 1 && images <= kMaxImagesPerPass);
+  avx512ifma::InnerProduct(View(modulus), n, terms, weights, features, images, out);
+}
+
+void Multiply(const Modulus& modulus, size_t n, const uint64_t* a, const uint64_t* b, uint64_t* out) {
+  avx512ifma::Multiply(View(modulus), n, a, b, out);
+}
+
+void Add(const Modulus& modulus, size_t n, const uint64_t* a, const uint64_t* b, uint64_t* out) {
+  avx512ifma::Add(View(modulus), n, a, b, out);
+}
+
+void LiftSigned(const Modulus& modulus, size_t n, const int32_t* small, uint64_t* out) {
+  avx512ifma::LiftSigned(View(modulus), n, small, out);
+}
+
+constexpr Kernels kAvx512Ifma = {.name = "avx512ifma",
+                                 .supported = CpuHasAvx512Ifma,
+                                 .ntt_forward = NttForward,
+                                 .ntt_inverse = NttInverse,
+                                 .inner_product = InnerProduct,
+                                 .multiply = Multiply,
+                                 .add = Add,
+                                 .lift_signed = LiftSigned,
+                                 .scatter_tiles = avx512ifma::ScatterTiles};
+
+#else
+
+constexpr Kernels kAvx512Ifma = {.name = "avx512ifma", .supported = [] { return false; }};
+
+#endif
+
+}  // namespace
+
+const Kernels& Avx512IfmaKernels() { return kAvx512Ifma; }
+
+}  // namespace privdnn
