@@ -3,7 +3,7 @@ add_library(privdnn_flags INTERFACE)
 target_compile_options(privdnn_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports false positives of these inside optimised standard-library code (GCC bugs 105329, 105562).
-  target_compile_options(privdnn_flags INTERFACE -Wno-restrict -Wno-error=maybe-uninitialized -Wno-error=stringop-overflow -Wno-error=array-bounds)
+  target_compile_options(privdnn_flags INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-error=maybe-uninitialized)
 endif()
 if(PRIVDNN_SANITIZE)
   add_compile_options(-fsanitize=${PRIVDNN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -77,14 +77,15 @@ absl::StatusOr<PackageHeader> ReadHeader(ByteReader& r) {
   return h;
 }
 
-absl::StatusOr<Package> Package::Open(const std::filesystem::path& path) {
+absl::StatusOr<Package> Package::Open(const std::filesystem::path& path, const Kernels* kernels) {
   PRIVDNN_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
-  PRIVDNN_ASSIGN_OR_RETURN(Package package, Parse(file.bytes(), path.string()));
+  PRIVDNN_ASSIGN_OR_RETURN(Package package, Parse(file.bytes(), path.string(), kernels));
   package.file_ = std::move(file);
   return package;
 }
 
-absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std::string& what) {
+absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std::string& what,
+                                       const Kernels* kernels) {
   ByteReader r(bytes, what);
   PRIVDNN_RETURN_IF_ERROR(r.Expect(kMagic, "magic"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kPackageVersion, kPackageVersion, "version").status());
@@ -99,7 +100,7 @@ absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t rest_size, header_reader.U64("size of the plaintext model"));
   PRIVDNN_RETURN_IF_ERROR(header_reader.Finish());
   PRIVDNN_ASSIGN_OR_RETURN(Geometry geometry, Geometry::Create(header.segment, header.parameters.n));
-  auto parameters = Parameters::Create(header.parameters);
+  auto parameters = Parameters::Create(header.parameters, kernels);
   if (!parameters.ok()) return Annotate(parameters.status(), what);
 
   Package package(std::move(header), *std::move(parameters), std::move(geometry));

@@ -34,9 +34,11 @@ struct PackageHeader {
 // checked as they are read.
 class Package {
  public:
-  static absl::StatusOr<Package> Open(const std::filesystem::path& path);
-  // The same for bytes that outlive the package. `what` names them in errors.
-  static absl::StatusOr<Package> Parse(std::span<const uint8_t> bytes, const std::string& what);
+  static absl::StatusOr<Package> Open(const std::filesystem::path& path, const Kernels* kernels = nullptr);
+  // The same for bytes that outlive the package. `what` names them in errors; `kernels`, if given, computes in place of
+  // ChooseKernels().
+  static absl::StatusOr<Package> Parse(std::span<const uint8_t> bytes, const std::string& what,
+                                       const Kernels* kernels = nullptr);
 
   const PackageHeader& header() const { return header_; }
   const Parameters& parameters() const { return parameters_; }
