@@ -116,6 +116,14 @@ absl::StatusOr<ImageSet> LoadIdx(const std::filesystem::path& images, const std:
   return ParseIdx(image_bytes, images.string(), label_bytes, labels.string(), classes);
 }
 
+absl::StatusOr<ImageSet> LoadIdxImages(const std::filesystem::path& images) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(images, kMaxFileBytes));
+  ImageSet set;
+  PRIVDNN_RETURN_IF_ERROR(ParseImages(bytes, images.string(), set));
+  set.labels.assign(static_cast<size_t>(set.count), 0);
+  return set;
+}
+
 Bytes WriteIdxImages(const ImageSet& set) {
   assert(set.channels == 1);
   ByteWriter writer;
@@ -138,6 +146,10 @@ Bytes WriteIdxLabels(const ImageSet& set) {
 absl::StatusOr<ImageSet> LoadMnist(const std::filesystem::path& root, Split split) {
   const std::string prefix = split == Split::kTrain ? "train" : "t10k";
   return LoadIdx(root / "mnist" / (prefix + "-images-idx3-ubyte"), root / "mnist" / (prefix + "-labels-idx1-ubyte"));
+}
+
+std::pair<ImageSet, ImageSet> SplitValidation(const ImageSet& set, int64_t held_out) {
+  return {set.Slice(0, set.count - held_out), set.Slice(set.count - held_out, set.count)};
 }
 
 }  // namespace privdnn::nn

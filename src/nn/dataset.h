@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -14,8 +15,8 @@ namespace privdnn::nn {
 
 struct ImageSet {
   int64_t count = 0, channels = 0, height = 0, width = 0;
-  std::vector<uint8_t> pixels;   // NCHW, 0..255
-  std::vector<int32_t> labels;   // one an image, 0..classes-1
+  std::vector<uint8_t> pixels;  // NCHW, 0..255
+  std::vector<int32_t> labels;  // one an image, 0..classes-1
   int32_t classes = 0;
 
   // Images [begin, end) as floats in [0, 1]: pixel / 255.
@@ -32,11 +33,17 @@ absl::StatusOr<ImageSet> ParseIdx(std::span<const uint8_t> images, const std::st
                                   std::span<const uint8_t> labels, const std::string& labels_name, int32_t classes);
 absl::StatusOr<ImageSet> LoadIdx(const std::filesystem::path& images, const std::filesystem::path& labels,
                                  int32_t classes = 10);
+// Images whose labels nobody knows: all 0, of 0 classes.
+absl::StatusOr<ImageSet> LoadIdxImages(const std::filesystem::path& images);
 Bytes WriteIdxImages(const ImageSet& set);
 Bytes WriteIdxLabels(const ImageSet& set);
 
 enum class Split { kTrain, kTest };
 // `root`/mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte, as the official distribution names them.
 absl::StatusOr<ImageSet> LoadMnist(const std::filesystem::path& root, Split split);
+
+// The set without its last `held_out` images, and those. MNIST's last 5,000 training images choose the epoch of the
+// assets.
+std::pair<ImageSet, ImageSet> SplitValidation(const ImageSet& set, int64_t held_out = 5000);
 
 }  // namespace privdnn::nn

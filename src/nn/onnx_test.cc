@@ -1,0 +1,234 @@
+#include "nn/onnx.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <onnx/onnx_pb.h>
+
+#include "base/file.h"
+#include "nn/architectures.h"
+#include "nn/test_graphs.h"
+#include "nn/test_onnx.h"
+
+namespace privdnn::nn {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Graph MustImport(const onnx::ModelProto& model) {
+  auto graph = ImportModel(model);
+  EXPECT_TRUE(graph.ok()) << graph.status();
+  return graph.ok() ? *std::move(graph) : Graph();
+}
+
+TEST(Onnx, ImportUndoesExport) {
+  for (const Graph& graph : {EveryOperatorGraph(), BuildArchitecture("lenet5-mnist", 3).value()}) {
+    const auto imported = ImportOnnx(ExportOnnx(graph), "test");
+    ASSERT_TRUE(imported.ok()) << imported.status();
+    EXPECT_EQ(*imported, graph);
+  }
+}
+
+TEST(Onnx, ExportIsDeterministicAndDependsOnTheGraph) {
+  Graph graph = EveryOperatorGraph();
+  const Bytes first = ExportOnnx(graph);
+  EXPECT_EQ(first, ExportOnnx(EveryOperatorGraph()));
+  graph.initializers["b1"].values[0] += 1;
+  EXPECT_NE(first, ExportOnnx(graph));
+}
+
+TEST(Onnx, ExportKeepsNamesApart) {
+  Graph graph = EveryOperatorGraph();
+  graph.initializers["reshape_shape"] = PatternTensor({2}, 1);
+  graph.initializers["gather_indices"] = PatternTensor({2}, 1);
+  const auto imported = ImportOnnx(ExportOnnx(graph), "test");
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  EXPECT_EQ(*imported, graph);
+}
+
+TEST(Onnx, SavesAndLoads) {
+  const auto directory = TemporaryDirectory::Create().value();
+  const auto path = directory.path() / "model.onnx";
+  ASSERT_TRUE(SaveOnnx(EveryOperatorGraph(), path).ok());
+  EXPECT_EQ(LoadOnnx(path).value(), EveryOperatorGraph());
+  EXPECT_THAT(Message(LoadOnnx(directory.path() / "none.onnx").status()), HasSubstr("none.onnx"));
+  Graph broken = EveryOperatorGraph();
+  broken.outputs.clear();
+  EXPECT_THAT(Message(SaveOnnx(broken, path)), HasSubstr("model.onnx"));
+  EXPECT_EQ(LoadOnnx(path).value(), EveryOperatorGraph());
+}
+
+// What PyTorch writes: see testdata/export_torch_model.py.
+TEST(Onnx, ReadsPyTorchExport) {
+  const auto graph = LoadOnnx(std::filesystem::path(PRIVDNN_NN_TESTDATA) / "torch_export.onnx");
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  std::vector<std::string> ops;
+  for (const Node& node : graph->nodes) ops.push_back(OpName(node.op));
+  EXPECT_THAT(ops, ElementsAre("Conv", "BatchNormalization", "Square", "AveragePool", "Conv", "Relu", "Add", "MaxPool",
+                               "Square", "Gather", "Concat", "Gather", "AveragePool", "Reshape", "Gemm", "Relu",
+                               "MatMul", "Softmax"));
+  const auto& padded = std::get<AveragePool>(graph->nodes[3].op);
+  EXPECT_EQ(padded.window, (Window{{3, 3}, {2, 2}, {1, 1, 1, 1}}));
+  EXPECT_TRUE(padded.count_include_pad);
+  EXPECT_EQ(ImportOnnx(ExportOnnx(*graph), "test").value(), *graph);
+}
+
+TEST(OnnxImport, FoldsConstantsIdentitiesAndDropout) {
+  onnx::ModelProto model = EmptyModel({1, 4, 4}, {1, 4, 4});
+  AddNode(model, "Constant", {}, {"two"}, {TensorAttribute("value", FloatTensor("", {}, {2}))});
+  AddNode(model, "Constant", {}, {"weights"}, {TensorAttribute("value", FloatTensor("", {1, 1, 1, 1}, {3}))});
+  AddNode(model, "Identity", {"weights"}, {"same_weights"});
+  AddNode(model, "Identity", {"x"}, {"x2"});
+  AddNode(model, "Dropout", {"x2"}, {"d", "mask"});
+  AddNode(model, "Pow", {"d", "two"}, {"s"});
+  AddNode(model, "Conv", {"s", "same_weights", ""}, {"c"});
+  AddNode(model, "Identity", {"c"}, {"c2"});
+  AddNode(model, "Dropout", {"c2"}, {"y"});
+  const Graph graph = MustImport(model);
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[0], (Node{"Pow_0", Square{}, {"x"}, "s"}));
+  EXPECT_EQ(graph.nodes[1], (Node{"Conv_1", Conv{}, {"s", "weights"}, "y"}));
+  EXPECT_EQ(graph.initializers.size(), 1u);
+  EXPECT_TRUE(graph.initializers.contains("weights"));
+}
+
+// The constants of folded nodes go, other initializers stay, whether or not they are read.
+TEST(OnnxImport, KeepsInitializersThatItDoesNotFold) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  *model.mutable_graph()->add_initializer() = FloatTensor("two", {1}, {2});
+  *model.mutable_graph()->add_initializer() = FloatTensor("b", {4}, {1, 2, 3, 4});
+  *model.mutable_graph()->add_initializer() = FloatTensor("unused", {1}, {5});
+  AddNode(model, "Pow", {"x", "two"}, {"s"});
+  AddNode(model, "Add", {"s", "b"}, {"y"});
+  const Graph graph = MustImport(model);
+  EXPECT_FALSE(graph.initializers.contains("two"));
+  EXPECT_TRUE(graph.initializers.contains("b"));
+  EXPECT_TRUE(graph.initializers.contains("unused"));
+}
+
+TEST(OnnxImport, ReadsConstantsOfEveryKind) {
+  const std::vector<onnx::AttributeProto> exponents = {
+      FloatAttribute("value_float", 2), IntAttribute("value_int", 2), IntsAttribute("value_ints", {2}),
+      FloatsAttribute("value_floats", {2}), TensorAttribute("value", IntTensor64("", {}, {2}))};
+  for (const auto& exponent : exponents) {
+    onnx::ModelProto model = EmptyModel({4}, {4});
+    AddNode(model, "Constant", {}, {"two"}, {exponent});
+    AddNode(model, "Pow", {"x", "two"}, {"y"});
+    EXPECT_EQ(MustImport(model).nodes.at(0).op, Op(Square{})) << exponent.name();
+  }
+}
+
+TEST(OnnxImport, ReadsTypedAndRawData) {
+  onnx::ModelProto typed = EmptyModel({2}, {2});
+  *typed.mutable_graph()->add_initializer() = FloatTensor("b", {2}, {1.5f, -2});
+  AddNode(typed, "Add", {"x", "b"}, {"y"});
+  onnx::ModelProto raw = typed;
+  onnx::TensorProto& tensor = *raw.mutable_graph()->mutable_initializer(0);
+  const float values[] = {1.5f, -2};
+  tensor.clear_float_data();
+  tensor.set_raw_data(values, sizeof(values));
+  EXPECT_EQ(MustImport(typed), MustImport(raw));
+  EXPECT_EQ(MustImport(raw).initializers.at("b"), (Tensor{{2}, {1.5f, -2}}));
+}
+
+TEST(OnnxImport, InitializersMayBeListedAsInputs) {
+  onnx::ModelProto model = EmptyModel({2}, {2});
+  *model.mutable_graph()->add_initializer() = FloatTensor("b", {2}, {1, 2});
+  *model.mutable_graph()->add_input() = FloatValue("b", {2});
+  AddNode(model, "Add", {"x", "b"}, {"y"});
+  EXPECT_EQ(MustImport(model).inputs.size(), 1u);
+}
+
+TEST(OnnxImport, FoldsPadsIntoConvolutionsAndAveragePools) {
+  for (const int opset : {9, 10, 11, 13, 17}) {
+    onnx::ModelProto model = EmptyModel({1, 5, 5}, {1, 8, 6}, opset);
+    *model.mutable_graph()->add_initializer() = FloatTensor("w", {1, 1, 2, 2}, {1, 2, 3, 4});
+    if (opset < 11) {
+      AddNode(model, "Pad", {"x"}, {"p"},
+              {IntsAttribute("pads", {0, 0, 1, 0, 0, 0, 2, 1}), FloatAttribute("value", 0)});
+    } else {
+      *model.mutable_graph()->add_initializer() = IntTensor64("pads", {8}, {0, 0, 1, 0, 0, 0, 2, 1});
+      *model.mutable_graph()->add_initializer() = FloatTensor("zero", {}, {0});
+      AddNode(model, "Pad", {"x", "pads", "zero"}, {"p"}, {StringAttribute("mode", "constant")});
+    }
+    AddNode(model, "Conv", {"p", "w"}, {"y"}, {IntsAttribute("pads", {1, 0, 0, 1})});
+    const Graph graph = MustImport(model);
+    ASSERT_EQ(graph.nodes.size(), 1u);
+    EXPECT_EQ(std::get<Conv>(graph.nodes[0].op).window, (Window{{2, 2}, {1, 1}, {2, 0, 2, 2}}));
+    EXPECT_EQ(graph.initializers.size(), 1u);
+
+    model.mutable_graph()->mutable_node()->RemoveLast();
+    AddNode(model, "AveragePool", {"p"}, {"y"},
+            {IntsAttribute("kernel_shape", {1, 2}), IntAttribute("count_include_pad", 1),
+             IntsAttribute("pads", {0, 0, 0, 1})});
+    const Graph pooled = MustImport(model);
+    EXPECT_EQ(std::get<AveragePool>(pooled.nodes[0].op), (AveragePool{{{1, 2}, {1, 1}, {1, 0, 2, 2}}, true}));
+  }
+}
+
+TEST(OnnxImport, ZeroPadsAreNothing) {
+  onnx::ModelProto model = EmptyModel({1, 4, 4}, {1, 2, 2});
+  *model.mutable_graph()->add_initializer() = IntTensor64("pads", {8}, std::vector<int64_t>(8, 0));
+  AddNode(model, "Pad", {"x", "pads"}, {"p"});
+  AddNode(model, "MaxPool", {"p"}, {"y"}, {IntsAttribute("kernel_shape", {2, 2}), IntsAttribute("strides", {2, 2})});
+  EXPECT_EQ(MustImport(model).nodes.size(), 1u);
+}
+
+TEST(OnnxImport, ResolvesAutomaticPads) {
+  struct Case {
+    const char* mode;
+    std::vector<int64_t> output;
+    std::array<int64_t, 4> pads;
+  };
+  // 7x8 under 4x3, strides 2 and 3: SAME needs (4-1)*2+4-7 = 3 and (3-1)*3+3-8 = 1 zeros.
+  for (const auto& [mode, output, pads] :
+       {Case{"SAME_UPPER", {1, 4, 3}, {1, 0, 2, 1}}, Case{"SAME_LOWER", {1, 4, 3}, {2, 1, 1, 0}},
+        Case{"VALID", {1, 2, 2}, {}}, Case{"NOTSET", {1, 2, 2}, {}}}) {
+    onnx::ModelProto model = EmptyModel({1, 7, 8}, output);
+    AddNode(
+        model, "MaxPool", {"x"}, {"y"},
+        {IntsAttribute("kernel_shape", {4, 3}), IntsAttribute("strides", {2, 3}), StringAttribute("auto_pad", mode)});
+    EXPECT_EQ(std::get<MaxPool>(MustImport(model).nodes.at(0).op).window.pads, pads) << mode;
+  }
+}
+
+TEST(OnnxImport, TurnsGlobalIntoOrdinaryAveragePools) {
+  onnx::ModelProto model = EmptyModel({3, 5, 4}, {3, 1, 1});
+  AddNode(model, "GlobalAveragePool", {"x"}, {"y"});
+  EXPECT_EQ(MustImport(model).nodes.at(0).op, Op(AveragePool{{{5, 4}, {1, 1}, {}}, false}));
+}
+
+// A model exported for two images takes any number.
+TEST(OnnxImport, MakesAFixedBatchDynamic) {
+  onnx::ModelProto model = EmptyModel({4, 3}, {12});
+  for (auto* value : {model.mutable_graph()->mutable_input(0), model.mutable_graph()->mutable_output(0)}) {
+    value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(2);
+  }
+  *model.mutable_graph()->add_initializer() = IntTensor64("shape", {2}, {2, -1});
+  AddNode(model, "Reshape", {"x", "shape"}, {"y"});
+  const Graph graph = MustImport(model);
+  EXPECT_EQ(graph.inputs[0].shape, (std::vector<int64_t>{-1, 4, 3}));
+  EXPECT_EQ(std::get<Reshape>(graph.nodes.at(0).op).shape, (std::vector<int64_t>{0, -1}));
+  EXPECT_EQ(InferShapes(graph, 9)->at("y"), (std::vector<int64_t>{9, 12}));
+}
+
+TEST(OnnxImport, OutputShapesMayBeLeftOut) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  AddNode(model, "Relu", {"x"}, {"y"});
+  model.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->clear_shape();
+  EXPECT_EQ(MustImport(model).outputs[0].shape, (std::vector<int64_t>{-1, 4}));
+}
+
+TEST(OnnxImport, OldSoftmaxRunsOverAllLaterDimensions) {
+  onnx::ModelProto flat = EmptyModel({4}, {4}, 11);
+  AddNode(flat, "Softmax", {"x"}, {"y"});
+  EXPECT_EQ(MustImport(flat).nodes.at(0).op, Op(Softmax{1}));
+  onnx::ModelProto maps = EmptyModel({2, 4}, {2, 4}, 11);
+  AddNode(maps, "Softmax", {"x"}, {"y"});
+  EXPECT_THAT(Message(ImportModel(maps).status()), HasSubstr("axis 1 of 3 dimensions"));
+  maps.mutable_opset_import(0)->set_version(13);
+  EXPECT_EQ(MustImport(maps).nodes.at(0).op, Op(Softmax{-1}));
+}
+
+}  // namespace
+}  // namespace privdnn::nn

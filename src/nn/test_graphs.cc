@@ -1,0 +1,74 @@
+#include "nn/test_graphs.h"
+
+#include <cmath>
+
+namespace privdnn::nn {
+
+Tensor PatternTensor(std::vector<int64_t> shape, int salt) {
+  Tensor tensor = Tensor::Zeros(std::move(shape));
+  for (size_t i = 0; i < tensor.values.size(); ++i) {
+    tensor.values[i] = static_cast<float>(std::sin(0.7 * static_cast<double>(i) + 1.3 * salt));
+  }
+  return tensor;
+}
+
+Graph EveryOperatorGraph() {
+  Graph g;
+  g.name = "every operator";
+  g.inputs = {{"x", {-1, 4, 9, 8}}};
+  g.outputs = {{"y", {-1, 6}}};
+  auto& init = g.initializers;
+  init["w1"] = PatternTensor({6, 2, 3, 2}, 1);
+  init["b1"] = PatternTensor({6}, 2);
+  init["scale"] = PatternTensor({6}, 3);
+  init["shift"] = PatternTensor({6}, 4);
+  init["mean"] = PatternTensor({6}, 5);
+  init["variance"] = {{6}, {1, 2, 0.5f, 1, 3, 0.25f}};
+  init["w2"] = PatternTensor({6, 6, 1, 1}, 6);
+  init["planes"] = PatternTensor({6, 1, 1}, 7);
+  init["scalar"] = {{}, {0.125f}};
+  init["w3"] = PatternTensor({5, 72}, 8);
+  init["b3"] = PatternTensor({5}, 9);
+  init["w4"] = PatternTensor({5, 6}, 10);
+  init["unused"] = PatternTensor({2, 3}, 11);
+  Gemm gemm;
+  gemm.alpha = 0.1f;
+  gemm.beta = 2;
+  gemm.trans_b = true;
+  g.nodes = {
+      {"conv1", Conv{{{3, 2}, {2, 1}, {1, 0, 2, 1}}, 2}, {"x", "w1", "b1"}, "c1"},             // (6, 5, 8)
+      {"bn1", BatchNormalization{1e-3f}, {"c1", "scale", "shift", "mean", "variance"}, "n1"},  // (6, 5, 8)
+      {"average", AveragePool{{{2, 2}, {1, 1}, {0, 0, 1, 1}}, true}, {"n1"}, "a1"},            // (6, 5, 8)
+      {"square", Square{}, {"a1"}, "s1"},
+      {"conv2", Conv{{{1, 1}, {1, 1}, {}}, 1}, {"s1", "w2"}, "c2"},
+      {"residual", Add{}, {"c2", "a1"}, "r1"},
+      {"relu", Relu{}, {"r1"}, "r2"},
+      {"planes", Add{}, {"planes", "r2"}, "p1"},
+      {"scalar", Add{}, {"p1", "scalar"}, "p2"},
+      {"max", MaxPool{{{3, 3}, {2, 3}, {1, 1, 1, 1}}}, {"p2"}, "m1"},                  // (6, 3, 3)
+      {"average2", AveragePool{{{3, 3}, {1, 1}, {1, 1, 1, 1}}, false}, {"m1"}, "m2"},  // (6, 3, 3)
+      {"concat", Concat{1}, {"m1", "m2"}, "k1"},                                       // (12, 3, 3)
+      {"gather", Gather{-3, {11, 0, -2, 3, 4, 5, 6, 0}}, {"k1"}, "k2"},                // (8, 3, 3)
+      {"reshape", Reshape{{0, -1, 9}}, {"k2"}, "k3"},                                  // (8, 9)
+      {"flatten", Flatten{1}, {"k3"}, "f1"},                                           // (72)
+      {"gemm", gemm, {"f1", "w3", "b3"}, "g1"},                                        // (5)
+      {"matmul", MatMul{}, {"g1", "w4"}, "g2"},                                        // (6)
+      {"softmax", Softmax{-1}, {"g2"}, "y"},
+  };
+  return g;
+}
+
+Graph SingleNodeGraph(std::vector<int64_t> image_shape, Op op, std::map<std::string, Tensor> parameters,
+                      std::vector<std::string> inputs, std::vector<int64_t> output_shape) {
+  image_shape.insert(image_shape.begin(), -1);
+  output_shape.insert(output_shape.begin(), -1);
+  Graph g;
+  g.name = "single";
+  g.inputs = {{"x", std::move(image_shape)}};
+  g.outputs = {{"y", std::move(output_shape)}};
+  g.initializers = std::move(parameters);
+  g.nodes = {{"node", std::move(op), std::move(inputs), "y"}};
+  return g;
+}
+
+}  // namespace privdnn::nn
