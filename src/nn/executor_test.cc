@@ -1,0 +1,227 @@
+// The executor against plain loops in double precision.
+#include "nn/executor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "nn/architectures.h"
+#include "nn/naive_operators.h"
+#include "nn/onnx.h"
+#include "nn/test_graphs.h"
+
+namespace privdnn::nn {
+namespace {
+
+using testing::HasSubstr;
+
+void ExpectNear(const Tensor& actual, const Tensor& expected, double tolerance = 1e-5) {
+  ASSERT_EQ(actual.shape, expected.shape);
+  for (size_t i = 0; i < expected.values.size(); ++i) {
+    const double bound = tolerance * (1 + std::abs(double{expected.values[i]}));
+    ASSERT_NEAR(actual.values[i], expected.values[i], bound) << "element " << i;
+  }
+}
+
+// Runs the graph and the loops on a batch of 1 and of 3.
+void ExpectMatchesLoops(const Graph& graph) {
+  const auto executor = Executor::Create(graph);
+  ASSERT_TRUE(executor.ok()) << executor.status();
+  for (const int64_t batch : {1, 3}) {
+    std::vector<int64_t> shape = graph.inputs[0].shape;
+    shape[0] = batch;
+    const Tensor x = PatternTensor(shape, 20 + static_cast<int>(batch));
+    const auto outputs = executor->Run({{"x", x}});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    ExpectNear(outputs->at("y"), RunNaively(graph, x));
+  }
+}
+
+const std::vector<Window>& Windows() {
+  static const auto& windows = *new std::vector<Window>{
+      {{1, 1}, {1, 1}, {}},           {{3, 3}, {1, 1}, {}},           {{3, 3}, {1, 1}, {1, 1, 1, 1}},
+      {{2, 2}, {2, 2}, {}},           {{3, 2}, {2, 1}, {1, 0, 2, 1}}, {{5, 4}, {3, 2}, {2, 3, 2, 3}},
+      {{2, 5}, {1, 3}, {0, 4, 1, 0}}, {{7, 6}, {1, 1}, {}},           {{4, 4}, {2, 3}, {3, 3, 3, 3}},
+  };
+  return windows;
+}
+constexpr int64_t kHeight = 7, kWidth = 6;
+
+std::vector<int64_t> WindowOutput(const Window& w, int64_t channels) {
+  return {channels, (kHeight + w.pads[0] + w.pads[2] - w.kernel[0]) / w.strides[0] + 1,
+          (kWidth + w.pads[1] + w.pads[3] - w.kernel[1]) / w.strides[1] + 1};
+}
+
+TEST(Executor, Conv) {
+  for (const Window& w : Windows()) {
+    for (const int64_t groups : {1, 2, 4}) {
+      for (const bool bias : {false, true}) {
+        std::vector<std::string> inputs = {"x", "w"};
+        if (bias) inputs.push_back("b");
+        ExpectMatchesLoops(SingleNodeGraph(
+            {4, kHeight, kWidth}, Conv{w, groups},
+            {{"w", PatternTensor({8, 4 / groups, w.kernel[0], w.kernel[1]}, 1)}, {"b", PatternTensor({8}, 2)}}, inputs,
+            WindowOutput(w, 8)));
+      }
+    }
+  }
+}
+
+TEST(Executor, Pools) {
+  for (const Window& w : Windows()) {
+    const auto output = WindowOutput(w, 3);
+    ExpectMatchesLoops(SingleNodeGraph({3, kHeight, kWidth}, MaxPool{w}, {}, {"x"}, output));
+    ExpectMatchesLoops(SingleNodeGraph({3, kHeight, kWidth}, AveragePool{w, false}, {}, {"x"}, output));
+    ExpectMatchesLoops(SingleNodeGraph({3, kHeight, kWidth}, AveragePool{w, true}, {}, {"x"}, output));
+  }
+  // Windows of padding only have an average if padding counts.
+  const Window wide{{2, 2}, {1, 1}, {3, 2, 2, 4}};
+  ExpectMatchesLoops(SingleNodeGraph({3, kHeight, kWidth}, AveragePool{wide, true}, {}, {"x"}, WindowOutput(wide, 3)));
+}
+
+TEST(Executor, BatchNormalization) {
+  const std::map<std::string, Tensor> parameters = {{"s", PatternTensor({5}, 1)},
+                                                    {"b", PatternTensor({5}, 2)},
+                                                    {"m", PatternTensor({5}, 3)},
+                                                    {"v", {{5}, {0, 0.5f, 1, 2, 30}}}};
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{5}, {5, 3}, {5, 3, 2}}) {
+    ExpectMatchesLoops(SingleNodeGraph(shape, BatchNormalization{1e-2f}, parameters, {"x", "s", "b", "m", "v"}, shape));
+  }
+}
+
+TEST(Executor, Elementwise) {
+  ExpectMatchesLoops(SingleNodeGraph({3, 5}, Relu{}, {}, {"x"}, {3, 5}));
+  ExpectMatchesLoops(SingleNodeGraph({3, 5}, Square{}, {}, {"x"}, {3, 5}));
+  ExpectMatchesLoops(SingleNodeGraph({3, 5}, Add{}, {}, {"x", "x"}, {3, 5}));
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{}, {5}, {3, 1}, {1, 5}, {1, 3, 5}, {1, 1, 1}}) {
+    const std::map<std::string, Tensor> b = {{"b", PatternTensor(shape, 1)}};
+    ExpectMatchesLoops(SingleNodeGraph({3, 5}, Add{}, b, {"x", "b"}, {3, 5}));
+    ExpectMatchesLoops(SingleNodeGraph({3, 5}, Add{}, b, {"b", "x"}, {3, 5}));
+  }
+  ExpectMatchesLoops(SingleNodeGraph({1, 5}, Add{}, {{"b", PatternTensor({4, 1}, 1)}}, {"x", "b"}, {4, 5}));
+}
+
+TEST(Executor, Products) {
+  for (const bool trans_b : {false, true}) {
+    Gemm gemm;
+    gemm.alpha = -0.5f;
+    gemm.beta = 3;
+    gemm.trans_b = trans_b;
+    const Tensor b = PatternTensor(trans_b ? std::vector<int64_t>{7, 4} : std::vector<int64_t>{4, 7}, 1);
+    ExpectMatchesLoops(SingleNodeGraph({4}, gemm, {{"b", b}}, {"x", "b"}, {7}));
+    for (const auto& shape : std::vector<std::vector<int64_t>>{{}, {1}, {7}, {1, 7}, {1, 1}}) {
+      ExpectMatchesLoops(SingleNodeGraph({4}, gemm, {{"b", b}, {"c", PatternTensor(shape, 2)}}, {"x", "b", "c"}, {7}));
+    }
+  }
+  const std::map<std::string, Tensor> b = {{"b", PatternTensor({4, 7}, 1)}};
+  ExpectMatchesLoops(SingleNodeGraph({4}, MatMul{}, b, {"x", "b"}, {7}));
+  ExpectMatchesLoops(SingleNodeGraph({3, 2, 4}, MatMul{}, b, {"x", "b"}, {3, 2, 7}));
+}
+
+TEST(Executor, Shapes) {
+  ExpectMatchesLoops(SingleNodeGraph({2, 3, 4}, Flatten{1}, {}, {"x"}, {24}));
+  ExpectMatchesLoops(SingleNodeGraph({2, 3, 4}, Flatten{-3}, {}, {"x"}, {24}));
+  ExpectMatchesLoops(SingleNodeGraph({2, 3, 4}, Reshape{{0, 0, -1}}, {}, {"x"}, {2, 12}));
+  ExpectMatchesLoops(SingleNodeGraph({2, 3, 4}, Reshape{{-1, 6, 4}}, {}, {"x"}, {6, 4}));
+  ExpectMatchesLoops(SingleNodeGraph({2, 3, 4}, Softmax{-1}, {}, {"x"}, {2, 3, 4}));
+  ExpectMatchesLoops(SingleNodeGraph({2, 3, 4}, Softmax{2}, {}, {"x"}, {2, 3, 4}));
+  ExpectMatchesLoops(SingleNodeGraph({2, 3}, Concat{1}, {}, {"x", "x", "x"}, {6, 3}));
+  ExpectMatchesLoops(SingleNodeGraph({2, 3}, Concat{-1}, {}, {"x", "x"}, {2, 6}));
+  ExpectMatchesLoops(SingleNodeGraph({5, 3}, Gather{1, {4, -1, 0, 0, -5}}, {}, {"x"}, {5, 3}));
+  ExpectMatchesLoops(SingleNodeGraph({5, 3}, Gather{-1, {2}}, {}, {"x"}, {5, 1}));
+}
+
+TEST(Executor, WholeGraphs) {
+  ExpectMatchesLoops(EveryOperatorGraph());
+  Graph lenet = BuildArchitecture("lenet5-mnist", 1).value();
+  lenet.inputs[0].name = lenet.nodes[0].inputs[0] = "x";
+  lenet.outputs[0].name = lenet.nodes.back().output = "y";
+  ExpectMatchesLoops(lenet);
+}
+
+// See testdata/export_torch_model.py.
+TEST(Executor, ComputesWhatPyTorchComputes) {
+  const std::filesystem::path data(PRIVDNN_NN_TESTDATA);
+  const auto expected = nlohmann::json::parse(std::ifstream(data / "torch_export.json"));
+  const auto executor = Executor::Create(LoadOnnx(data / "torch_export.onnx").value());
+  ASSERT_TRUE(executor.ok()) << executor.status();
+  Tensor image = Tensor::Zeros({3, 2, 13, 11});
+  for (size_t i = 0; i < image.values.size(); ++i) image.values[i] = static_cast<float>(37 * i % 101) / 101.0f;
+  const auto outputs = executor->Run({{"image", image}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  ExpectNear(outputs->at("probabilities"), {expected["shape"], expected["values"]}, 1e-6);
+}
+
+TEST(Executor, ReturnsEveryOutputAndKeepsValuesThatAreReadTwice) {
+  Graph graph = EveryOperatorGraph();
+  graph.outputs = {{"a1", {-1, 6, 5, 8}}, {"c1", {-1, 6, 5, 8}}, {"x", {-1, 4, 9, 8}}, {"y", {-1, 6}}};
+  const Tensor x = PatternTensor({2, 4, 9, 8}, 1);
+  const auto outputs = Executor::Create(graph)->Run({{"x", x}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_EQ(outputs->size(), 4u);
+  EXPECT_EQ(outputs->at("x"), x);
+  EXPECT_EQ(outputs->at("y"), Executor::Create(EveryOperatorGraph())->Run({{"x", x}})->at("y"));
+}
+
+TEST(Executor, TakesSeveralInputs) {
+  Graph graph = SingleNodeGraph({2}, Concat{1}, {}, {"x", "z"}, {5});
+  graph.inputs.push_back({"z", {-1, 3}});
+  const auto executor = Executor::Create(graph);
+  const auto outputs = executor->Run({{"x", {{1, 2}, {1, 2}}}, {"z", {{1, 3}, {3, 4, 5}}}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_EQ(outputs->at("y"), (Tensor{{1, 5}, {1, 2, 3, 4, 5}}));
+  EXPECT_THAT(Message(executor->Run({{"x", Tensor::Zeros({1, 2})}, {"z", Tensor::Zeros({2, 3})}}).status()),
+              HasSubstr("graph input 'z' has 2 images, another has 1"));
+}
+
+TEST(Executor, RefusesInputsThatDoNotFit) {
+  const auto executor = Executor::Create(SingleNodeGraph({2, 3}, Relu{}, {}, {"x"}, {2, 3}));
+  const auto error = [&](const std::map<std::string, Tensor>& inputs) {
+    const auto outputs = executor->Run(inputs);
+    EXPECT_EQ(outputs.status().code(), absl::StatusCode::kInvalidArgument);
+    return Message(outputs.status());
+  };
+  EXPECT_THAT(error({}), HasSubstr("'x' is not given"));
+  EXPECT_THAT(error({{"x", Tensor::Zeros({1, 3, 2})}}), HasSubstr("has shape (1, 3, 2), needs (-1, 2, 3)"));
+  EXPECT_THAT(error({{"x", Tensor::Zeros({0, 2, 3})}}), HasSubstr("has shape (0, 2, 3)"));
+  EXPECT_THAT(error({{"x", Tensor{{2, 2, 3}, {1, 2}}}}), HasSubstr("holds 2 elements"));
+  EXPECT_THAT(error({{"x", Tensor{{int64_t{1} << 40, 2, 3}, {1, 2}}}}), HasSubstr("more than"));
+  EXPECT_THAT(error({{"x", Tensor::Zeros({1, 2, 3})}, {"z", Tensor::Zeros({1})}}), HasSubstr("2 inputs given"));
+}
+
+TEST(Executor, RefusesInvalidGraphs) {
+  Graph graph = EveryOperatorGraph();
+  graph.nodes.pop_back();
+  EXPECT_EQ(Executor::Create(graph).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Executor, RunsInSeveralThreads) {
+  SetExecutorThreads(2);
+  const auto executor = Executor::Create(EveryOperatorGraph());
+  const Tensor x = PatternTensor({2, 4, 9, 8}, 1);
+  const Tensor expected = executor->Run({{"x", x}})->at("y");
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4);
+  for (int& count : wrong) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) {
+        const auto outputs = executor->Run({{"x", x}});
+        count += !outputs.ok() || outputs->at("y") != expected;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(4));
+}
+
+TEST(Argmax, TakesTheFirstLargestOfEachRow) {
+  EXPECT_EQ(Argmax({{3, 3}, {1, 2, 0, 5, 5, 1, -3, -2, -1}}), (std::vector<int32_t>{1, 0, 2}));
+  EXPECT_TRUE(Argmax({{3}, {1, 2, 3}}).empty());
+}
+
+}  // namespace
+}  // namespace privdnn::nn

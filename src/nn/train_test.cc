@@ -1,0 +1,286 @@
+#include "nn/train.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/file.h"
+#include "nn/executor.h"
+#include "nn/normalization.h"
+#include "nn/test_graphs.h"
+
+namespace privdnn::nn {
+namespace {
+
+using testing::HasSubstr;
+
+// Images of 6x6 whose class is the quadrant that is bright.
+ImageSet Quadrants(int64_t count, uint64_t seed) {
+  ImageSet set{count, 1, 6, 6, {}, {}, 4};
+  uint64_t state = seed;
+  const auto next = [&] {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<int32_t>(state >> 60);  // 0..15
+  };
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t label = next() % 4;
+    set.labels.push_back(label);
+    for (int32_t y = 0; y < 6; ++y) {
+      for (int32_t x = 0; x < 6; ++x) {
+        const bool bright = label == y / 3 * 2 + x / 3;
+        set.pixels.push_back(static_cast<uint8_t>(next() * 6 + (bright ? 70 : 0)));
+      }
+    }
+  }
+  return set;
+}
+
+// conv 3x3 -> batch norm -> square -> average pool -> linear.
+Graph SmallNetwork() {
+  Graph g;
+  g.name = "small";
+  g.inputs = {{"image", {-1, 1, 6, 6}}};
+  g.outputs = {{"logits", {-1, 4}}};
+  g.initializers = {{"w", PatternTensor({4, 1, 3, 3}, 1)}, {"scale", {{4}, {1, 1, 1, 1}}},
+                    {"shift", Tensor::Zeros({4})},         {"mean", Tensor::Zeros({4})},
+                    {"variance", {{4}, {1, 1, 1, 1}}},     {"fc", PatternTensor({16, 4}, 2)},
+                    {"fc_bias", Tensor::Zeros({4})}};
+  g.nodes = {{"conv", Conv{{{3, 3}, {1, 1}, {}}, 1}, {"image", "w"}, "c"},
+             {"norm", BatchNormalization{}, {"c", "scale", "shift", "mean", "variance"}, "n"},
+             {"square", Square{}, {"n"}, "s"},
+             {"pool", AveragePool{{{2, 2}, {2, 2}, {}}, false}, {"s"}, "p"},
+             {"flatten", Flatten{}, {"p"}, "f"},
+             {"product", MatMul{}, {"f", "fc"}, "m"},
+             {"sum", Add{}, {"m", "fc_bias"}, "logits"}};
+  return g;
+}
+
+TrainOptions SmallOptions() {
+  TrainOptions options;
+  options.epochs = 6;
+  options.batch = 20;
+  options.learning_rate = 0.02;
+  options.averaging = 0.9;
+  options.threads = 1;
+  options.augmentation.shift_pixels = 0.5;
+  return options;
+}
+
+TrainResult MustTrain(const TrainOptions& options, const ProgressFn& progress = {}) {
+  auto result = Train(SmallNetwork(), Quadrants(400, 1), Quadrants(100, 2), options, progress);
+  EXPECT_TRUE(result.ok()) << result.status();
+  return result.ok() ? *std::move(result) : TrainResult{};
+}
+
+TEST(Train, LearnsASmallProblem) {
+  const TrainResult result = MustTrain(SmallOptions());
+  ASSERT_EQ(result.epochs.size(), 6u);
+  EXPECT_EQ(result.epochs[5].epoch, 6);
+  EXPECT_LT(result.epochs[5].train_loss, 0.5 * result.epochs[0].train_loss);
+  EXPECT_GT(result.validation_accuracy, 95);
+  const ImageSet fresh = Quadrants(200, 3);
+  EXPECT_GT(Accuracy(result.graph, fresh).value(), 95);
+  EXPECT_LT(Accuracy(SmallNetwork(), fresh).value(), 60);
+}
+
+TEST(Train, ReportsTheAccuracyThatTheReturnedGraphHas) {
+  for (const bool normalize : {false, true}) {
+    TrainOptions options = SmallOptions();
+    options.normalize = normalize;
+    std::vector<EpochReport> reports;
+    options.on_epoch = [&](const EpochReport& report) { reports.push_back(report); };
+    const TrainResult result = MustTrain(options);
+    EXPECT_EQ(reports, result.epochs);
+    double best = 0;
+    for (const EpochReport& report : reports) best = std::max(best, report.validation_accuracy);
+    EXPECT_EQ(result.validation_accuracy, best);
+    EXPECT_EQ(Accuracy(result.graph, Quadrants(100, 2)).value(), best);
+  }
+}
+
+TEST(Train, IsDeterministicForASeed) {
+  for (const int threads : {1, 2}) {
+    TrainOptions options = SmallOptions();
+    options.threads = threads;
+    const TrainResult first = MustTrain(options);
+    EXPECT_EQ(first.graph, MustTrain(options).graph);
+    options.seed = 2;
+    EXPECT_NE(first.graph, MustTrain(options).graph);
+  }
+}
+
+TEST(Train, CountsBatches) {
+  uint64_t calls = 0;
+  MustTrain(SmallOptions(), [&](uint64_t done, uint64_t total, const std::string& note) {
+    EXPECT_EQ(done, ++calls);
+    EXPECT_EQ(total, 6u * 20u);
+    EXPECT_THAT(note, HasSubstr("loss"));
+    return true;
+  });
+  EXPECT_EQ(calls, 120u);
+}
+
+TEST(Train, GoesOnFromACheckpointToTheSameResult) {
+  const auto directory = TemporaryDirectory::Create().value();
+  TrainOptions options = SmallOptions();
+  const TrainResult uninterrupted = MustTrain(options);
+  options.checkpoint = directory.path() / "state";
+  for (const uint64_t stop : {1, 37, 40, 90}) {
+    const auto cancelled = Train(SmallNetwork(), Quadrants(400, 1), Quadrants(100, 2), options,
+                                 [&](uint64_t done, uint64_t, const std::string&) { return done < stop; });
+    EXPECT_EQ(cancelled.status().code(), absl::StatusCode::kCancelled);
+  }
+  uint64_t first = 0;
+  const TrainResult resumed = MustTrain(options, [&](uint64_t done, uint64_t, const std::string&) {
+    if (first == 0) first = done;
+    return true;
+  });
+  EXPECT_EQ(first, 91u);
+  EXPECT_EQ(resumed.graph, uninterrupted.graph);
+  EXPECT_EQ(resumed.epochs, uninterrupted.epochs);
+  EXPECT_EQ(MustTrain(options).graph, uninterrupted.graph);
+
+  options.seed = 9;
+  const auto other = Train(SmallNetwork(), Quadrants(400, 1), Quadrants(100, 2), options, {});
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(other.status()), HasSubstr("state"));
+}
+
+TEST(Train, LeavesFrozenAndUnusedInitializersAlone) {
+  Graph graph = SmallNetwork();
+  graph.initializers["unused"] = PatternTensor({3}, 1);
+  TrainOptions options = SmallOptions();
+  options.epochs = 1;
+  options.frozen = {"fc", "scale"};
+  const auto result = Train(graph, Quadrants(400, 1), {}, options, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->validation_accuracy, 0);
+  for (const char* name : {"fc", "scale", "unused"}) {
+    EXPECT_EQ(result->graph.initializers.at(name), graph.initializers.at(name)) << name;
+  }
+  for (const char* name : {"w", "shift", "mean", "variance", "fc_bias"}) {
+    EXPECT_NE(result->graph.initializers.at(name), graph.initializers.at(name)) << name;
+  }
+}
+
+// At a learning rate of almost 0 the function stays what it was, through folding in and out.
+TEST(Train, StartsFromTheGivenFunction) {
+  TrainOptions options = SmallOptions();
+  options.epochs = 1;
+  options.learning_rate = 1e-12;
+  options.frozen = {"mean", "variance"};
+  Graph graph = SmallNetwork();
+  std::erase_if(graph.nodes, [](const Node& node) { return node.name == "norm"; });
+  graph.nodes[1].inputs = {"c"};
+  const auto result = Train(graph, Quadrants(400, 1), {}, options, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Tensor x = Quadrants(5, 4).Batch(0, 5);
+  const Tensor before = Executor::Create(graph)->Run({{"image", x}})->at("logits");
+  const Tensor after = Executor::Create(result->graph)->Run({{"image", x}})->at("logits");
+  for (size_t i = 0; i < before.values.size(); ++i) EXPECT_NEAR(before.values[i], after.values[i], 1e-4);
+}
+
+TEST(Train, RefusesWhatItCannotTrain) {
+  const ImageSet set = Quadrants(40, 1);
+  const auto error = [&](const Graph& graph, const ImageSet& train, const TrainOptions& options) {
+    const auto result = Train(graph, train, {}, options, {});
+    EXPECT_FALSE(result.ok());
+    return Message(result.status());
+  };
+  EXPECT_THAT(error(SmallNetwork(), {}, SmallOptions()), HasSubstr("training set is empty"));
+  ImageSet wide = set;
+  wide.width = 3;
+  wide.height = 12;
+  EXPECT_THAT(error(SmallNetwork(), wide, SmallOptions()), HasSubstr("images have shape"));
+  ImageSet classes = set;
+  classes.classes = 5;
+  EXPECT_THAT(error(SmallNetwork(), classes, SmallOptions()), HasSubstr("5 classes"));
+  TrainOptions options = SmallOptions();
+  options.epochs = 0;
+  EXPECT_THAT(error(SmallNetwork(), set, options), HasSubstr("0 epochs"));
+  options = SmallOptions();
+  options.learning_rate = std::nan("");
+  EXPECT_THAT(error(SmallNetwork(), set, options), HasSubstr("learning rate"));
+  options = SmallOptions();
+  options.frozen = {"nothing"};
+  EXPECT_THAT(error(SmallNetwork(), set, options), HasSubstr("'nothing'"));
+  Graph softmax = SmallNetwork();
+  softmax.nodes.back().output = "sum";
+  softmax.nodes.push_back({"softmax", Softmax{}, {"sum"}, "logits"});
+  EXPECT_THAT(error(softmax, set, SmallOptions()), HasSubstr("logits"));
+  options = SmallOptions();
+  options.learning_rate = 1e30;
+  EXPECT_THAT(error(SmallNetwork(), set, options), HasSubstr("try a learning rate below 1e+30"));
+}
+
+TEST(Train, RefusesToNormaliseInFrontOfPadding) {
+  Graph graph = SmallNetwork();
+  std::get<Conv>(graph.nodes[0].op).window = {{3, 3}, {1, 1}, {1, 1, 1, 1}};
+  std::get<AveragePool>(graph.nodes[3].op).window = {{3, 3}, {3, 3}, {}};
+  TrainOptions options = SmallOptions();
+  graph.initializers["fc"] = PatternTensor({16, 4}, 2);
+  EXPECT_THAT(Message(Train(graph, Quadrants(40, 1), {}, options, {}).status()),
+              HasSubstr("node 'conv' (Conv): is padded"));
+  options.normalize = false;
+  EXPECT_TRUE(Train(graph, Quadrants(40, 1), {}, options, {}).ok());
+}
+
+TEST(Normalization, MeasuresEachChannel) {
+  const ImageSet set{2, 2, 1, 2, {0, 255, 51, 51, 255, 0, 51, 51}, {0, 0}, 1};
+  const Normalization n = Normalization::Of(set);
+  EXPECT_DOUBLE_EQ(n.mean[0], 0.5);
+  EXPECT_DOUBLE_EQ(n.deviation[0], 0.5);
+  EXPECT_DOUBLE_EQ(n.mean[1], 0.2);
+  EXPECT_DOUBLE_EQ(n.deviation[1], 1);  // constant
+}
+
+TEST(Normalization, FoldsIntoGroupedConvolutions) {
+  for (const int64_t groups : {1, 2}) {
+    const Graph graph = SingleNodeGraph({4, 5, 5}, Conv{{{3, 2}, {2, 1}, {}}, groups},
+                                        {{"w", PatternTensor({6, 4 / groups, 3, 2}, 1)}}, {"x", "w"}, {6, 2, 4});
+    const Normalization normalization{{0.5, -1, 2, 0.25}, {2, 0.5, 4, 1}};
+    const auto folded = FoldNormalization(graph, normalization);
+    ASSERT_TRUE(folded.ok()) << folded.status();
+    const Tensor x = PatternTensor({2, 4, 5, 5}, 9);
+    Tensor normalised = x;
+    for (size_t i = 0; i < x.values.size(); ++i) {
+      const size_t c = i / 25 % 4;
+      normalised.values[i] = static_cast<float>((x.values[i] - normalization.mean[c]) / normalization.deviation[c]);
+    }
+    const Tensor expected = Executor::Create(graph)->Run({{"x", normalised}})->at("y");
+    const Tensor actual = Executor::Create(*folded)->Run({{"x", x}})->at("y");
+    for (size_t i = 0; i < expected.values.size(); ++i) EXPECT_NEAR(actual.values[i], expected.values[i], 1e-5);
+    const auto back = FoldNormalization(*folded, normalization.Inverse());
+    for (size_t i = 0; i < graph.initializers.at("w").values.size(); ++i) {
+      EXPECT_NEAR(back->initializers.at("w").values[i], graph.initializers.at("w").values[i], 1e-6);
+    }
+  }
+}
+
+TEST(Normalization, RefusesGraphsThatItWouldChange) {
+  const Normalization normalization{{0.5}, {2}};
+  Graph graph = SmallNetwork();
+  EXPECT_THAT(Message(FoldNormalization(graph, {{0, 0}, {1, 1}}).status()), HasSubstr("channels"));
+  graph.nodes[0] = {"relu", Relu{}, {"image"}, "r"};
+  graph.nodes.insert(graph.nodes.begin() + 1, SmallNetwork().nodes[0]);
+  graph.nodes[1].inputs[0] = "r";
+  EXPECT_THAT(Message(FoldNormalization(graph, normalization).status()), HasSubstr("node 'relu' (Relu)"));
+}
+
+TEST(Accuracy, CountsInPercent) {
+  ImageSet set = Quadrants(7, 1);
+  const auto all = Accuracy(SmallNetwork(), set, 3);
+  ASSERT_TRUE(all.ok()) << all.status();
+  const std::vector<int32_t> guesses =
+      Argmax(Executor::Create(SmallNetwork())->Run({{"image", set.Batch(0, 7)}})->at("logits"));
+  set.labels = guesses;
+  EXPECT_EQ(Accuracy(SmallNetwork(), set, 3).value(), 100);
+  set.labels[2] = (set.labels[2] + 1) % 4;
+  EXPECT_DOUBLE_EQ(Accuracy(SmallNetwork(), set, 2).value(), 600.0 / 7);
+  EXPECT_FALSE(Accuracy(SmallNetwork(), {}, 2).ok());
+  EXPECT_FALSE(Accuracy(SmallNetwork(), set, 0).ok());
+}
+
+}  // namespace
+}  // namespace privdnn::nn
