@@ -15,7 +15,7 @@ double GammaDensityFactor(double a, double x) { return std::exp(a * std::log(x) 
 // a.
 double LowerGammaSeries(double a, double x) {
   double term = 1 / a, sum = term;
-  for (double k = 1; term > sum * kPrecision; ++k) {
+  for (int k = 1; term > sum * kPrecision; ++k) {
     term *= x / (a + k);
     sum += term;
   }
@@ -29,7 +29,7 @@ double UpperGammaFraction(double a, double x) {
   const auto nonzero = [](double v) { return std::abs(v) < kTiny ? kTiny : v; };
   double b = x + 1 - a;
   double c = 1 / kTiny, d = 1 / nonzero(b), product = d;
-  for (double k = 1; k < 100000; ++k) {
+  for (int k = 1; k < 100000; ++k) {
     const double numerator = -k * (k - a);
     b += 2;
     d = 1 / nonzero(b + numerator * d);
