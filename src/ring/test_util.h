@@ -81,7 +81,7 @@ inline Words NaiveProduct(const Words& a, const Words& b, uint64_t q) {
 
 // SHA-256 of the values as they lie in memory (little-endian).
 template <typename T>
-std::string Fingerprint(std::span<const T> values) {
+std::string Fingerprint(std::span<T> values) {
   return HexEncode(Sha256({reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes()}));
 }
 

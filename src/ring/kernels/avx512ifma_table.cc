@@ -60,7 +60,16 @@ constexpr Kernels kAvx512Ifma = {.name = "avx512ifma",
 
 #else
 
-constexpr Kernels kAvx512Ifma = {.name = "avx512ifma", .supported = [] { return false; }};
+// Never called.
+constexpr Kernels kAvx512Ifma = {.name = "avx512ifma",
+                                 .supported = [] { return false; },
+                                 .ntt_forward = nullptr,
+                                 .ntt_inverse = nullptr,
+                                 .inner_product = nullptr,
+                                 .multiply = nullptr,
+                                 .add = nullptr,
+                                 .lift_signed = nullptr,
+                                 .scatter_tiles = nullptr};
 
 #endif
 
