@@ -11,8 +11,7 @@ constexpr double kPrecision = 1e-15;
 // x^a e^-x / Gamma(a)
 double GammaDensityFactor(double a, double x) { return std::exp(a * std::log(x) - x - std::lgamma(a)); }
 
-// P(a, x) = x^a e^-x / Gamma(a+1) * (1 + x/(a+1) + x^2/((a+1)(a+2)) + ...)      (DLMF 8.11.4); converges fast for x <
-// a.
+// P(a, x) = x^a e^-x / Gamma(a+1) * (1 + x/(a+1) + x^2/((a+1)(a+2)) + ...), DLMF 8.11.4; converges fast for x < a.
 double LowerGammaSeries(double a, double x) {
   double term = 1 / a, sum = term;
   for (int k = 1; term > sum * kPrecision; ++k) {
