@@ -1,0 +1,111 @@
+#include "cli/child_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace privdnn::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string ErrnoText() { return std::generic_category().message(errno); }
+
+// In the child, between fork and exec: only async-signal-safe calls.
+[[noreturn]] void BecomeChild(char* const* arguments, int out, pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(127);  // it died before the line above
+  ::dup2(out, STDOUT_FILENO);
+  ::execv(arguments[0], arguments);
+  ::_exit(127);
+}
+
+}  // namespace
+
+absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>& arguments) {
+  std::vector<char*> raw;
+  for (const std::string& a : arguments) raw.push_back(const_cast<char*>(a.c_str()));
+  raw.push_back(nullptr);
+  int pipe_ends[2];
+  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return FailedPrecondition("pipe: {}", ErrnoText());
+  const pid_t parent = ::getpid(), pid = ::fork();
+  if (pid == 0) BecomeChild(raw.data(), pipe_ends[1], parent);
+  ::close(pipe_ends[1]);
+  if (pid < 0) {
+    ::close(pipe_ends[0]);
+    return FailedPrecondition("{}: can't be started: {}", arguments[0], ErrnoText());
+  }
+  return ChildProcess(pid, pipe_ends[0]);
+}
+
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), out_(std::exchange(other.out_, -1)), buffer_(std::move(other.buffer_)) {}
+
+ChildProcess::~ChildProcess() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  if (out_ >= 0) ::close(out_);
+}
+
+void ChildProcess::Signal(int signal) const {
+  if (pid_ > 0) ::kill(pid_, signal);
+}
+
+absl::StatusOr<bool> ChildProcess::ReadSome(Clock::time_point deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+  pollfd waiting{out_, POLLIN, 0};
+  const int ready = left > 0 ? ::poll(&waiting, 1, static_cast<int>(left)) : 0;
+  if (ready < 0 && errno == EINTR) return true;
+  if (ready <= 0) return absl::DeadlineExceededError("the child process said nothing in time");
+  char chunk[65536];
+  const ssize_t n = ::read(out_, chunk, sizeof chunk);
+  if (n > 0) buffer_.append(chunk, static_cast<size_t>(n));
+  return n > 0 || (n < 0 && errno == EINTR);
+}
+
+absl::StatusOr<std::string> ChildProcess::ReadUntil(const std::string& end, std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  for (;;) {
+    if (const size_t at = buffer_.find(end); at != std::string::npos) {
+      std::string text = buffer_.substr(0, at);
+      buffer_.erase(0, at + end.size());
+      return text;
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(const bool more, ReadSome(deadline));
+    if (!more) return Unavailable("the child process ended before it was ready");
+  }
+}
+
+absl::StatusOr<ChildExit> ChildProcess::Wait(std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  for (bool more = true; more;) {
+    PRIVDNN_ASSIGN_OR_RETURN(more, ReadSome(deadline));
+  }
+  int status = 0;
+  rusage usage{};
+  while (::wait4(pid_, &status, 0, &usage) < 0) {
+    if (errno != EINTR) return FailedPrecondition("wait: {}", ErrnoText());
+  }
+  pid_ = -1;
+  ChildExit result;
+  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+  result.peak_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  result.output = std::move(buffer_);
+  return result;
+}
+
+std::string OwnPath() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+
+}  // namespace privdnn::cli

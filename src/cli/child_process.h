@@ -1,0 +1,50 @@
+// Programs that a command starts beside itself, and what became of them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace privdnn::cli {
+
+struct ChildExit {
+  int exit_code = -1;           // -1 if a signal ended it
+  int signal = 0;               // that signal
+  uint64_t peak_rss_bytes = 0;  // as the kernel accounts for it
+  std::string output;           // what was left to read of its stdout
+};
+
+// A child with its stdout on a pipe and this process's stderr. It gets SIGTERM if this process dies first. Killed by
+// the destructor if it still runs.
+class ChildProcess {
+ public:
+  // arguments[0] is the program's path. FailedPrecondition, saying why, if it can't be started.
+  static absl::StatusOr<ChildProcess> Start(const std::vector<std::string>& arguments);
+  ChildProcess(ChildProcess&& other) noexcept;
+  ChildProcess& operator=(ChildProcess&&) = delete;
+  ~ChildProcess();
+
+  // Reads stdout up to and without `end`, for at most `patience`; DeadlineExceeded or Unavailable (it ended) otherwise.
+  absl::StatusOr<std::string> ReadUntil(const std::string& end, std::chrono::milliseconds patience);
+  void Signal(int signal) const;
+  // Waits for the end, reading stdout meanwhile; after `patience` kills it and returns DeadlineExceeded.
+  absl::StatusOr<ChildExit> Wait(std::chrono::milliseconds patience);
+
+ private:
+  ChildProcess(pid_t pid, int out) : pid_(pid), out_(out) {}
+  // False at the end of the stream; DeadlineExceeded if nothing came.
+  absl::StatusOr<bool> ReadSome(std::chrono::steady_clock::time_point deadline);
+  pid_t pid_;
+  int out_;
+  std::string buffer_;
+};
+
+// The path of the running program.
+std::string OwnPath();
+
+}  // namespace privdnn::cli

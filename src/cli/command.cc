@@ -1,0 +1,89 @@
+#include "cli/command.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <tbb/info.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+
+namespace privdnn::cli {
+namespace {
+
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
+
+void OnSignal(int signal) {
+  if (interrupted.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+}
+
+}  // namespace
+
+void HandleInterrupts() {
+  std::signal(SIGINT, OnSignal);
+  std::signal(SIGTERM, OnSignal);
+}
+
+bool Interrupted() { return interrupted.load(); }
+
+ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar) {
+  return [bar](uint64_t done, uint64_t total, const std::string& note) {
+    bar->Update(done, total, note);
+    return !Interrupted();
+  };
+}
+
+CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, const std::string& description,
+                     const std::string& example) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->add_flag("--json", globals.json, "print one JSON object on stdout");
+  command->footer("Example:\n  " + example);
+  return command;
+}
+
+void AddThreads(CLI::App* command, int& threads) {
+  threads = tbb::info::default_concurrency();
+  command->add_option("--threads", threads, "threads to compute with")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+int RunProgram(int argc, const char* const* argv) {
+  // stdout belongs to results; everything else goes to stderr.
+  spdlog::set_default_logger(spdlog::stderr_color_mt("privdnn"));
+  spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
+  HandleInterrupts();
+
+  CLI::App app{"Private inference with partially encrypted neural networks", "privdnn"};
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 ok, 1 failed, 2 wrong usage. `privdnn COMMAND --help` has an example of each command.");
+  Globals globals;
+  Action action;
+  for (const auto add : {AddTrain, AddEval, AddSelect, AddPlan, AddKeygen, AddEncrypt, AddServe, AddInfer, AddDemo,
+                         AddBench, AddVersion}) {
+    add(app, globals, action);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  const auto output = action();
+  if (!output.ok()) {
+    spdlog::error("{}", Message(output.status()));
+    return 1;
+  }
+  const std::string text = globals.json ? output->json.dump(2) + "\n" : output->text;
+  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+    spdlog::error("stdout can't be written");
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace privdnn::cli

@@ -1,0 +1,106 @@
+// demo: private inference on real MNIST images between two processes, and what each side could see of it.
+#include <fstream>
+
+#include "cli/inputs.h"
+#include "cli/two_parties.h"
+#include "report/table.h"
+
+namespace privdnn::cli {
+namespace {
+
+struct DemoCommand {
+  std::string out, selection;
+  int64_t images = 1000;
+  int threads = 1;
+};
+
+Json DemoJson(const TwoPartyResult& r, const nn::ImageSet& images) {
+  Json json = CommonJson(r, images);
+  json["accuracy_original"] = r.accuracy_original;
+  json["accuracy_private"] = r.accuracy_private;
+  json["accuracy_without_owner"] = r.accuracy_without_owner;
+  json["label_mismatches_vs_quantised"] = r.label_mismatches;
+  json["user_ms_per_image"] =
+      json["user_encrypted_ms_per_image"].get<double>() + json["user_plain_ms_per_image"].get<double>();
+  return json;
+}
+
+std::string DemoText(const TwoPartyResult& r, const Json& j) {
+  const auto ms = [&](const char* field) { return FormatMilliseconds(j[field].get<double>()); };
+  const auto bytes = [&](const char* field) { return FormatBytes(j[field].get<uint64_t>()); };
+  const LiftedModel& m = r.model;
+  FactTable what(fmt::format("\nprivate inference on {} MNIST test images, owner and user in two processes (gRPC, TLS)",
+                             j["images"].get<int64_t>()));
+  what.Add("encrypted", fmt::format("{} of {} neurons of layer 1, {} of {} of layer 2", m.selection.layer1.size(),
+                                    m.segment.neurons1, m.selection.layer2.size(), m.segment.neurons2));
+  what.Add("accuracy, original network", fmt::format("{:.1f} %", r.accuracy_original));
+  what.Add("accuracy, private inference", fmt::format("{:.1f} %", r.accuracy_private));
+  what.Add("accuracy, user without the owner", fmt::format("{:.1f} %", r.accuracy_without_owner));
+  what.Add("decrypted integers",
+           fmt::format("{} compared with the integer reference, {} differ", r.integers_compared, r.integer_mismatches));
+  what.Add("labels", fmt::format("{} differ from the quantised network's", r.label_mismatches));
+  FactTable cost("what it cost, an image");
+  cost.Add("user", fmt::format("{} encrypted part ({}), {} rest of the network", ms("user_encrypted_ms_per_image"),
+                               j["kernel"].get<std::string>(), ms("user_plain_ms_per_image")));
+  cost.Add("owner", ms("owner_ms_per_image"));
+  cost.Add("the same network in plaintext", ms("plain_ms_per_image"));
+  cost.Add("network", fmt::format("{} up, {} down", bytes("bytes_up_per_image"), bytes("bytes_down_per_image")));
+  cost.Add("package, once", bytes("package_bytes"));
+  FactTable saw("what each side could see");
+  saw.Add("owner",
+          fmt::format("{} of ring-LWE samples and one-time-padded numbers an image; no pixel, no feature, no result",
+                      bytes("bytes_up_per_image")));
+  saw.Add("user",
+          "its own images, the plaintext neurons, the outputs of the encrypted ones; no encrypted weight, no key");
+  saw.Add("eavesdropper", "TLS records: when and how much");
+  FactTable secure("how hard it is to see more");
+  secure.Add("ring", fmt::format("N = {}, log2 Q = {:.1f}: 128 bits (2018 standard, quantum column)",
+                                 j["ring_dimension"].get<int>(), j["log_q"].get<double>()));
+  secure.Add("drowning noise", fmt::format("{:.1f} bits over {} images (plaintext modulus 2^{})",
+                                           j["statistical_security_bits"].get<double>(), m.plan.image_budget,
+                                           j["plain_bits"].get<int>()));
+  secure.Add("but", fmt::format("replies to {} well-chosen images determine the encrypted kernels: budgets matter",
+                                j["images_to_reconstruct"].get<uint64_t>()));
+  return what.Render() + cost.Render() + saw.Render() + secure.Render();
+}
+
+absl::StatusOr<CommandOutput> Demo(const DemoCommand& command) {
+  ModelInput model;
+  ImageInput input;
+  input.limit = command.images;
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, input.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection));
+  TwoPartyOptions options;
+  options.threads = command.threads;
+  PRIVDNN_ASSIGN_OR_RETURN(const TwoPartyResult result, RunTwoParties(graph, selection, images, options));
+  CommandOutput output{DemoJson(result, images), ""};
+  output.text = DemoText(result, output.json);
+  if (!command.out.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(WriteTextFile(command.out, output.json.dump(2) + "\n"));
+    output.text += "figures: " + command.out + "\n";
+  }
+  if (result.integer_mismatches || result.label_mismatches) {
+    return absl::InternalError(fmt::format("{} integers and {} labels differ from the reference",
+                                           result.integer_mismatches, result.label_mismatches));
+  }
+  return output;
+}
+
+}  // namespace
+
+void AddDemo(CLI::App& app, Globals& globals, Action& action) {
+  auto* command =
+      AddCommand(app, globals, "demo", "Private inference end to end on real MNIST, with a table of what it cost",
+                 "privdnn demo --out demo.json");
+  const auto o = std::make_shared<DemoCommand>();
+  command->add_option("--out", o->out, "JSON file for the figures");
+  command->add_option("--images", o->images, "how many of the 1,000 carried MNIST test images")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  AddThreads(command, o->threads);
+  command->callback([o, &action] { action = [o] { return Demo(*o); }; });
+}
+
+}  // namespace privdnn::cli

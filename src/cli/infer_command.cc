@@ -1,0 +1,166 @@
+// infer: the user's side, on its own images.
+#include <spdlog/spdlog.h>
+
+#include "base/cpu.h"
+#include "base/file.h"
+#include "cli/inference.h"
+#include "cli/inputs.h"
+#include "nn/executor.h"
+#include "report/table.h"
+
+namespace privdnn::cli {
+namespace {
+
+struct InferCommand {
+  std::string package, owner, tls, user = "user", outputs;
+  ImageInput images;
+  InferenceOptions options;
+  int deadline_s = 3600;
+  bool offline = false;
+};
+
+absl::Status CheckImages(const nn::ImageSet& images, const SegmentSpec& spec) {
+  if (images.channels == spec.channels && images.height == spec.input.h && images.width == spec.input.w) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("images are {}x{}x{}, the package's network reads {}x{}x{}", images.channels, images.height,
+                         images.width, spec.channels, spec.input.h, spec.input.w);
+}
+
+Json Describe(const InferCommand& command, const User& user, const nn::ImageSet& images) {
+  const Package& package = user.package();
+  return {{"images", images.count},
+          {"threads", command.options.threads},
+          {"kernel", package.parameters().ring().kernels().name},
+          {"package_id", HexEncode(package.id())},
+          {"package_bytes", package.size()}};
+}
+
+// Accuracy if there are labels, then the predictions.
+void AddPredictions(const InferCommand& command, const nn::ImageSet& images, const std::vector<int32_t>& predictions,
+                    Json& json, FactTable& table) {
+  if (command.images.labelled()) {
+    json["accuracy"] = AccuracyPercent(predictions, images.labels);
+    table.Add("accuracy", fmt::format("{:.2f} % of {} images", json["accuracy"].get<double>(), images.count));
+  }
+  json["predictions"] = predictions;
+  constexpr size_t kShown = 20;
+  std::string shown;
+  for (size_t i = 0; i < std::min(kShown, predictions.size()); ++i) shown += fmt::format("{} ", predictions[i]);
+  if (predictions.size() > kShown) shown += "... (all with --json)";
+  table.Add("predictions", shown);
+}
+
+// The named figure of every pass, a median over passes, an image.
+double PerImage(const InferenceResult& result, int64_t images, double PassTiming::*figure) {
+  std::vector<double> values;
+  for (const PassTiming& pass : result.passes) values.push_back(pass.*figure / static_cast<double>(images));
+  return Median(std::move(values));
+}
+
+absl::Status WriteOutputs(const std::string& path, const std::vector<int64_t>& outputs) {
+  ByteWriter w;
+  for (const int64_t y : outputs) w.U64(static_cast<uint64_t>(y));
+  return WriteFile(path, w.view());
+}
+
+absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const User& user, const RestNetwork& rest,
+                                          const nn::ImageSet& images) {
+  PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadTlsFiles(command.tls, command.user));
+  InferenceOptions options = command.options;
+  ClientOptions client_options;
+  client_options.batch_deadline = std::chrono::seconds(command.deadline_s);
+  if (options.repeats > 1) client_options.window = 1;
+  PRIVDNN_ASSIGN_OR_RETURN(Client client, Client::Connect(command.owner, tls, client_options));
+  PRIVDNN_ASSIGN_OR_RETURN(const OwnerDescription owner, client.Describe());
+  const auto room =
+      static_cast<int64_t>((owner.max_message_bytes - WireSizes::overhead()) / user.sizes().query_image());
+  const auto most = std::min<int64_t>({room, static_cast<int64_t>(owner.max_images_per_message), kMaxImagesPerMessage});
+  if (most < 1) {
+    return FailedPrecondition("{}: takes messages of {} bytes, one image needs {}", command.owner,
+                              owner.max_message_bytes, user.sizes().query(1));
+  }
+  options.batch = std::min(options.batch, most);
+  PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult result,
+                           InferWithOwner(user, rest, client, images, options,
+                                          MakeProgress(std::make_shared<ProgressBar>("private inference"))));
+  if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(WriteOutputs(command.outputs, result.outputs));
+
+  const auto count = static_cast<uint64_t>(images.count);
+  CommandOutput output{Describe(command, user, images), ""};
+  FactTable table("private inference with " + command.owner);
+  Json& json = output.json;
+  json["batch"] = options.batch;
+  json["repeats"] = options.repeats;
+  json["user_encrypted_ms_per_image"] = PerImage(result, images.count, &PassTiming::encrypted);
+  json["user_plain_ms_per_image"] = PerImage(result, images.count, &PassTiming::rest);
+  json["owner_ms_per_image"] = PerImage(result, images.count, &PassTiming::owner);
+  json["wall_ms_per_image"] = PerImage(result, images.count, &PassTiming::wall);
+  json["bytes_up_per_image"] = result.bytes_up / count;
+  json["bytes_down_per_image"] = result.bytes_down / count;
+  json["peak_rss_bytes_user"] = PeakRssBytes();
+  json["images_remaining"] = result.images_remaining;
+  const auto ms = [&](const char* field) { return FormatMilliseconds(json[field].get<double>()); };
+  table.Add("an image, user", fmt::format("{} encrypted part, {} rest of the network",
+                                          ms("user_encrypted_ms_per_image"), ms("user_plain_ms_per_image")));
+  table.Add("an image, owner", ms("owner_ms_per_image"));
+  table.Add("an image, network", fmt::format("{} up, {} down", FormatBytes(result.bytes_up / count),
+                                             FormatBytes(result.bytes_down / count)));
+  table.Add("left of the budget", fmt::format("{} images", result.images_remaining));
+  AddPredictions(command, images, result.predictions, json, table);
+  output.text = table.Render();
+  return output;
+}
+
+absl::StatusOr<CommandOutput> Infer(const InferCommand& command) {
+  if (!command.offline && (command.owner.empty() || command.tls.empty())) {
+    return InvalidArgument(
+        "--owner and --tls are needed (or --offline, to see what the package is worth without the owner)");
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.images.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(command.package));
+  PRIVDNN_RETURN_IF_ERROR(CheckImages(images, package.header().segment));
+  nn::SetExecutorThreads(command.options.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
+  PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), command.options.threads));
+  if (!command.offline) return InferOnline(command, user, rest, images);
+  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, InferOffline(user, rest, images, command.options.batch));
+  CommandOutput output{Describe(command, user, images), ""};
+  FactTable table("inference without the owner: zeros for every encrypted output");
+  AddPredictions(command, images, predictions, output.json, table);
+  output.text = table.Render();
+  return output;
+}
+
+}  // namespace
+
+void AddInfer(CLI::App& app, Globals& globals, Action& action) {
+  auto* command =
+      AddCommand(app, globals, "infer", "Classify images privately (the user's side)",
+                 "privdnn infer --package alice.privdnn --owner owner.example.org:7070 --tls tls --user alice "
+                 "--images t10k-images-idx3-ubyte");
+  const auto o = std::make_shared<InferCommand>();
+  command->add_option("--package", o->package, "package file from the owner")->required();
+  command->add_option("--owner", o->owner, "host:port of the owner's server");
+  command->add_option("--tls", o->tls, "directory with ca.crt, NAME.crt and NAME.key");
+  command->add_option("--user", o->user, "NAME of the user's certificate")->capture_default_str();
+  o->images.Add(command);
+  command->add_option("--batch", o->options.batch, "images a message, at most; also bounded by what the owner takes")
+      ->check(CLI::Range(1, static_cast<int>(kMaxImagesPerMessage)))
+      ->capture_default_str();
+  command
+      ->add_option("--repeats", o->options.repeats,
+                   "evaluate everything so often and report medians; counts towards the budget")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  command->add_option("--deadline", o->deadline_s, "seconds for everything")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--outputs", o->outputs,
+                      "file for the decrypted integers: 64-bit little-endian, [image][output][position]");
+  command->add_flag("--offline", o->offline, "without the owner: what the plaintext part alone is worth");
+  AddThreads(command, o->options.threads);
+  command->callback([o, &action] { action = [o] { return Infer(*o); }; });
+}
+
+}  // namespace privdnn::cli

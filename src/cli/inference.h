@@ -1,0 +1,48 @@
+// What a user's machine does: queries to the owner, the rest of the network, and how long each took.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "cli/command.h"
+#include "nn/dataset.h"
+#include "party/rest_network.h"
+#include "service/client.h"
+
+namespace privdnn::cli {
+
+struct InferenceOptions {
+  int threads = 1;
+  int64_t batch = 64;  // images a message
+  int repeats = 1;     // the whole set again, for timing
+};
+
+// Milliseconds for one pass over all images, on this machine's clock (owner: on the owner's).
+struct PassTiming {
+  double encrypted = 0;  // features, transforms, products, masking, unmasking
+  double rest = 0;       // the plaintext rest of the network
+  double owner = 0;
+  double wall = 0;  // from the first query to the last prediction
+};
+
+struct InferenceResult {
+  std::vector<int32_t> predictions;  // of the first pass
+  std::vector<int64_t> outputs;      // of the first pass: decrypted integers [image][output][position]
+  std::vector<PassTiming> passes;
+  uint64_t bytes_up = 0, bytes_down = 0;  // of one pass
+  uint64_t images_remaining = 0;          // of the budget, as the owner says
+};
+
+// Evaluates every image with the owner's help. One message is in flight at a time when repeats > 1, so that the figures
+// of one side don't contain the other's work.
+absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwork& rest, Client& client,
+                                               const nn::ImageSet& images, const InferenceOptions& options,
+                                               const ProgressFn& progress);
+
+// The same without an owner: zeros in place of the encrypted outputs.
+absl::StatusOr<std::vector<int32_t>> InferOffline(const User& user, const RestNetwork& rest, const nn::ImageSet& images,
+                                                  int64_t batch);
+
+}  // namespace privdnn::cli

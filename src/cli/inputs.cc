@@ -1,0 +1,97 @@
+#include "cli/inputs.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/file.h"
+#include "embedded/lenet5.h"
+#include "nn/onnx.h"
+
+namespace privdnn::cli {
+namespace {
+
+// Far above any selection file.
+constexpr uint64_t kMaxSelectionBytes = 1 << 20;
+
+}  // namespace
+
+void ModelInput::AddPositional(CLI::App* command) {
+  command->add_option("model", path, "ONNX model; default: the LeNet-5 that the program carries");
+}
+void ModelInput::AddOption(CLI::App* command) {
+  command->add_option("--model", path, "ONNX model; default: the LeNet-5 that the program carries");
+}
+
+absl::StatusOr<nn::Graph> ModelInput::Load() const {
+  if (path.empty()) return nn::ImportOnnx(lenet5::EmbeddedFile("model.onnx"), "embedded model");
+  return nn::LoadOnnx(path);
+}
+
+absl::StatusOr<nn::Selection> LoadSelection(const std::string& text) {
+  if (text.empty()) return nn::ParseSelection(std::string(AsStringView(lenet5::EmbeddedFile("selection.json"))));
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(text, ignored)) {
+    if (text.find(':') == std::string::npos) return NotFound("{}: no such selection file", text);
+    return nn::ParseSelection(text);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string json, ReadTextFile(text, kMaxSelectionBytes));
+  auto selection = nn::ParseSelection(json);
+  if (!selection.ok()) return Annotate(selection.status(), text);
+  return selection;
+}
+
+absl::StatusOr<std::string> DataRoot(const std::string& option) {
+  if (!option.empty()) return option;
+  const char* environment = std::getenv("PRIVDNN_DATA");
+  if (environment && *environment) return std::string(environment);
+  return NotFound("no data: give --data DIR or set PRIVDNN_DATA to a directory that holds mnist/");
+}
+
+void ImageInput::Add(CLI::App* command) {
+  auto* image_option =
+      command->add_option("--images", images, "IDX file of images; default: 1,000 MNIST test images carried along");
+  command->add_option("--labels", labels, "IDX file of labels")->needs(image_option);
+  command->add_option("--data", data, "data root: its mnist/t10k-* test images")->excludes(image_option);
+  command->add_option("--limit", limit, "only the first N images")->check(CLI::PositiveNumber);
+}
+
+absl::StatusOr<nn::ImageSet> ImageInput::Load() const {
+  nn::ImageSet set;
+  if (!images.empty() && !labels.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadIdx(images, labels));
+  } else if (!images.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadIdxImages(images));
+  } else if (!data.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadMnist(data, nn::Split::kTest));
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(set,
+                             nn::ParseIdx(lenet5::EmbeddedFile("t10k-1000-images-idx3-ubyte"), "embedded images",
+                                          lenet5::EmbeddedFile("t10k-1000-labels-idx1-ubyte"), "embedded labels", 10));
+  }
+  if (set.count == 0) return InvalidArgument("{}: no images", images.empty() ? data : images);
+  return limit > 0 ? set.Head(limit) : set;
+}
+
+absl::StatusOr<std::pair<int64_t, int64_t>> ParseCounts(const std::string& text) {
+  int64_t a = 0, b = 0;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%ld,%ld%c", &a, &b, &rest) != 2 || a < 0 || b < 1) {
+    return InvalidArgument("counts '{}' are not N1,N2 with N1 >= 0 and N2 >= 1", text);
+  }
+  return std::pair(a, b);
+}
+
+double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels) {
+  size_t right = 0;
+  for (size_t i = 0; i < predictions.size(); ++i) right += predictions[i] == labels[i];
+  return predictions.empty() ? 0 : 100.0 * static_cast<double>(right) / static_cast<double>(predictions.size());
+}
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+}  // namespace privdnn::cli

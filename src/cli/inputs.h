@@ -1,0 +1,45 @@
+// Models, selections and images as commands take them.
+#pragma once
+
+#include "cli/command.h"
+#include "nn/dataset.h"
+#include "nn/partition.h"
+
+namespace privdnn::cli {
+
+// A model file given as first argument or by --model; without it, the LeNet-5 that the program carries.
+struct ModelInput {
+  std::string path;
+  void AddPositional(CLI::App* command);
+  void AddOption(CLI::App* command);
+  absl::StatusOr<nn::Graph> Load() const;
+  std::string Name() const { return path.empty() ? "LeNet-5 (embedded)" : path; }
+};
+
+// --selection: a file or "1:0,3;2:5". Empty: the default selection of the embedded model.
+absl::StatusOr<nn::Selection> LoadSelection(const std::string& text);
+
+// Images: --images and --labels (IDX), or --data, a root with mnist/ in it (its test images), or the 1,000 MNIST test
+// images that the program carries.
+struct ImageInput {
+  std::string images, labels, data;
+  int64_t limit = 0;  // 0: all
+  void Add(CLI::App* command);
+  // Labels are all 0 and labelled() false if only --images is given.
+  absl::StatusOr<nn::ImageSet> Load() const;
+  bool labelled() const { return images.empty() || !labels.empty(); }
+};
+
+// --data, or else the environment variable PRIVDNN_DATA; an error that says so if both are missing.
+absl::StatusOr<std::string> DataRoot(const std::string& option);
+
+// The (1, 2) counts of "--counts 2,4".
+absl::StatusOr<std::pair<int64_t, int64_t>> ParseCounts(const std::string& text);
+
+// Percent of predictions that are the label.
+double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels);
+
+// The middle value (the mean of the two middle ones); 0 for none.
+double Median(std::vector<double> values);
+
+}  // namespace privdnn::cli

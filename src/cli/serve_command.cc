@@ -1,0 +1,106 @@
+// serve: the owner answers queries until it is told to stop.
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+
+#include "base/file.h"
+#include "cli/command.h"
+#include "party/owner.h"
+#include "service/server.h"
+
+namespace privdnn::cli {
+namespace {
+
+constexpr uint64_t kMaxKeyFileBytes = uint64_t{1} << 28;
+constexpr std::chrono::seconds kShutdownPatience{5};
+
+struct ServeCommand {
+  std::vector<std::string> keys;
+  std::string tls, listen = "127.0.0.1:7070", ledger;
+  uint64_t max_message_mb = 16;
+  int max_streams = 32;
+  int threads = 1;
+};
+
+absl::StatusOr<HostedPackage> Host(const std::string& path) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, kMaxKeyFileBytes));
+  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, ParseOwnerKey(bytes, path));
+  PRIVDNN_ASSIGN_OR_RETURN(Owner created, Owner::Create(std::move(key)));
+  const auto owner = std::make_shared<const Owner>(std::move(created));
+  HostedPackage hosted;
+  hosted.id = HexEncode(owner->package_id());
+  hosted.image_budget = owner->image_budget();
+  hosted.count_images = [owner](std::span<const uint8_t> query) -> absl::StatusOr<uint64_t> {
+    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t images, owner->CountImages(query));
+    return uint64_t{images};
+  };
+  hosted.answer = [owner](std::span<const uint8_t> query) { return owner->Answer(query, SystemRandom()); };
+  return hosted;
+}
+
+// SIGINT and SIGTERM, waited for rather than handled: whatever thread they reach, this one shuts down.
+sigset_t BlockStopSignals() {
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGINT);
+  sigaddset(&stop, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  return stop;
+}
+
+absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
+  const sigset_t stop = BlockStopSignals();  // before any thread is made, so that all inherit it
+  ServerOptions options;
+  options.listen_address = command.listen;
+  options.ledger_path = command.ledger;
+  options.max_message_bytes = command.max_message_mb << 20;
+  options.max_streams = command.max_streams;
+  options.workers = command.threads;
+  PRIVDNN_ASSIGN_OR_RETURN(options.tls, LoadTlsFiles(command.tls, "owner"));
+  Json ids = Json::array();
+  for (const std::string& key : command.keys) {
+    PRIVDNN_ASSIGN_OR_RETURN(HostedPackage package, Host(key));
+    ids.push_back(package.id);
+    options.packages.push_back(std::move(package));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const auto server, Server::Start(std::move(options)));
+  const std::string host = command.listen.substr(0, command.listen.rfind(':'));
+  // Said when ready, not at the end: whoever started this waits for it.
+  const Json ready = {{"listening", fmt::format("{}:{}", host, server->Port())}, {"packages", ids}};
+  const std::string line = json ? ready.dump() : "listening on " + ready["listening"].get<std::string>();
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&stop, &signal);
+  spdlog::info("stopping");
+  PRIVDNN_RETURN_IF_ERROR(server->Shutdown(kShutdownPatience));
+  return CommandOutput{};
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app, Globals& globals, Action& action) {
+  auto* command = AddCommand(app, globals, "serve", "Answer users' queries (the owner's server)",
+                             "privdnn serve --key alice.key --tls tls --listen 0.0.0.0:7070 --ledger budgets.sqlite");
+  const auto o = std::make_shared<ServeCommand>();
+  command->add_option("--key", o->keys, "owner's key file of a package; may be repeated")->required();
+  command->add_option("--tls", o->tls, "directory with ca.crt, owner.crt and owner.key")->required();
+  command->add_option("--listen", o->listen, "host:port; port 0 lets the system choose")->capture_default_str();
+  command->add_option("--ledger", o->ledger, "SQLite file that remembers how much of each budget is used")->required();
+  command->add_option("--max-message-mb", o->max_message_mb, "largest query or reply, MiB")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--max-streams", o->max_streams, "streams served at once")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  AddThreads(command, o->threads);
+  command->callback([o, &globals, &action] {
+    action = [o, &globals]() -> absl::StatusOr<CommandOutput> {
+      const bool json = std::exchange(globals.json, false);  // the one JSON object was the one at the start
+      return Serve(*o, json);
+    };
+  });
+}
+
+}  // namespace privdnn::cli

@@ -1,0 +1,230 @@
+#include "cli/two_parties.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <chrono>
+
+#include "base/parallel.h"
+#include "cli/child_process.h"
+#include "cli/inference.h"
+#include "cli/inputs.h"
+#include "lifting/reference.h"
+#include "nn/executor.h"
+#include "nn/onnx.h"
+#include "service/pki.h"
+
+namespace privdnn::cli {
+namespace {
+
+constexpr std::chrono::seconds kStartPatience{60};
+constexpr std::chrono::hours kRunPatience{24};
+constexpr char kUserName[] = "user";
+
+// Where everything lies in the temporary directory. The user's directory holds what a user is given and no more.
+struct Files {
+  explicit Files(const std::filesystem::path& root)
+      : owner_tls(root / "owner"),
+        user_tls(root / "user"),
+        package(root / "user" / "model.privdnn"),
+        key(root / "owner" / "model.key"),
+        ledger(root / "owner" / "budgets.sqlite"),
+        images(root / "user" / "images"),
+        labels(root / "user" / "labels"),
+        outputs(root / "user" / "outputs") {}
+  std::filesystem::path owner_tls, user_tls, package, key, ledger, images, labels, outputs;
+};
+
+absl::Status MakeIdentities(const Files& files) {
+  PRIVDNN_RETURN_IF_ERROR(CreateAuthority(files.owner_tls));
+  PRIVDNN_RETURN_IF_ERROR(IssueOwner(files.owner_tls, {}));
+  PRIVDNN_RETURN_IF_ERROR(IssueUser(files.owner_tls, kUserName));
+  std::error_code ec;
+  std::filesystem::create_directories(files.user_tls, ec);
+  for (const std::string file : {"ca.crt", "user.crt", "user.key"}) {
+    std::filesystem::copy_file(files.owner_tls / file, files.user_tls / file, ec);
+    if (ec) return FailedPrecondition("{}: {}", (files.user_tls / file).string(), ec.message());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ChildProcess> StartOwner(const Files& files, std::string& address) {
+  PRIVDNN_ASSIGN_OR_RETURN(
+      ChildProcess owner,
+      ChildProcess::Start({OwnPath(), "serve", "--json", "--key", files.key, "--tls", files.owner_tls, "--listen",
+                           "127.0.0.1:0", "--ledger", files.ledger, "--max-message-mb", "64"}));
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string ready, owner.ReadUntil("\n", kStartPatience));
+  const Json json = Json::parse(ready, nullptr, /*allow_exceptions=*/false);
+  if (!json.contains("listening")) return absl::InternalError("the owner did not say where it listens");
+  address = json["listening"].get<std::string>();
+  return owner;
+}
+
+absl::StatusOr<Json> RunUser(const Files& files, const std::string& address, const TwoPartyOptions& options) {
+  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess user, ChildProcess::Start({OwnPath(),
+                                                                   "infer",
+                                                                   "--json",
+                                                                   "--package",
+                                                                   files.package,
+                                                                   "--owner",
+                                                                   address,
+                                                                   "--tls",
+                                                                   files.user_tls,
+                                                                   "--user",
+                                                                   kUserName,
+                                                                   "--images",
+                                                                   files.images,
+                                                                   "--labels",
+                                                                   files.labels,
+                                                                   "--threads",
+                                                                   std::to_string(options.threads),
+                                                                   "--batch",
+                                                                   std::to_string(options.batch),
+                                                                   "--repeats",
+                                                                   std::to_string(options.repeats),
+                                                                   "--outputs",
+                                                                   files.outputs,
+                                                                   "--deadline",
+                                                                   "86400"}));
+  PRIVDNN_ASSIGN_OR_RETURN(const ChildExit end, user.Wait(kRunPatience));
+  if (end.exit_code != 0) return absl::InternalError("the user's process failed; its message is above");
+  return Json::parse(end.output);
+}
+
+// Median over passes of the plaintext network, and its predictions.
+absl::StatusOr<std::vector<int32_t>> RunPlain(const nn::Graph& graph, const nn::ImageSet& images,
+                                              const TwoPartyOptions& options, double& ms_per_image) {
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Executor executor, nn::Executor::Create(graph));
+  std::vector<int32_t> predictions;
+  std::vector<double> passes;
+  for (int pass = 0; pass < options.repeats; ++pass) {
+    double ms = 0;
+    for (int64_t first = 0; first < images.count; first += options.batch) {
+      std::map<std::string, nn::Tensor> inputs;
+      inputs[graph.inputs[0].name] = images.Batch(first, std::min(first + options.batch, images.count));
+      const auto start = std::chrono::steady_clock::now();
+      PRIVDNN_ASSIGN_OR_RETURN(const auto scores, executor.Run(inputs));
+      ms += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+      if (pass > 0) continue;
+      const auto labels = nn::Argmax(scores.at(graph.outputs[0].name));
+      predictions.insert(predictions.end(), labels.begin(), labels.end());
+    }
+    passes.push_back(ms / static_cast<double>(images.count));
+  }
+  ms_per_image = Median(std::move(passes));
+  return predictions;
+}
+
+// Recomputes every encrypted output by the integer reference, and the labels that follow from it.
+absl::Status Check(const Files& files, const nn::ImageSet& images, const TwoPartyOptions& options,
+                   TwoPartyResult& result) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(files.outputs, uint64_t{1} << 36));
+  const Geometry& g = result.model.plan.geometry;
+  const QuantizedSegment& q = result.model.quantized;
+  const size_t per_image = q.kernels.size() * g.positions_per_output();
+  const auto count = static_cast<size_t>(images.count);
+  if (bytes.size() != count * per_image * 8) return absl::InternalError("the user's outputs have the wrong size");
+  std::vector<int64_t> reference(count * per_image);
+  std::atomic<uint64_t> mismatches{0};
+  ParallelFor(count, options.threads, [&](size_t k) {
+    const auto image = images.Batch(static_cast<int64_t>(k), static_cast<int64_t>(k) + 1);
+    const auto y = ReferenceOutputs(g, q, QuantizeInput(g, image.values));
+    std::copy(y.begin(), y.end(), reference.begin() + static_cast<std::ptrdiff_t>(k * per_image));
+    for (size_t i = 0; i < per_image; ++i) {
+      int64_t got = 0;
+      std::memcpy(&got, bytes.data() + 8 * (k * per_image + i), 8);
+      mismatches += got != y[i];
+    }
+  });
+  result.integers_compared = reference.size();
+  result.integer_mismatches = mismatches;
+
+  PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(files.package));
+  PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
+  PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), options.threads));
+  const auto predictions = result.user["predictions"].get<std::vector<int32_t>>();
+  const int64_t batch = result.user["batch"].get<int64_t>();
+  for (int64_t first = 0; first < images.count; first += batch) {
+    const int64_t end = std::min(first + batch, images.count);
+    const auto y = std::span(reference).subspan(static_cast<size_t>(first) * per_image,
+                                                static_cast<size_t>(end - first) * per_image);
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, rest.Run(images.Batch(first, end), user.Dequantize(y)));
+    const auto labels = nn::Argmax(scores);
+    for (size_t i = 0; i < labels.size(); ++i)
+      result.label_mismatches += labels[i] != predictions[static_cast<size_t>(first) + i];
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const auto offline, InferOffline(user, rest, images, batch));
+  result.accuracy_private = AccuracyPercent(predictions, images.labels);
+  result.accuracy_without_owner = AccuracyPercent(offline, images.labels);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<TwoPartyResult> RunTwoParties(const nn::Graph& graph, const nn::Selection& selection,
+                                             const nn::ImageSet& images, const TwoPartyOptions& options) {
+  PRIVDNN_ASSIGN_OR_RETURN(LiftedModel model, LiftModel(graph, selection, options.settings));
+  PRIVDNN_ASSIGN_OR_RETURN(const TemporaryDirectory directory, TemporaryDirectory::Create());
+  const Files files(directory.path());
+  PRIVDNN_RETURN_IF_ERROR(MakeIdentities(files));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, model.segment, selection));
+  spdlog::info("owner: encrypting {} of {} layer-2 neurons", selection.layer2.size(), model.segment.neurons2);
+  TwoPartyResult result{.model = std::move(model), .user = {}};
+  {
+    PRIVDNN_ASSIGN_OR_RETURN(
+        const EncryptedModel encrypted,
+        EncryptModel(result.model.quantized, result.model.plan, nn::ExportOnnx(rest), SystemRandom(), options.threads));
+    result.package_bytes = encrypted.package.size();
+    PRIVDNN_RETURN_IF_ERROR(WriteFile(files.package, encrypted.package));
+    PRIVDNN_RETURN_IF_ERROR(WriteFile(files.key, WriteOwnerKey(encrypted.owner_key), 0600));
+  }
+  PRIVDNN_RETURN_IF_ERROR(WriteFile(files.images, nn::WriteIdxImages(images)));
+  PRIVDNN_RETURN_IF_ERROR(WriteFile(files.labels, nn::WriteIdxLabels(images)));
+
+  std::string address;
+  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess owner, StartOwner(files, address));
+  spdlog::info("owner: a process of its own, listening on {}", address);
+  spdlog::info("user: a process of its own, evaluating {} images", images.count);
+  PRIVDNN_ASSIGN_OR_RETURN(result.user, RunUser(files, address, options));
+  owner.Signal(SIGTERM);
+  PRIVDNN_ASSIGN_OR_RETURN(const ChildExit owner_end, owner.Wait(kStartPatience));
+  if (owner_end.exit_code != 0) return absl::InternalError("the owner's process failed; its message is above");
+  result.owner_peak_rss_bytes = owner_end.peak_rss_bytes;
+
+  spdlog::info("checking every decrypted integer against the integer reference");
+  nn::SetExecutorThreads(options.threads);
+  TwoPartyOptions same = options;
+  same.batch = result.user["batch"].get<int64_t>();
+  PRIVDNN_ASSIGN_OR_RETURN(const auto plain, RunPlain(graph, images, same, result.plain_ms_per_image));
+  result.accuracy_original = AccuracyPercent(plain, images.labels);
+  PRIVDNN_RETURN_IF_ERROR(Check(files, images, options, result));
+  return result;
+}
+
+Json CommonJson(const TwoPartyResult& r, const nn::ImageSet& images) {
+  const Json plan = PlanJson(r.model);
+  Json json = {{"images", images.count},
+               {"threads", r.user["threads"]},
+               {"kernel", r.user["kernel"]},
+               {"selection", Json::parse(nn::FormatSelection(r.model.selection))},
+               {"integers_compared", r.integers_compared},
+               {"integer_mismatches", r.integer_mismatches},
+               {"user_encrypted_ms_per_image", r.user["user_encrypted_ms_per_image"]},
+               {"user_plain_ms_per_image", r.user["user_plain_ms_per_image"]},
+               {"owner_ms_per_image", r.user["owner_ms_per_image"]},
+               {"plain_ms_per_image", r.plain_ms_per_image},
+               {"wall_ms_per_image", r.user["wall_ms_per_image"]},
+               {"bytes_up_per_image", r.user["bytes_up_per_image"]},
+               {"bytes_down_per_image", r.user["bytes_down_per_image"]},
+               {"package_bytes", r.package_bytes},
+               {"peak_rss_bytes_user", r.user["peak_rss_bytes_user"]},
+               {"peak_rss_bytes_owner", r.owner_peak_rss_bytes}};
+  for (const char* field :
+       {"ring_dimension", "log_q", "plain_bits", "statistical_security_bits", "images_to_reconstruct"}) {
+    json[field] = plan[field];
+  }
+  return json;
+}
+
+}  // namespace privdnn::cli

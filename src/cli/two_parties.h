@@ -1,0 +1,39 @@
+// An owner and a user as two processes on this machine, talking gRPC over TLS: what `demo` and `bench infer` run. This
+// process plays neither; it holds the model and the images only to check the result.
+#pragma once
+
+#include "base/file.h"
+#include "cli/lifted_model.h"
+#include "nn/dataset.h"
+
+namespace privdnn::cli {
+
+struct TwoPartyOptions {
+  LiftSettings settings;
+  int64_t batch = 64;
+  int threads = 1;
+  int repeats = 1;
+};
+
+struct TwoPartyResult {
+  LiftedModel model;
+  Json user;  // what `privdnn infer --json` printed
+  uint64_t owner_peak_rss_bytes = 0;
+  uint64_t package_bytes = 0;
+  double plain_ms_per_image = 0;  // the whole network in plaintext, same threads and batches: median of passes
+  double accuracy_original = 0;   // of the plaintext network, percent
+  double accuracy_private = 0;
+  double accuracy_without_owner = 0;  // of the user with zeros for every encrypted output
+  uint64_t integers_compared = 0;
+  uint64_t integer_mismatches = 0;  // decrypted integers that differ from the integer reference
+  uint64_t label_mismatches = 0;    // predictions that differ from those of the integer reference
+};
+
+// Makes keys and a package in a temporary directory, starts owner and user, waits, checks every decrypted integer.
+absl::StatusOr<TwoPartyResult> RunTwoParties(const nn::Graph& graph, const nn::Selection& selection,
+                                             const nn::ImageSet& images, const TwoPartyOptions& options);
+
+// The fields that `demo` and `bench infer` have in common.
+Json CommonJson(const TwoPartyResult& result, const nn::ImageSet& images);
+
+}  // namespace privdnn::cli
