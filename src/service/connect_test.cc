@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "service/openssl_util.h"
 #include "service/privdnn.grpc.pb.h"
 #include "service/test_support.h"
 
@@ -106,6 +107,36 @@ TEST_F(ConnectTest, CertificatesWorkForTheirPurposeOnly) {
   auto options = Options({});
   options.tls = authority_->Tls("alice");
   EXPECT_THAT(Message(Server::Start(std::move(options)).status()), HasSubstr("does not vouch for it as an owner"));
+}
+
+// Certificates that keygen does not make, from the right authority: TLS lets them pass.
+TEST_F(ConnectTest, OwnerRefusesCertificatesThatDoNotNameAUser) {
+  StartServer();
+  const auto ca = authority_->Tls("alice").ca_pem;
+  const auto ca_key = *ReadTextFile(authority_->path() / "ca.key", 1 << 16);
+  const auto issuer = std::move(ParseCertificates(ca, "ca.crt")->front());
+  const auto issuer_key = *ParsePrivateKey(ca_key, "ca.key");
+  const auto describe = [&](const std::string& name, const char* usage) {
+    const KeyPtr key(EVP_EC_gen("P-256"));
+    const CertificatePtr certificate(X509_new());
+    X509_set_version(certificate.get(), X509_VERSION_3);
+    X509_set_pubkey(certificate.get(), key.get());
+    X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer.get()));
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()), -1,
+                               0);
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+    if (usage) X509_add_ext(certificate.get(), X509V3_EXT_conf_nid(nullptr, nullptr, NID_ext_key_usage, usage), -1);
+    X509_sign(certificate.get(), issuer_key.get(), EVP_sha256());
+    return RawDescribe(ca, *CertificateToPem(certificate.get()), *PrivateKeyToPem(key.get())).error_code();
+  };
+  EXPECT_EQ(describe("carol", "clientAuth"), grpc::StatusCode::OK);
+  EXPECT_EQ(describe("carol", nullptr), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(describe("carol", "clientAuth,serverAuth"), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(describe("owner", "clientAuth"), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(describe("carol\nlevel=error", "clientAuth"), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(describe(std::string("alice\0x", 7), "clientAuth"), grpc::StatusCode::UNAUTHENTICATED);
 }
 
 TEST_F(ConnectTest, OwnerMustBeCalledByItsName) {

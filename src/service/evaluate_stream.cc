@@ -1,6 +1,7 @@
 #include "service/evaluate_stream.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "service/transport.h"
 
@@ -70,7 +71,13 @@ absl::Status EvaluateStream::AnswerRequest() {
 }
 
 void EvaluateStream::Answer() {
-  const absl::Status status = AnswerRequest();
+  absl::Status status;
+  try {
+    status = AnswerRequest();
+  } catch (const std::exception& e) {  // out of memory, or a library below `party` that throws
+    environment_.logger.error("user={}: {}: {}", user_, kNoAnswer, e.what());
+    status = absl::InternalError(kNoAnswer);
+  }
   std::unique_lock lock(mutex_);
   if (!status.ok()) return End(lock, status);
   phase_ = Phase::kWriting;

@@ -275,16 +275,17 @@ TEST_F(EvaluateTest, BoundsTheStreams) {
 
 // Flow control stops the owner in the middle of a reply.
 TEST_F(EvaluateTest, UsersThatTakeNoReplyDoNotHoldStreams) {
-  auto options = Options({FakePackage(kPackage, 1000)});
-  options.idle_timeout = milliseconds(200);
+  auto package = FakePackage(kPackage, 1000);
+  package.answer = [](auto) { return absl::StatusOr<Bytes>(Bytes(10'000'000)); };
+  auto options = Options({package});
+  options.idle_timeout = milliseconds(300);
   StartServer(std::move(options));
   const auto raw = OpenRawStream();
   v1::EvaluateRequest request;
   request.set_package_id(kPackage);
-  const Bytes query = FakeQuery(1, 10'000'000);
-  request.set_query(query.data(), query.size());
+  request.set_query(std::string(1, '\1'));
   ASSERT_TRUE(raw->stream->Write(request));
-  EXPECT_TRUE(log_.WaitFor("images=1 messages=1 bytes_in=10000000"));
+  EXPECT_TRUE(log_.WaitFor("bytes_out=10000000"));
   EXPECT_THAT(log_.text(), HasSubstr("outcome=CANCELLED"));
 }
 

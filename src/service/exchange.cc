@@ -102,8 +102,12 @@ void Exchange::Receive() {
 bool Exchange::Accept(v1::EvaluateReply& message) {
   const auto now = Clock::now();
   const std::scoped_lock lock(mutex_);
-  if (sent_at_.empty() || message.sequence() != received_) {
+  if (message.sequence() != received_) {
     violation_ = fmt::format("reply {} came where {} was expected", message.sequence(), received_);
+    return false;
+  }
+  if (sent_at_.empty()) {
+    violation_ = fmt::format("reply {} came before its query was sent", received_);
     return false;
   }
   const auto round_trip = std::chrono::duration_cast<std::chrono::nanoseconds>(now - sent_at_.front());

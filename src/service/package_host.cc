@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 
 #include "service/transport.h"
 
@@ -66,13 +65,9 @@ absl::StatusOr<uint64_t> PackageHost::CountImages(const HostedPackage& package, 
 }
 
 absl::StatusOr<Bytes> PackageHost::Compute(const HostedPackage& package, std::span<const uint8_t> query) const {
-  try {
-    PRIVDNN_ASSIGN_OR_RETURN(Bytes reply, package.answer(query));
-    if (reply.size() <= max_message_bytes_) return reply;
-    return FailedPrecondition("the reply has {} bytes, more than the {} allowed", reply.size(), max_message_bytes_);
-  } catch (const std::exception& e) {  // out of memory, or a library below that throws
-    return absl::InternalError(e.what());
-  }
+  PRIVDNN_ASSIGN_OR_RETURN(Bytes reply, package.answer(query));
+  if (reply.size() <= max_message_bytes_) return reply;
+  return FailedPrecondition("the reply has {} bytes, more than the {} allowed", reply.size(), max_message_bytes_);
 }
 
 absl::StatusOr<Answered> PackageHost::Answer(const HostedPackage& package, const std::string& user,
@@ -87,7 +82,7 @@ absl::StatusOr<Answered> PackageHost::Answer(const HostedPackage& package, const
   const auto start = std::chrono::steady_clock::now();
   auto reply = Compute(package, query);
   answered.compute_ns = static_cast<uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));
-  if (!reply.ok()) return Conceal(reply.status(), package, "the owner could not answer the query");
+  if (!reply.ok()) return Conceal(reply.status(), package, kNoAnswer);
   answered.reply = *std::move(reply);
   return answered;
 }

@@ -20,6 +20,9 @@ namespace privdnn {
 // Enough of a package's id for a log line or a message.
 inline std::string ShortPackageId(const std::string& id) { return id.substr(0, 12); }
 
+// All that a user hears of failures that are the owner's own.
+inline constexpr char kNoAnswer[] = "the owner could not answer the query";
+
 struct Answered {
   Bytes reply;
   uint64_t images = 0;

@@ -6,10 +6,12 @@
 #include <grpcpp/server_builder.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "service/evaluate_stream.h"
 #include "service/package_host.h"
@@ -137,7 +139,7 @@ grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateReply>* Server::Impl::E
 absl::Status Server::Impl::ShutdownOnce(milliseconds patience) {
   logger->info("shutting down");
   registry.Drain();
-  if (!registry.WaitUntilEmpty(patience)) registry.CutOffAll();
+  if (!registry.WaitUntilEmpty(std::min(patience, kMaxTimeout))) registry.CutOffAll();
   server->Shutdown(std::chrono::system_clock::now());
   server->Wait();
   workers.reset();
