@@ -36,7 +36,7 @@ EncryptedModel EncryptLenet() {
   const auto quantized = *LiftSegment(graph, segment, selection, {});
   const auto plan = *PlanSegment(quantized.spec, quantized.plain_bits(), 1'000'000);
   const auto rest = *nn::PlaintextRest(graph, segment, selection);
-  return *EncryptModel(quantized, plan, nn::ExportOnnx(rest), DeterministicRandom(1), 2);
+  return *EncryptModel(quantized, plan, nn::ExportOnnx(rest), "user", DeterministicRandom(1), 2);
 }
 
 // A source whose first draw, which the user makes v of, is the same every time; all later ones are fresh.

@@ -62,6 +62,9 @@ absl::StatusOr<Container> ReadWhole(const std::filesystem::path& path, uint64_t 
 absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_bytes) {
   return ReadWhole<Bytes>(path, max_bytes);
 }
+absl::StatusOr<ZeroizingVector<uint8_t>> ReadSecretFile(const std::filesystem::path& path, uint64_t max_bytes) {
+  return ReadWhole<ZeroizingVector<uint8_t>>(path, max_bytes);
+}
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes) {
   return ReadWhole<std::string>(path, max_bytes);
 }

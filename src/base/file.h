@@ -7,12 +7,15 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/secret.h"
 #include "base/status.h"
 
 namespace privdnn {
 
 // An error that names the file if it is missing, unreadable or larger than `max_bytes`.
 absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_bytes);
+// The same into memory that is zeroised when it goes.
+absl::StatusOr<ZeroizingVector<uint8_t>> ReadSecretFile(const std::filesystem::path& path, uint64_t max_bytes);
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes);
 
 // Writes beside the target, syncs, then renames over it. `mode` is the file's permissions (0600 for secrets).

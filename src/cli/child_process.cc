@@ -21,24 +21,32 @@ using Clock = std::chrono::steady_clock;
 std::string ErrnoText() { return std::generic_category().message(errno); }
 
 // In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void BecomeChild(char* const* arguments, int out, pid_t parent) {
+[[noreturn]] void BecomeChild(char* const* arguments, int out, int err, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);  // it died before the line above
   ::dup2(out, STDOUT_FILENO);
+  if (err >= 0) ::dup2(err, STDERR_FILENO);
   ::execv(arguments[0], arguments);
   ::_exit(127);
 }
 
 }  // namespace
 
-absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>& arguments) {
+absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>& arguments,
+                                                 const std::string& stderr_file) {
   std::vector<char*> raw;
   for (const std::string& a : arguments) raw.push_back(const_cast<char*>(a.c_str()));
   raw.push_back(nullptr);
+  int err = -1;
+  if (!stderr_file.empty()) {
+    err = ::open(stderr_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (err < 0) return FailedPrecondition("{}: {}", stderr_file, ErrnoText());
+  }
   int pipe_ends[2];
   if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return FailedPrecondition("pipe: {}", ErrnoText());
   const pid_t parent = ::getpid(), pid = ::fork();
-  if (pid == 0) BecomeChild(raw.data(), pipe_ends[1], parent);
+  if (pid == 0) BecomeChild(raw.data(), pipe_ends[1], err, parent);
+  if (err >= 0) ::close(err);
   ::close(pipe_ends[1]);
   if (pid < 0) {
     ::close(pipe_ends[0]);

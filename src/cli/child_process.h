@@ -23,8 +23,10 @@ struct ChildExit {
 // the destructor if it still runs.
 class ChildProcess {
  public:
-  // arguments[0] is the program's path. FailedPrecondition, saying why, if it can't be started.
-  static absl::StatusOr<ChildProcess> Start(const std::vector<std::string>& arguments);
+  // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. FailedPrecondition, saying why,
+  // if it can't be started.
+  static absl::StatusOr<ChildProcess> Start(const std::vector<std::string>& arguments,
+                                            const std::string& stderr_file = "");
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess();

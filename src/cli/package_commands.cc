@@ -151,12 +151,13 @@ absl::StatusOr<CommandOutput> Keygen(const KeygenCommand& command) {
 
 struct EncryptCommand {
   ModelInput model;
-  std::string selection, package, key;
+  std::string selection, package, key, user = "user";
   LiftSettings settings;
   int threads = 1;
 };
 
 absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
+  PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection));
   PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel m, LiftModel(graph, selection, command.settings));
@@ -167,13 +168,14 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
                               command.key);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const EncryptedModel encrypted,
-                           EncryptModel(m.quantized, m.plan, nn::ExportOnnx(rest), SystemRandom(), command.threads));
+                           EncryptModel(m.quantized, m.plan, nn::ExportOnnx(rest), command.user, SystemRandom(), command.threads));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(command.key, WriteOwnerKey(encrypted.owner_key), 0600));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(command.package, encrypted.package));
   const std::string id = HexEncode(encrypted.owner_key.package_id);
   CommandOutput output{PlanJson(m), ""};
   output.json["package"] = command.package;
   output.json["key"] = command.key;
+  output.json["user"] = command.user;
   output.json["package_id"] = id;
   output.json["package_bytes"] = encrypted.package.size();
   output.text = fmt::format("{}  {}, for the user\n{}  for the owner alone\npackage id {}\n", command.package,
@@ -207,12 +209,13 @@ void AddKeygen(CLI::App& app, Globals& globals, Action& action) {
 void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
   auto* command =
       AddCommand(app, globals, "encrypt", "Encrypt a model's core neurons: a package for a user, a key for the owner",
-                 "privdnn encrypt model.onnx --selection selection.json --package alice.privdnn --key alice.key");
+                 "privdnn encrypt model.onnx --selection selection.json --user alice --package alice.privdnn --key alice.key");
   const auto o = std::make_shared<EncryptCommand>();
   o->model.AddPositional(command);
   command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   command->add_option("--package", o->package, "package file to write")->required();
   command->add_option("--key", o->key, "owner's key file to write (mode 0600)")->required();
+  command->add_option("--user", o->user, "NAME of the user's certificate: nobody else is answered")->capture_default_str();
   o->settings.Add(command);
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return Encrypt(*o); }; });

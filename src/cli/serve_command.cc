@@ -24,7 +24,7 @@ struct ServeCommand {
 };
 
 absl::StatusOr<HostedPackage> Host(const std::string& path) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, kMaxKeyFileBytes));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxKeyFileBytes));
   PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, ParseOwnerKey(bytes, path));
   PRIVDNN_ASSIGN_OR_RETURN(Owner created, Owner::Create(std::move(key)));
   const auto owner = std::make_shared<const Owner>(std::move(created));

@@ -174,7 +174,7 @@ absl::StatusOr<TwoPartyResult> RunTwoParties(const nn::Graph& graph, const nn::S
   {
     PRIVDNN_ASSIGN_OR_RETURN(
         const EncryptedModel encrypted,
-        EncryptModel(result.model.quantized, result.model.plan, nn::ExportOnnx(rest), SystemRandom(), options.threads));
+        EncryptModel(result.model.quantized, result.model.plan, nn::ExportOnnx(rest), kUserName, SystemRandom(), options.threads));
     result.package_bytes = encrypted.package.size();
     PRIVDNN_RETURN_IF_ERROR(WriteFile(files.package, encrypted.package));
     PRIVDNN_RETURN_IF_ERROR(WriteFile(files.key, WriteOwnerKey(encrypted.owner_key), 0600));

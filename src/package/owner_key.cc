@@ -5,7 +5,7 @@
 namespace privdnn {
 namespace {
 
-// magic | version | package id | header | bias | keys, 2 bits a coefficient holding s+1 | SHA-256 of all before it
+// magic | version | package id | user | header | bias | keys, 2 bits a coefficient holding s+1 | SHA-256 of all before it
 constexpr std::string_view kMagic = "PVDNNKEY";
 constexpr uint32_t kVersion = 1;
 constexpr int kTernaryBits = 2;
@@ -19,6 +19,7 @@ ZeroizingVector<uint8_t> WriteOwnerKey(const OwnerKey& key) {
   w.Raw(kMagic);
   w.U32(kVersion);
   w.Raw(key.package_id);
+  w.String(key.user);
   WriteHeader(key.header, w);
   const size_t n = key.header.parameters.n, plain = w.size();
   // Secrets are written straight into zeroised memory of the final size.
@@ -47,6 +48,8 @@ absl::StatusOr<OwnerKey> ParseOwnerKey(std::span<const uint8_t> bytes, const std
   OwnerKey key;
   PRIVDNN_ASSIGN_OR_RETURN(const auto id, r.Take(key.package_id.size(), "package id"));
   std::copy(id.begin(), id.end(), key.package_id.begin());
+  PRIVDNN_ASSIGN_OR_RETURN(key.user, r.String(kMaxUserName, "user"));
+  if (key.user.empty()) return r.Error("user", "is empty");
   PRIVDNN_ASSIGN_OR_RETURN(key.header, ReadHeader(r));
   auto params = Parameters::Create(key.header.parameters);
   if (!params.ok()) return Annotate(params.status(), what);

@@ -171,8 +171,11 @@ void PackPoly(const ParameterSpec& spec, const NttPoly& poly, std::span<uint8_t>
 }  // namespace
 
 absl::StatusOr<EncryptedModel> EncryptModel(const QuantizedSegment& segment, const SegmentPlan& plan,
-                                            std::span<const uint8_t> rest_model, const RandomSource& random,
-                                            int threads) {
+                                            std::span<const uint8_t> rest_model, const std::string& user,
+                                            const RandomSource& random, int threads) {
+  if (user.empty() || user.size() > kMaxUserName) {
+    return InvalidArgument("encrypt: the user's name has {} bytes, must have 1 to {}", user.size(), kMaxUserName);
+  }
   PackageHeader header{segment.spec, plan.parameters, plan.image_budget, {}, segment.output_scale};
   PRIVDNN_RETURN_IF_ERROR(DeriveParameters(header));
   if (segment.plain_bits() > header.parameters.plain_bits) {
@@ -203,7 +206,7 @@ absl::StatusOr<EncryptedModel> EncryptModel(const QuantizedSegment& segment, con
   });
   const PackageId id = Digest(package);
   std::copy(id.begin(), id.end(), package.begin() + kDigestOffset);
-  return EncryptedModel{std::move(package), {id, std::move(header), segment.bias, std::move(keys)}};
+  return EncryptedModel{std::move(package), {id, user, std::move(header), segment.bias, std::move(keys)}};
 }
 
 }  // namespace privdnn

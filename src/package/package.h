@@ -65,22 +65,26 @@ class Package {
   std::span<const uint8_t> rest_, ciphertexts_;
 };
 
-// What the owner keeps: the secrets that answer queries for one package.
+inline constexpr uint32_t kMaxUserName = 64;
+
+// What the owner keeps: the secrets that answer queries for one package. A package is made for one user: the budget and
+// the statistical security that follows from it are for all that is ever released under its keys.
 struct OwnerKey {
   PackageId package_id{};
+  std::string user;              // the only one who is answered; 1 to kMaxUserName bytes
   PackageHeader header;
   std::vector<int64_t> bias;    // [F], integers at output_scale
   std::vector<OutputKey> keys;  // [F]
 };
 
-// Encrypts a quantised segment under fresh keys. progress may be empty.
+// Encrypts a quantised segment under fresh keys for one user. `random` must be SystemRandom in use.
 struct EncryptedModel {
   Bytes package;
   OwnerKey owner_key;
 };
 absl::StatusOr<EncryptedModel> EncryptModel(const QuantizedSegment& segment, const SegmentPlan& plan,
-                                            std::span<const uint8_t> rest_model, const RandomSource& random,
-                                            int threads);
+                                            std::span<const uint8_t> rest_model, const std::string& user,
+                                            const RandomSource& random, int threads);
 
 // The key file: secret, 1 KB an output. Parse checks it like a package.
 ZeroizingVector<uint8_t> WriteOwnerKey(const OwnerKey& key);

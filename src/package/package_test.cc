@@ -92,7 +92,7 @@ TEST_F(PackageTest, CoreWeightsAreAbsent) {
 TEST_F(PackageTest, KnownAnswer) {
   // The same model, plan and randomness give the same bytes, on every machine and with every kernel.
   EXPECT_EQ(HexEncode(Sha256(package())), "012190727729131d011fe2013edfc5507aaac4c8464840ec4338f4edaea4afbe");
-  EXPECT_EQ(HexEncode(Sha256(WriteOwnerKey(model_->encrypted.owner_key))), "da543166de0a36267ffcd6f51de3c414d071be17b909eebd6b90c90216efd4b5");
+  EXPECT_EQ(HexEncode(Sha256(WriteOwnerKey(model_->encrypted.owner_key))), "8d443b471b4548d5d1c8b20343c415fe355015492deb1e25094d2a7f410ed68a");
 }
 
 TEST_F(PackageTest, EveryTruncationAndExtensionIsAnError) {
@@ -172,6 +172,7 @@ TEST_F(PackageTest, OwnerKeyRoundTripsAndDamageIsFound) {
   const auto key = ParseOwnerKey(bytes, "k");
   ASSERT_TRUE(key.ok()) << key.status();
   EXPECT_EQ(key->package_id, model_->encrypted.owner_key.package_id);
+  EXPECT_EQ(key->user, "user");
   EXPECT_EQ(key->bias, model_->quantized.bias);
   EXPECT_EQ(WriteOwnerKey(*key), bytes);
   for (size_t size = 0; size < bytes.size(); size += size < 400 ? 1 : 61) {
@@ -201,8 +202,8 @@ TEST_F(PackageTest, OpensFromAFile) {
 }
 
 TEST_F(PackageTest, TwoEncryptionsShareNothing) {
-  const auto twice = *EncryptModel(model_->quantized, model_->plan, Bytes{1}, SystemRandom(), 2);
-  const auto again = *EncryptModel(model_->quantized, model_->plan, Bytes{1}, SystemRandom(), 2);
+  const auto twice = *EncryptModel(model_->quantized, model_->plan, Bytes{1}, "user", SystemRandom(), 2);
+  const auto again = *EncryptModel(model_->quantized, model_->plan, Bytes{1}, "user", SystemRandom(), 2);
   EXPECT_NE(twice.owner_key.header.seed, again.owner_key.header.seed);
   EXPECT_NE(twice.package, again.package);
 }

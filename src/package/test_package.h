@@ -25,7 +25,7 @@ inline absl::StatusOr<TestModel> EncryptTestModel(const nn::Graph& graph, TestMo
   PRIVDNN_ASSIGN_OR_RETURN(const SegmentPlan plan, PlanSegment(quantized.spec, quantized.plain_bits(), 1000));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, segment, selection));
   PRIVDNN_ASSIGN_OR_RETURN(EncryptedModel encrypted,
-                           EncryptModel(quantized, plan, nn::ExportOnnx(rest), DeterministicRandom(seed), 1));
+                           EncryptModel(quantized, plan, nn::ExportOnnx(rest), "user", DeterministicRandom(seed), 1));
   return TestModel{graph, segment, selection, std::move(quantized), plan, std::move(encrypted)};
 }
 

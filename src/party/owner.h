@@ -14,6 +14,7 @@ class Owner {
   static absl::StatusOr<Owner> Create(OwnerKey key);
 
   const PackageId& package_id() const { return key_.package_id; }
+  const std::string& user() const { return key_.user; }
   uint64_t image_budget() const { return key_.header.image_budget; }
   const Parameters& parameters() const { return parameters_; }
   const WireSizes& sizes() const { return sizes_; }

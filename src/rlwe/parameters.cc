@@ -55,7 +55,9 @@ absl::Status CheckNoise(const ParameterSpec& spec) {
   // Everything as a fraction of Delta.
   const double log_delta = LogQ(spec.primes) - spec.plain_bits;
   const double eta = std::exp2(LogSigmaEta(spec) - log_delta);
-  const double error = 9 * kDrowningSigma + 10 * eta + 1.0 / 16;
+  // |Delta y/Q - y/t| = |y| (Q mod t)/(Q t) <= t/(2Q) of the circle, which is t^2/(2Q) of Delta.
+  const double wrap = std::exp2(2 * spec.plain_bits - 1 - LogQ(spec.primes));
+  const double error = 9 * kDrowningSigma + 10 * eta + wrap + 1.0 / 16;
   if (error >= 0.5) {
     return InvalidArgument(
         "parameters: Q/t = 2^{:.1f} leaves no room for noise of deviation 2^{:.1f}: a larger ring or fewer plaintext "

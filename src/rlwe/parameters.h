@@ -43,7 +43,8 @@ struct ParameterSpec {
 //   - n is in kSecurityTable and log2 Q within its bound;
 //   - decryption is right but for a probability under 2^-60 a value: with Delta = floor(Q/t) and sigma_nu = Delta/21,
 //     the error of a phase is nu + eta + rounding, the reply is rounded to Q/2^(l+3) (at most Delta/16 off), and
-//     9 sigma_nu + 10 sigma_eta + Delta/16 < Delta/2;
+//     t^2/(2Q) Delta bounds what taking Delta for Q/t costs: 9 sigma_nu + 10 sigma_eta + Delta/16 + t^2/(2Q) Delta <
+//     Delta/2;
 //   - the statistical security below is at least kMinStatisticalSecurity.
 //
 // The noise eta. The phase of output f is Delta*y + eta + nu (mod Q) with

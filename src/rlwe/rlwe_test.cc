@@ -36,7 +36,8 @@ TEST(Parameters, RefusesWhatIsUnsafeWithTheNumbers) {
   EXPECT_THAT(message([](auto& s) { s.n = 2048; }), HasSubstr("more than the 51 bits"));
   EXPECT_THAT(message([](auto& s) { s.n = 1024; }), HasSubstr("not in the security table"));
   EXPECT_THAT(message([](auto& s) { s.plain_bits = 61; }), HasSubstr("must be 2^2 to 2^60"));
-  EXPECT_THAT(message([](auto& s) { s.plain_bits = 60; }), HasSubstr("statistical security"));
+  EXPECT_THAT(message([](auto& s) { s.plain_bits = 42; }), HasSubstr("statistical security"));
+  EXPECT_THAT(message([](auto& s) { s.plain_bits = 60; }), HasSubstr("leaves no room"));
   EXPECT_THAT(message([](auto& s) { s.released_values = uint64_t{1} << 47; }), HasSubstr("smaller query budget"));
   EXPECT_THAT(message([](auto& s) { s.max_feature = int64_t{1} << 31; }), HasSubstr("must be 2 to 2^31-1"));
   EXPECT_THAT(message([](auto& s) { s.terms = 4096; }), HasSubstr("must be 1 to 4095"));
