@@ -1,0 +1,47 @@
+// Owner::Answer: what a user, or whoever holds a user's certificate, sends to the owner.
+#include "fuzz_support.h"
+#include "package/test_package.h"
+#include "party/owner.h"
+#include "party/user.h"
+
+namespace privdnn {
+namespace {
+
+struct Fixture {
+  Owner owner;
+  Bytes query;  // of two images
+};
+
+const Fixture& Parties() {
+  static const Fixture fixture = [] {
+    TestModelBuilder builder(1);
+    EncryptedModel model = std::move(EncryptTestModel(builder.Build(TinyShape()), builder, 99)->encrypted);
+    const auto user = User::Create(*Package::Parse(model.package, "p"));
+    User::Workspace workspace;
+    const std::vector<float> images(2 * user->image_size(), 0.5f);
+    return Fixture{*Owner::Create(std::move(model.owner_key)),
+                   user->Prepare(images, DeterministicRandom(1), workspace)->message};
+  }();
+  return fixture;
+}
+
+}  // namespace
+}  // namespace privdnn
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace privdnn;
+  const auto& [owner, valid] = Parties();
+  fuzz::Input input(data, size);
+  const bool finish = input.Integer(1) % 2 == 1;
+  Bytes query = fuzz::Forge(valid, input);
+  if (finish && query.size() >= WireSizes::overhead()) FinishMessage(query);
+  const auto images = owner.CountImages(query);
+  const auto reply = owner.Answer(query, DeterministicRandom(2));
+  if (!reply.ok()) {
+    fuzz::Require(!reply.status().message().empty(), "an error says what is wrong");
+    return 0;
+  }
+  fuzz::Require(images.ok(), "a query that is answered says how many images it has");
+  fuzz::Require(reply->size() == owner.sizes().reply(*images), "a reply has the size that the plan gives");
+  return 0;
+}

@@ -1,0 +1,79 @@
+// Writes the inputs that fuzzing starts from into a directory: write_seeds fuzz/corpus.
+#include <cstdio>
+
+#include "base/file.h"
+#include "fuzz_support.h"
+#include "nn/dataset.h"
+#include "nn/onnx.h"
+#include "nn/test_graphs.h"
+#include "package/test_package.h"
+
+namespace privdnn {
+namespace {
+
+bool Write(const std::filesystem::path& corpus, const char* target, const char* name, std::span<const uint8_t> bytes) {
+  std::error_code error;
+  std::filesystem::create_directories(corpus / target, error);
+  const absl::Status status = WriteFile(corpus / target / name, bytes);
+  if (!status.ok()) std::fprintf(stderr, "%s\n", Message(status).c_str());
+  return status.ok();
+}
+
+Bytes Prefixed(std::initializer_list<uint8_t> first, std::span<const uint8_t> rest) {
+  Bytes bytes(first);
+  bytes.insert(bytes.end(), rest.begin(), rest.end());
+  return bytes;
+}
+
+nn::Graph SmallGraph(uint64_t seed, bool bn, bool pool) {
+  TestModelBuilder builder(seed);
+  TestModelShape shape = TinyShape();
+  shape.bn1 = shape.bn2 = bn;
+  if (pool) shape.pool1.kernel = shape.pool1.strides = {2, 2};
+  return builder.Build(shape);
+}
+
+bool WriteAll(const std::filesystem::path& corpus) {
+  bool good = Write(corpus, "fuzz_onnx", "every_operator", nn::ExportOnnx(nn::EveryOperatorGraph()));
+  good &= Write(corpus, "fuzz_onnx", "segment", nn::ExportOnnx(SmallGraph(1, false, false)));
+  good &= Write(corpus, "fuzz_onnx", "segment_bn_pool", nn::ExportOnnx(SmallGraph(2, true, true)));
+
+  nn::ImageSet set{2, 1, 2, 3, {0, 1, 2, 3, 4, 5, 255, 254, 253, 252, 251, 250}, {9, 0}, 10};
+  const Bytes images = nn::WriteIdxImages(set), labels = nn::WriteIdxLabels(set);
+  Bytes idx = Prefixed({9, 0, static_cast<uint8_t>(images.size()), 0}, images);
+  idx.insert(idx.end(), labels.begin(), labels.end());
+  good &= Write(corpus, "fuzz_idx", "two_images", idx);
+
+  good &= Write(corpus, "fuzz_selection", "short", AsBytes("1:0,3;2:5"));
+  good &= Write(corpus, "fuzz_selection", "json", AsBytes(R"({"1": [0, 3], "2": [5]})"));
+
+  // fuzz_package: the header alone, in the frame of a valid package, sizes and digest made right.
+  TestModelBuilder builder(1);
+  const auto model = EncryptTestModel(builder.Build(TinyShape()), builder, 99);
+  const Bytes& package = model->encrypted.package;
+  const size_t header_size = package[12] | package[13] << 8;
+  good &= Write(corpus, "fuzz_package", "header", Prefixed({7}, std::span(package).subspan(56, header_size)));
+  // Edits of a valid file or message: none; byte 70 overwritten; the last 3 bytes cut off. The first byte says whether
+  // digests are made right.
+  for (const char* target : {"fuzz_package", "fuzz_owner_key", "fuzz_query", "fuzz_reply"}) {
+    good &= Write(corpus, target, "valid", Bytes{3, 0});
+    good &= Write(corpus, target, "overwritten", Bytes{3, 0, 0, 70, 0, 1, 255});
+    good &= Write(corpus, target, "cut", Bytes{3, 0, 7, 3, 0});
+  }
+  for (uint8_t what = 0; what < 4; ++what) {
+    const char name[] = {static_cast<char>('0' + what), 0};
+    good &= Write(corpus, "fuzz_kernels", name, Bytes{what, 4, 29, 0, 2, 1, 1, 1, 1, 1, 1, 1, 1});
+  }
+  return good;
+}
+
+}  // namespace
+}  // namespace privdnn
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: %s CORPUS_DIRECTORY\n", argv[0]);
+    return 2;
+  }
+  return privdnn::WriteAll(argv[1]) ? 0 : 1;
+}
