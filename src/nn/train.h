@@ -31,9 +31,9 @@ struct Augmentation {
 
 // The defaults train the assets.
 struct TrainOptions {
-  int epochs = 40;
+  int epochs = 60;
   int64_t batch = 128;
-  double learning_rate = 1e-3;  // Adam; rises linearly in the first 2 % of the steps, then falls to 0 by a cosine
+  double learning_rate = 2e-3;  // Adam; rises linearly in the first 2 % of the steps, then falls to 0 by a cosine
   double weight_decay = 0;      // decoupled (AdamW), on weights with at least two dimensions
   uint64_t seed = 1;
   int threads = 2;

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "base/file.h"
 #include "nn/architectures.h"
 #include "nn/executor.h"
+#include "nn/onnx.h"
 
 namespace privdnn {
 namespace {
@@ -94,6 +98,20 @@ TEST(EvaluateSelection, TellsTheThreeNetworksApart) {
   images.labels =
       predict(*nn::PlaintextRest(graph, segment, selection), {{nn::kSegmentInput, nn::Tensor::Zeros({300, 3, 4, 4})}});
   EXPECT_EQ(EvaluateSelection(graph, selection, images)->removed, 100);
+}
+
+// The default selection of the asset: see assets/lenet5-mnist/README.md.
+TEST(EvaluateSelection, DefaultSelectionKeepsTheAuthorisedUserOnly) {
+  const std::filesystem::path assets = std::filesystem::path(PRIVDNN_SELECTION_ASSETS) / "lenet5-mnist";
+  const nn::Graph graph = *nn::LoadOnnx(assets / "model.onnx");
+  const auto images = *nn::LoadIdx(assets / "t10k-1000-images-idx3-ubyte", assets / "t10k-1000-labels-idx1-ubyte");
+  const auto selection = nn::ParseSelection(*ReadTextFile(assets / "selection.json", 1000));
+  ASSERT_TRUE(selection.ok()) << selection.status();
+  EXPECT_EQ(*selection, *SelectByNorm(graph, 2, 13));
+  const auto accuracy = EvaluateSelection(graph, *selection, images);
+  ASSERT_TRUE(accuracy.ok()) << accuracy.status();
+  EXPECT_GE(accuracy->separated, accuracy->original - 0.4);  // 4 of the 1,000 images
+  EXPECT_LT(accuracy->removed, 40);
 }
 
 TEST(EvaluateSelection, RefusesAnEmptySetAndForeignNeurons) {
