@@ -10,6 +10,8 @@ constexpr uint32_t kMaxExtent = 1 << 14;
 constexpr uint32_t kMaxChannels = 1 << 14;
 constexpr uint64_t kMaxInputValues = uint64_t{1} << 26;
 constexpr uint32_t kMaxWindow = 2048;  // K; D is then about 2 million
+// Additions that averaging the input may take an image: about a second.
+constexpr uint64_t kMaxAdditions = uint64_t{1} << 30;
 
 struct SizeField {
   const char* name;
@@ -119,6 +121,17 @@ absl::StatusOr<Geometry> Geometry::Create(const SegmentSpec& spec, size_t n) {
   g.stride_ = {spec.stride2.h * spec.pool2_stride.h, spec.stride2.w * spec.pool2_stride.w};
   g.kernel_ = {spec.kernel2.h + spec.stride2.h * (spec.pool2.h - 1),
                spec.kernel2.w + spec.stride2.w * (spec.pool2.w - 1)};
+
+  // Padding is free to state but not to fill in, and neither is the area of a pool.
+  const uint64_t z_values = uint64_t{spec.channels} * g.z_map_.h * g.z_map_.w;
+  if (z_values > kMaxInputValues) {
+    return InvalidArgument("segment: layer 1 reads a padded input of {} values, at most {}", z_values, kMaxInputValues);
+  }
+  const uint64_t additions = z_values * spec.pool1.h * spec.pool1.w;
+  if (additions > kMaxAdditions) {
+    return InvalidArgument("segment: averaging {} values over {}x{} takes more than {} additions", z_values,
+                           spec.pool1.h, spec.pool1.w, kMaxAdditions);
+  }
 
   const uint64_t window = static_cast<uint64_t>(spec.channels) * spec.kernel1.h * spec.kernel1.w;
   if (window > kMaxWindow) {

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
+
+#include "rlwe/parameters.h"
 
 namespace privdnn {
 namespace {
@@ -156,6 +159,10 @@ absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, 
   const double top = static_cast<double>((1 << (options.kernel_bits - 1)) - 1);
   // A kernel of zeros keeps a scale for its bias.
   const double scale = largest > 0 ? largest / top : std::max(std::fabs(bias), 1.0) / top;
+  if (!std::isnormal(scale)) {
+    return InvalidArgument("neuron {}: its largest coefficient, {}, can't be scaled to {} bits",
+                           out.neurons[out.kernels.size()], largest, options.kernel_bits);
+  }
   std::vector<int32_t> kernel(real.size());
   double bound = 0;
   for (size_t i = 0; i < real.size(); ++i) {
@@ -200,8 +207,13 @@ absl::StatusOr<QuantizedSegment> LiftSegment(const Graph& graph, const Quadratic
   QuantizedSegment out;
   out.spec = MakeSpec(segment, first, second, selection.layer2.size(), options);
   out.neurons = selection.layer2;
-  // The kernels don't depend on the ring's degree; any that holds the map gives the shapes.
-  PRIVDNN_ASSIGN_OR_RETURN(const Geometry g, Geometry::Create(out.spec, size_t{1} << 30));
+  // The kernels don't depend on the ring's degree, so the largest gives their shapes. What doesn't fit it can't be
+  // packed, and a few bytes of model could ask for any amount of memory here.
+  PRIVDNN_ASSIGN_OR_RETURN(const Geometry g, Geometry::Create(out.spec, std::rbegin(kSecurityTable)->n));
+  if (g.terms() >= kMaxTerms) {
+    return InvalidArgument("segment: {} features take {} polynomials a kernel, at most {} can be evaluated",
+                           g.features(), g.terms(), kMaxTerms - 1);
+  }
 
   std::vector<std::vector<double>> squares;
   for (int64_t c = 0; c < first.outputs; ++c) squares.push_back(SquareCoefficients(g, first, c));

@@ -193,6 +193,19 @@ TEST(Geometry, RefusesWhatDoesNotFitWithTheNumbers) {
   EXPECT_THAT(message([](auto& s) { s.channels = 100; }), HasSubstr("reads 2500 values"));
   EXPECT_THAT(message([](auto& s) { s.input_scale = 0; }), HasSubstr("input_scale"));
   EXPECT_THAT(message([](auto& s) { s.zero_point = 128; }), HasSubstr("zero_point is 128"));
+  // Padding and pools that fit, but only just: a package must not make its user fill in gigabytes.
+  EXPECT_THAT(message([](auto& s) {
+                s.input = {1, 1};
+                s.pads1 = {16000, 16000, 16000, 16000};
+                s.stride1 = {600, 600};
+                s.pool1 = s.pool1_stride = {1, 1};
+              }),
+              HasSubstr("padded input of"));
+  EXPECT_THAT(message([](auto& s) {
+                s.input = {4096, 4096};
+                s.pool1 = {4000, 4000};
+              }),
+              HasSubstr("averaging"));
 }
 
 TEST(Geometry, SpecRoundTripsAndEveryTruncationIsAnError) {
@@ -228,6 +241,8 @@ TEST(Planner, LeNetCostsWhatTheDesignSays) {
   EXPECT_EQ(plan->query_bytes_per_image, 51200u + 200);
   EXPECT_EQ(plan->reply_bytes_per_image, 78u);  // 16 values of 39 bits
   EXPECT_GT(plan->statistical_security, 40);
+  EXPECT_EQ(plan->images_to_reconstruct, 366u);
+  EXPECT_EQ(plan->images_to_recover_keys, 12u);  // 22 coefficients a value, 16 values an image
 }
 
 TEST(Planner, CountsUnknownsLikeADirectEnumeration) {
@@ -239,8 +254,8 @@ TEST(Planner, CountsUnknownsLikeADirectEnumeration) {
   const auto g = *Geometry::Create(s, 2048);
   // 4 windows of 4 places: 4 * 10 products, 16 linear, 1 constant.
   EXPECT_EQ(UnknownsPerOutput(g), 57u);
-  // Two 3x3 layers on three channels without padding see a 5x5 patch. Ordered pairs of places at most 2 rows and columns
-  // apart: (5 + 2*4 + 2*3)^2 = 361 a pair of channels; unordered (9*361 + 75)/2, then 75 linear and 1 constant.
+  // Two 3x3 layers on three channels without padding see a 5x5 patch. Ordered pairs of places at most 2 rows and
+  // columns apart: (5 + 2*4 + 2*3)^2 = 361 a pair of channels; unordered (9*361 + 75)/2, then 75 linear and 1 constant.
   SegmentSpec vgg;
   vgg.channels = 3;
   vgg.input = {32, 32};
@@ -277,6 +292,37 @@ TEST(LiftSegment, RefusesBadOptions) {
   EXPECT_THAT(message([](auto& o) { o.kernel_bits = 25; }), HasSubstr("kernel bits are 25"));
   EXPECT_THAT(message([](auto& o) { o.input_max = o.input_min; }), HasSubstr("ascending"));
   EXPECT_FALSE(LiftSegment(graph, segment, {{0}, {}}, {}).ok());
+}
+
+// Small files that describe kernels of any size.
+TEST(LiftSegment, RefusesWhatNoRingHolds) {
+  const auto message = [](int64_t side, int64_t kernel1) {
+    TestModelBuilder builder(1);
+    TestModelShape shape;
+    shape.neurons1 = shape.neurons2 = 1;
+    shape.height = shape.width = side + kernel1 - 1;
+    shape.conv1.kernel = {kernel1, kernel1};
+    shape.pool2.kernel = {side, side};
+    const nn::Graph graph = builder.Build(shape);
+    return Message(LiftSegment(graph, *nn::FindQuadraticSegment(graph), {{0}, {0}}, {}).status());
+  };
+  EXPECT_THAT(message(4096, 1), HasSubstr("more than N = 16384"));
+  EXPECT_THAT(message(64, 45), HasSubstr("2053351 features take 513338 polynomials a kernel"));
+}
+
+TEST(LiftSegment, RefusesCoefficientsThatVanish) {
+  TestModelBuilder builder(1);
+  TestModelShape shape;
+  shape.bn1 = shape.bn2 = true;
+  shape.bias = false;
+  nn::Graph graph = builder.Build(shape);
+  // Coefficients near 2^-1046, of which doubles hold a few bits.
+  for (auto& [name, tensor] : graph.initializers) {
+    const float value = name == "var1" || name == "var2" ? 0x1p127f : name[0] == 'w' || name[0] == 'g' ? 0x1p-140f : 0;
+    std::fill(tensor.values.begin(), tensor.values.end(), value);
+  }
+  const auto status = LiftSegment(graph, *nn::FindQuadraticSegment(graph), {{0}, {0}}, {}).status();
+  EXPECT_THAT(Message(status), HasSubstr("can't be scaled to 12 bits"));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "lifting/planner.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <unordered_set>
 
@@ -48,7 +50,8 @@ SegmentPlan Describe(const ParameterSpec& parameters, Geometry geometry, uint64_
                    .user_macs = primes * terms * (outputs + 1) * n,
                    .statistical_security = StatisticalSecurity(parameters),
                    .unknowns_per_output = UnknownsPerOutput(geometry),
-                   .images_to_reconstruct = 0};
+                   .images_to_reconstruct = 0,
+                   .images_to_recover_keys = ImagesToRecoverKeys(geometry, parameters.plain_bits)};
   plan.images_to_reconstruct = (plan.unknowns_per_output + positions - 1) / positions;
   return plan;
 }
@@ -82,6 +85,12 @@ absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits,
   }
   if (!best) return Annotate(refused, "no ring fits this segment; the largest was refused");
   return *best;
+}
+
+uint64_t ImagesToRecoverKeys(const Geometry& geometry, int plain_bits) {
+  const auto digits = static_cast<uint64_t>((plain_bits - 1) / std::log2(3.0));
+  const uint64_t per_image = geometry.positions_per_output() * std::max<uint64_t>(digits, 1);
+  return (geometry.n() + per_image - 1) / per_image;
 }
 
 uint64_t UnknownsPerOutput(const Geometry& g) {

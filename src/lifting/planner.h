@@ -12,17 +12,18 @@ namespace privdnn {
 struct SegmentPlan {
   ParameterSpec parameters;
   Geometry geometry;
-  uint64_t image_budget;           // images that the package may ever be asked
-  uint64_t ciphertext_bytes;       // encrypted kernels in the package
-  uint64_t query_bytes_per_image;  // user to owner, message headers apart
-  uint64_t reply_bytes_per_image;  // owner to user, message headers apart
-  uint64_t user_memory_bytes;      // kernels as the user holds them in memory
-  uint64_t user_forward_ntts;      // an image, all primes
-  uint64_t user_inverse_ntts;      // an image, all primes
-  uint64_t user_macs;              // coefficient multiply-accumulates an image, all primes
-  double statistical_security;     // bits
-  uint64_t unknowns_per_output;    // see UnknownsPerOutput
-  uint64_t images_to_reconstruct;  // images whose replies determine the encrypted kernels
+  uint64_t image_budget;            // images that the package may ever be asked
+  uint64_t ciphertext_bytes;        // encrypted kernels in the package
+  uint64_t query_bytes_per_image;   // user to owner, message headers apart
+  uint64_t reply_bytes_per_image;   // owner to user, message headers apart
+  uint64_t user_memory_bytes;       // kernels as the user holds them in memory
+  uint64_t user_forward_ntts;       // an image, all primes
+  uint64_t user_inverse_ntts;       // an image, all primes
+  uint64_t user_macs;               // coefficient multiply-accumulates an image, all primes
+  double statistical_security;      // bits
+  uint64_t unknowns_per_output;     // see UnknownsPerOutput
+  uint64_t images_to_reconstruct;   // images whose replies determine the encrypted kernels
+  uint64_t images_to_recover_keys;  // see ImagesToRecoverKeys
 };
 
 // The cheapest ring (multiply-accumulates an image) in which the parameters are valid for `image_budget` images.
@@ -35,5 +36,10 @@ absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits,
 // output, so ceil(unknowns / positions) images of generic pixels determine it. With padding in layer 2 this counts the
 // polynomial of an interior output; border outputs use parts of it.
 uint64_t UnknownsPerOutput(const Geometry& geometry);
+
+// Images' worth of chosen ciphertexts with which a malicious user recovers every secret key of a package. Each value of
+// a reply is plain_bits exact bits of a linear function of a key that the user chooses, and the key's coefficients are
+// ternary: floor((plain_bits - 1)/log2(3)) of them fit into one value, as digits of base 3. One a' serves all outputs.
+uint64_t ImagesToRecoverKeys(const Geometry& geometry, int plain_bits);
 
 }  // namespace privdnn
