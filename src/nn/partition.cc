@@ -24,8 +24,11 @@ absl::StatusOr<Selection> ParseJsonSelection(const std::string& text) {
   for (const auto& [layer, indices] : json.items()) {
     if (!indices.is_array()) return InvalidArgument("selection: layer '{}' is not a list of neurons", layer);
     for (const auto& index : indices) {
-      if (!index.is_number_integer())
-        return InvalidArgument("selection: layer '{}': {} is not an integer", layer, index.dump());
+      if (!index.is_number_integer()) {
+        // dump() calls itself for each level of nesting, which the text may have any number of.
+        const std::string what = index.is_structured() ? index.type_name() : index.dump();
+        return InvalidArgument("selection: layer '{}': {} is not an integer", layer, what);
+      }
       PRIVDNN_RETURN_IF_ERROR(AddIndex(layer, index.get<int64_t>(), selection));
     }
   }
