@@ -111,6 +111,8 @@ class Trainer {
 };
 
 absl::Status Trainer::Step() {
+  // A callback may have run an Executor, which sets its own number.
+  if (at::get_num_threads() != options_.threads) at::set_num_threads(options_.threads);
   auto [images, labels] = train_.Training(step_);
   std::vector<at::Tensor> leaves;
   for (const Parameter& p : parameters_) {
@@ -241,17 +243,17 @@ absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, c
   const auto channels = static_cast<size_t>(train.channels);
   Normalization normalization{std::vector<double>(channels, 0.0), std::vector<double>(channels, 1.0)};
   Graph graph = initial;
-  if (options.normalize) {
+  const bool normalize = options.normalize && !FirstLayerIsFrozen(graph, options.frozen);
+  if (normalize) {
     normalization = Normalization::Of(train);
     PRIVDNN_ASSIGN_OR_RETURN(graph, FoldNormalization(graph, normalization.Inverse()));
   }
   PRIVDNN_ASSIGN_OR_RETURN(Program program, Program::Compile(graph));
-  at::set_num_threads(options.threads);
   try {
     Trainer trainer(std::move(program), graph, train, validation, options, normalization);
     PRIVDNN_RETURN_IF_ERROR(trainer.Run(FingerprintOf(initial, train, validation, options), progress));
     TrainResult result = trainer.Result(std::move(graph));
-    if (options.normalize) {
+    if (normalize) {
       PRIVDNN_ASSIGN_OR_RETURN(result.graph, FoldNormalization(result.graph, normalization));
     }
     return result;

@@ -43,7 +43,8 @@ struct TrainOptions {
   // step.
   double averaging = 0.999;
   // Train on inputs of mean 0 and variance 1 (a channel). The returned graph takes [0, 1] all the same: the map is
-  // folded into the first convolution, which must not be padded.
+  // folded into the first convolution, which must not be padded and gets a bias if it has none. Left out if one of that
+  // convolution's initializers is frozen.
   bool normalize = true;
   // Initializers that stay as they are.
   std::set<std::string> frozen;

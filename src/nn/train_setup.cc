@@ -1,5 +1,7 @@
 #include "nn/train_setup.h"
 
+#include <algorithm>
+
 #include "base/random.h"
 #include "nn/onnx.h"
 
@@ -37,6 +39,16 @@ std::map<std::string, Role> AssignRoles(const Graph& graph, const std::set<std::
     if (frozen.contains(name) && role == Role::kTrained) role = Role::kFixed;
   }
   return roles;
+}
+
+bool FirstLayerIsFrozen(const Graph& graph, const std::set<std::string>& frozen) {
+  for (const ValueInfo& input : graph.inputs) {
+    for (const size_t i : graph.Consumers(input.name)) {
+      const std::vector<std::string>& values = graph.nodes[i].inputs;
+      if (std::any_of(values.begin(), values.end(), [&](const auto& v) { return frozen.contains(v); })) return true;
+    }
+  }
+  return false;
 }
 
 absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, const ImageSet& validation,

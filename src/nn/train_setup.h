@@ -15,6 +15,9 @@ enum class Role { kTrained, kStatistics, kFixed };
 // except what is frozen.
 std::map<std::string, Role> AssignRoles(const Graph& graph, const std::set<std::string>& frozen);
 
+// Whether a node that reads a graph input has a frozen initializer. Normalisation would change it.
+bool FirstLayerIsFrozen(const Graph& graph, const std::set<std::string>& frozen);
+
 absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, const ImageSet& validation,
                                  const TrainOptions& options);
 

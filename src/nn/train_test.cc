@@ -110,6 +110,18 @@ TEST(Train, IsDeterministicForASeed) {
   }
 }
 
+TEST(Train, IsNotDisturbedByWhatACallbackRuns) {
+  TrainOptions options = SmallOptions();
+  options.threads = 2;
+  options.epochs = 2;
+  const Graph expected = MustTrain(options).graph;
+  options.on_epoch = [](const EpochReport&) {
+    SetExecutorThreads(1);
+    EXPECT_TRUE(Accuracy(SmallNetwork(), Quadrants(10, 1)).ok());
+  };
+  EXPECT_EQ(MustTrain(options).graph, expected);
+}
+
 TEST(Train, CountsBatches) {
   uint64_t calls = 0;
   MustTrain(SmallOptions(), [&](uint64_t done, uint64_t total, const std::string& note) {
@@ -162,6 +174,16 @@ TEST(Train, LeavesFrozenAndUnusedInitializersAlone) {
   for (const char* name : {"w", "shift", "mean", "variance", "fc_bias"}) {
     EXPECT_NE(result->graph.initializers.at(name), graph.initializers.at(name)) << name;
   }
+}
+
+TEST(Train, LeavesAFrozenFirstLayerAloneInEveryBit) {
+  TrainOptions options = SmallOptions();
+  options.epochs = 1;
+  options.frozen = {"w"};
+  const auto result = Train(SmallNetwork(), Quadrants(400, 1), {}, options, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->graph.initializers.at("w"), SmallNetwork().initializers.at("w"));
+  EXPECT_EQ(result->graph.nodes, SmallNetwork().nodes);
 }
 
 // At a learning rate of almost 0 the function stays what it was, through folding in and out.
