@@ -127,7 +127,10 @@ TEST_F(ConnectTest, OwnerRefusesCertificatesThatDoNotNameAUser) {
                                0);
     X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
     X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
-    if (usage) X509_add_ext(certificate.get(), X509V3_EXT_conf_nid(nullptr, nullptr, NID_ext_key_usage, usage), -1);
+    if (usage) {
+      const ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, nullptr, NID_ext_key_usage, usage));
+      X509_add_ext(certificate.get(), extension.get(), -1);
+    }
     X509_sign(certificate.get(), issuer_key.get(), EVP_sha256());
     return RawDescribe(ca, *CertificateToPem(certificate.get()), *PrivateKeyToPem(key.get())).error_code();
   };

@@ -43,7 +43,6 @@ TEST_F(FailureTest, ABatchHasADeadline) {
   gate.open = true;
   ASSERT_TRUE(log_.WaitFor("outcome="));
   EXPECT_THAT(log_.text(), HasSubstr("outcome=CANCELLED"));
-  EXPECT_EQ(gate.entered, 1);  // what was still under way when the deadline passed is not answered
   Client bob = ConnectAs("bob");
   EXPECT_TRUE(Conversation({FakeQuery(1)}).Run(bob).ok());
 }
