@@ -59,8 +59,9 @@ std::string DemoText(const TwoPartyResult& r, const Json& j) {
   secure.Add("drowning noise", fmt::format("{:.1f} bits over {} images (plaintext modulus 2^{})",
                                            j["statistical_security_bits"].get<double>(), m.plan.image_budget,
                                            j["plain_bits"].get<int>()));
-  secure.Add("but", fmt::format("replies to {} well-chosen images determine the encrypted kernels: budgets matter",
-                                j["images_to_reconstruct"].get<uint64_t>()));
+  secure.Add("but",
+             fmt::format("replies to {} images determine the encrypted kernels, to {} chosen ciphertexts the keys",
+                         j["images_to_reconstruct"].get<uint64_t>(), j["images_to_recover_keys"].get<uint64_t>()));
   return what.Render() + cost.Render() + saw.Render() + secure.Render();
 }
 

@@ -66,7 +66,8 @@ Json PlanJson(const LiftedModel& m) {
           {"user_inverse_ntts_per_image", p.user_inverse_ntts},
           {"user_macs_per_image", p.user_macs},
           {"unknowns_per_output", p.unknowns_per_output},
-          {"images_to_reconstruct", p.images_to_reconstruct}};
+          {"images_to_reconstruct", p.images_to_reconstruct},
+          {"images_to_recover_keys", p.images_to_recover_keys}};
 }
 
 namespace {
@@ -97,6 +98,8 @@ std::string PlanText(const LiftedModel& m, const Json& j) {
   table.Add("images to reconstruct",
             fmt::format("{} ({} unknowns an output, {} equations an image)", p.images_to_reconstruct,
                         p.unknowns_per_output, g.positions_per_output()));
+  table.Add("images to recover the keys",
+            fmt::format("{}, for a malicious user's chosen ciphertexts", p.images_to_recover_keys));
   std::string text = table.Render();
   if (p.image_budget >= p.images_to_reconstruct) {
     text += fmt::format(
@@ -167,8 +170,8 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
     return FailedPrecondition("{}: exists; a key file is not overwritten, since its package would be useless",
                               command.key);
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const EncryptedModel encrypted,
-                           EncryptModel(m.quantized, m.plan, nn::ExportOnnx(rest), command.user, SystemRandom(), command.threads));
+  PRIVDNN_ASSIGN_OR_RETURN(const EncryptedModel encrypted, EncryptModel(m.quantized, m.plan, nn::ExportOnnx(rest),
+                                                                        command.user, SystemRandom(), command.threads));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(command.key, WriteOwnerKey(encrypted.owner_key), 0600));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(command.package, encrypted.package));
   const std::string id = HexEncode(encrypted.owner_key.package_id);
@@ -207,15 +210,16 @@ void AddKeygen(CLI::App& app, Globals& globals, Action& action) {
 }
 
 void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
-  auto* command =
-      AddCommand(app, globals, "encrypt", "Encrypt a model's core neurons: a package for a user, a key for the owner",
-                 "privdnn encrypt model.onnx --selection selection.json --user alice --package alice.privdnn --key alice.key");
+  auto* command = AddCommand(
+      app, globals, "encrypt", "Encrypt a model's core neurons: a package for a user, a key for the owner",
+      "privdnn encrypt model.onnx --selection selection.json --user alice --package alice.privdnn --key alice.key");
   const auto o = std::make_shared<EncryptCommand>();
   o->model.AddPositional(command);
   command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   command->add_option("--package", o->package, "package file to write")->required();
   command->add_option("--key", o->key, "owner's key file to write (mode 0600)")->required();
-  command->add_option("--user", o->user, "NAME of the user's certificate: nobody else is answered")->capture_default_str();
+  command->add_option("--user", o->user, "NAME of the user's certificate: nobody else is answered")
+      ->capture_default_str();
   o->settings.Add(command);
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return Encrypt(*o); }; });

@@ -30,6 +30,7 @@ absl::StatusOr<HostedPackage> Host(const std::string& path) {
   const auto owner = std::make_shared<const Owner>(std::move(created));
   HostedPackage hosted;
   hosted.id = HexEncode(owner->package_id());
+  hosted.user = owner->user();
   hosted.image_budget = owner->image_budget();
   hosted.count_images = [owner](std::span<const uint8_t> query) -> absl::StatusOr<uint64_t> {
     PRIVDNN_ASSIGN_OR_RETURN(const uint32_t images, owner->CountImages(query));

@@ -172,9 +172,9 @@ absl::StatusOr<TwoPartyResult> RunTwoParties(const nn::Graph& graph, const nn::S
   spdlog::info("owner: encrypting {} of {} layer-2 neurons", selection.layer2.size(), model.segment.neurons2);
   TwoPartyResult result{.model = std::move(model), .user = {}};
   {
-    PRIVDNN_ASSIGN_OR_RETURN(
-        const EncryptedModel encrypted,
-        EncryptModel(result.model.quantized, result.model.plan, nn::ExportOnnx(rest), kUserName, SystemRandom(), options.threads));
+    PRIVDNN_ASSIGN_OR_RETURN(const EncryptedModel encrypted,
+                             EncryptModel(result.model.quantized, result.model.plan, nn::ExportOnnx(rest), kUserName,
+                                          SystemRandom(), options.threads));
     result.package_bytes = encrypted.package.size();
     PRIVDNN_RETURN_IF_ERROR(WriteFile(files.package, encrypted.package));
     PRIVDNN_RETURN_IF_ERROR(WriteFile(files.key, WriteOwnerKey(encrypted.owner_key), 0600));
@@ -220,8 +220,8 @@ Json CommonJson(const TwoPartyResult& r, const nn::ImageSet& images) {
                {"package_bytes", r.package_bytes},
                {"peak_rss_bytes_user", r.user["peak_rss_bytes_user"]},
                {"peak_rss_bytes_owner", r.owner_peak_rss_bytes}};
-  for (const char* field :
-       {"ring_dimension", "log_q", "plain_bits", "statistical_security_bits", "images_to_reconstruct"}) {
+  for (const char* field : {"ring_dimension", "log_q", "plain_bits", "statistical_security_bits",
+                            "images_to_reconstruct", "images_to_recover_keys"}) {
     json[field] = plan[field];
   }
   return json;

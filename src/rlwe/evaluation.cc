@@ -25,14 +25,14 @@ void EncryptedKernels::Set(const Parameters& params, size_t output, size_t term,
 
 namespace {
 
-void Prepare(const Parameters& params, size_t images, EvaluationScratch& scratch) {
+void Prepare(const Parameters& params, size_t outputs, size_t images, EvaluationScratch& scratch) {
   const Ring& ring = params.ring();
   const size_t size = ring.limbs_size() * (params.terms() + 1);
   scratch.features.resize(std::max(scratch.features.size(), images));
   scratch.products.resize(std::max(scratch.products.size(), images));
   for (size_t k = 0; k < images; ++k) {
     scratch.features[k].resize(size);
-    scratch.products[k].resize(ring.n());
+    scratch.products[k].resize((outputs + 1) * ring.n());
   }
   scratch.small.resize(ring.n());
   scratch.limb.resize(ring.n());
@@ -67,18 +67,30 @@ void TransformFeatures(const Parameters& params, size_t image, const FeatureFn& 
   }
 }
 
-// Row `row` modulo prime i for every image, into scratch.products.
-void RowProducts(const Parameters& params, const EncryptedKernels& kernels, size_t i, size_t row, size_t images,
-                 EvaluationScratch& scratch) {
+// Lanes that one call of the inner product takes: as many as let the features of all images stay in the first-level
+// cache while every row of the kernels passes over them.
+size_t BlockLanes(size_t n, size_t terms, size_t images) {
+  constexpr size_t kCacheBytes = 32 << 10;
+  const size_t lanes = kCacheBytes / (images * terms * sizeof(uint64_t)) / kTile * kTile;
+  return std::clamp(lanes, kTile, n);
+}
+
+// Every row modulo prime i for every image, into scratch.products[image]: [row][n].
+void Products(const Parameters& params, const EncryptedKernels& kernels, size_t i, size_t images,
+              EvaluationScratch& scratch) {
   const Ring& ring = params.ring();
-  const size_t terms = params.terms() + 1;
+  const size_t n = ring.n(), terms = params.terms() + 1;
+  const size_t block = BlockLanes(n, terms, images);
   const uint64_t* x[kMaxImagesPerPass];
   uint64_t* out[kMaxImagesPerPass];
-  for (size_t k = 0; k < images; ++k) {
-    x[k] = scratch.features[k].data() + i * ring.n() * terms;
-    out[k] = scratch.products[k].data();
+  for (size_t lane = 0; lane < n; lane += block) {
+    const size_t lanes = std::min(block, n - lane);
+    for (size_t k = 0; k < images; ++k) x[k] = scratch.features[k].data() + (i * n + lane) * terms;
+    for (size_t row = 0; row <= kernels.outputs(); ++row) {
+      for (size_t k = 0; k < images; ++k) out[k] = scratch.products[k].data() + row * n + lane;
+      ring.kernels().inner_product(ring.modulus(i), lanes, terms, kernels.row(i, row) + lane * terms, x, images, out);
+    }
   }
-  ring.kernels().inner_product(ring.modulus(i), ring.n(), terms, kernels.row(i, row), x, images, out);
 }
 
 // Adds g to a'.
@@ -120,22 +132,21 @@ std::vector<MaskedImage> Evaluate(const Parameters& params, const TorusMap& toru
   const Ring& ring = params.ring();
   assert(images >= 1 && images <= kMaxImagesPerPass && masks.size() == images);
   const size_t outputs = kernels.outputs(), primes = ring.num_primes(), count = positions.size();
-  Prepare(params, images, scratch);
+  Prepare(params, outputs, images, scratch);
   for (size_t k = 0; k < images; ++k) TransformFeatures(params, k, features, random, scratch);
 
   std::vector<MaskedImage> result(images, {NttPoly(ring), std::vector<uint64_t>(outputs * primes * count)});
   for (size_t i = 0; i < primes; ++i) {
-    for (size_t f = 0; f < outputs; ++f) {
-      RowProducts(params, kernels, i, f, images, scratch);
-      for (size_t k = 0; k < images; ++k) {
-        uint64_t* product = scratch.products[k].data();
+    Products(params, kernels, i, images, scratch);
+    for (size_t k = 0; k < images; ++k) {
+      for (size_t f = 0; f < outputs; ++f) {
+        uint64_t* product = scratch.products[k].data() + f * ring.n();
         ring.kernels().ntt_inverse(ring.tables(i), product);
         uint64_t* to = result[k].b.data() + (f * primes + i) * count;
         for (size_t p = 0; p < count; ++p) to[p] = product[positions[p]];
       }
+      std::copy_n(scratch.products[k].data() + outputs * ring.n(), ring.n(), result[k].a.limb(i).data());
     }
-    RowProducts(params, kernels, i, outputs, images, scratch);
-    for (size_t k = 0; k < images; ++k) std::copy_n(scratch.products[k].data(), ring.n(), result[k].a.limb(i).data());
   }
   for (size_t k = 0; k < images; ++k) {
     AddError(params, random, scratch, result[k].a);

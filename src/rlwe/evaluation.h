@@ -48,7 +48,7 @@ using Masks = Secret<Torus>;
 // Memory that Evaluate works in; belongs to the caller, one a thread. Holds the last images' features.
 struct EvaluationScratch {
   std::vector<AlignedVector<uint64_t>> features;  // one for each image of a pass: [prime][tile][term][lane]
-  std::vector<AlignedVector<uint64_t>> products;  // one for each image of a pass: n residues
+  std::vector<AlignedVector<uint64_t>> products;  // one for each image of a pass: [row][n]
   ZeroizingVector<int32_t> small;
   AlignedVector<uint64_t> limb;
 };

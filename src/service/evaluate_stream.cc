@@ -47,7 +47,7 @@ absl::Status EvaluateStream::CheckRequest() {
     return InvalidArgument("sequence number {} where {} was expected", request_.sequence(), messages_);
   }
   if (!package_) {
-    PRIVDNN_ASSIGN_OR_RETURN(package_, environment_.host.Find(request_.package_id()));
+    PRIVDNN_ASSIGN_OR_RETURN(package_, environment_.host.Find(request_.package_id(), user_));
   } else if (!request_.package_id().empty() && request_.package_id() != package_->id) {
     return InvalidArgument("message {} names another package than the first one", messages_);
   }

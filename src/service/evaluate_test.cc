@@ -130,6 +130,20 @@ TEST_F(EvaluateTest, RefusesUnknownPackages) {
   }
 }
 
+TEST_F(EvaluateTest, AnswersOnlyTheUserAPackageIsFor) {
+  HostedPackage for_alice = FakePackage(kPackage, 100);
+  for_alice.user = "alice";
+  StartServer(Options({for_alice, FakePackage(kOtherPackage, 100)}));
+  Client alice = ConnectAs("alice"), bob = ConnectAs("bob");
+  EXPECT_TRUE(Conversation({FakeQuery(1)}).Run(alice).ok());
+  const auto refused = Conversation({FakeQuery(1)}).Run(bob);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(Message(refused), HasSubstr("is for another user"));
+  EXPECT_EQ(alice.Describe()->packages.size(), 2u);
+  ASSERT_EQ(bob.Describe()->packages.size(), 1u);
+  EXPECT_EQ(bob.Describe()->packages[0].id, kOtherPackage);
+}
+
 TEST_F(EvaluateTest, RefusesMalformedQueriesAndGoesOnServing) {
   StartServer();
   Client alice = ConnectAs("alice");
@@ -278,7 +292,7 @@ TEST_F(EvaluateTest, UsersThatTakeNoReplyDoNotHoldStreams) {
   auto package = FakePackage(kPackage, 1000);
   package.answer = [](auto) { return absl::StatusOr<Bytes>(Bytes(10'000'000)); };
   auto options = Options({package});
-  options.idle_timeout = milliseconds(300);
+  options.idle_timeout = milliseconds(1000);
   StartServer(std::move(options));
   const auto raw = OpenRawStream();
   v1::EvaluateRequest request;

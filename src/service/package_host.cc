@@ -13,6 +13,10 @@ bool IsPackageId(const std::string& id) {
          std::ranges::all_of(id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
+bool IsFor(const HostedPackage& package, const std::string& user) {
+  return package.user.empty() || package.user == user;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PackageHost>> PackageHost::Create(const ServerOptions& options,
@@ -39,11 +43,15 @@ absl::Status PackageHost::AddPackage(const HostedPackage& package) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const HostedPackage*> PackageHost::Find(const std::string& id) const {
+absl::StatusOr<const HostedPackage*> PackageHost::Find(const std::string& id, const std::string& user) const {
   if (!IsPackageId(id)) return InvalidArgument("a package id has 64 lower-case hexadecimal digits");
   const auto found = packages_.find(id);
   if (found == packages_.end()) return NotFound("package {} is not hosted here", ShortPackageId(id));
-  return &found->second;
+  const HostedPackage& package = found->second;
+  if (!IsFor(package, user)) {
+    return absl::PermissionDeniedError(fmt::format("package {} is for another user", ShortPackageId(id)));
+  }
+  return &package;
 }
 
 absl::Status PackageHost::Conceal(const absl::Status& status, const HostedPackage& package, const char* instead) const {
@@ -90,6 +98,7 @@ absl::StatusOr<Answered> PackageHost::Answer(const HostedPackage& package, const
 absl::StatusOr<std::vector<RemainingBudget>> PackageHost::Budgets(const std::string& user) {
   std::vector<RemainingBudget> budgets;
   for (const auto& [id, package] : packages_) {
+    if (!IsFor(package, user)) continue;
     const auto used = ledger_->Used(id, user);
     if (!used.ok()) return Conceal(used.status(), package, "the owner could not read the budgets");
     budgets.push_back({id, package.image_budget, package.image_budget - std::min(*used, package.image_budget)});

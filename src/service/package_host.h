@@ -44,8 +44,8 @@ class PackageHost {
   static absl::StatusOr<std::unique_ptr<PackageHost>> Create(const ServerOptions& options,
                                                              std::shared_ptr<spdlog::logger> logger);
 
-  // InvalidArgument if `id` is not an id, NotFound if it is not hosted.
-  absl::StatusOr<const HostedPackage*> Find(const std::string& id) const;
+  // InvalidArgument if `id` is not an id, NotFound if it is not hosted, PermissionDenied if it is for another user.
+  absl::StatusOr<const HostedPackage*> Find(const std::string& id, const std::string& user) const;
   // Checks the query against the limits, charges the user's budget, then answers. What was charged stays charged
   // whatever happens then. InvalidArgument, ResourceExhausted or Internal.
   absl::StatusOr<Answered> Answer(const HostedPackage& package, const std::string& user,

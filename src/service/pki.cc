@@ -203,7 +203,9 @@ absl::Status CheckUserName(std::string_view name) {
   const bool allowed = std::ranges::all_of(
       name, [](unsigned char c) { return (c < 0x80 && std::isalnum(c)) || c == '.' || c == '_' || c == '-'; });
   if (name.empty() || name.size() > 64 || !allowed || name.front() == '.' || name.front() == '-') {
-    return InvalidArgument("a user's name has 1 to 64 characters of A-Z a-z 0-9 . _ - and does not begin with . or -");
+    return InvalidArgument(
+        "user name '{}': must have 1 to 64 characters of A-Z a-z 0-9 . _ - and not begin with . or -",
+        name.substr(0, 80));
   }
   if (name == "ca" || name == "owner") return InvalidArgument("the name '{}' is reserved", name);
   return absl::OkStatus();

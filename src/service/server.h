@@ -22,6 +22,7 @@ namespace privdnn {
 // A package that the owner can answer for. The functions are called from several threads at once.
 struct HostedPackage {
   std::string id;             // 64 lower-case hex digits: SHA-256 that names the encrypted-model package
+  std::string user;           // the only one who is answered and told of the package; empty: every user
   uint64_t image_budget = 0;  // images one user may ever have answered for this package (0 = none left)
   // Number of images in a query, or InvalidArgument for malformed bytes. Cheap; looks at the header only.
   std::function<absl::StatusOr<uint64_t>(std::span<const uint8_t> query)> count_images;

@@ -28,7 +28,7 @@ absl::StatusOr<uint64_t> FakeCountImages(std::span<const uint8_t> query) {
 }
 
 HostedPackage FakePackage(const std::string& id, uint64_t budget, milliseconds delay) {
-  return {.id = id, .image_budget = budget, .count_images = FakeCountImages, .answer = [delay](auto query) {
+  return {.id = id, .user = {}, .image_budget = budget, .count_images = FakeCountImages, .answer = [delay](auto query) {
             if (delay.count() > 0) std::this_thread::sleep_for(delay);
             return absl::StatusOr<Bytes>(FakeReply(Bytes(query.begin(), query.end())));
           }};

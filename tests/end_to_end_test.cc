@@ -1,0 +1,310 @@
+// Owner and user as processes, through the command line, with what can go wrong between them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <thread>
+
+#include "base/file.h"
+#include "cli/child_process.h"
+#include "cli/command.h"
+
+namespace privdnn::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+constexpr auto kPatience = 120s;
+
+struct Ended {
+  int exit_code;
+  std::string out, err;
+};
+
+class EndToEnd : public ::testing::Test {
+ protected:
+  // One owner with a package for `user`, one authority, shared by all tests.
+  static void SetUpTestSuite() {
+    directory_ = new TemporaryDirectory(*TemporaryDirectory::Create());
+    ASSERT_EQ(Run({"keygen", "--out", Path("tls"), "--user", "user", "--user", "mallory"}).exit_code, 0);
+    ASSERT_EQ(Run({"keygen", "--out", Path("other"), "--user", "user"}).exit_code, 0);
+    const Ended made =
+        Run({"encrypt", "--selection", "1:0;2:0,5", "--package", Path("m.privdnn"), "--key", Path("m.key")});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+  }
+  static void TearDownTestSuite() { delete directory_; }
+
+  static std::string Path(const std::string& name) { return (directory_->path() / name).string(); }
+  static std::vector<std::string> Command(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), PRIVDNN_PROGRAM);
+    return arguments;
+  }
+  static std::string Log() { return Path("stderr." + std::to_string(++logs_)); }
+
+  static Ended Run(const std::vector<std::string>& arguments) {
+    const std::string log = Log();
+    auto child = ChildProcess::Start(Command(arguments), log);
+    if (!child.ok()) return {-1, "", Message(child.status())};
+    const auto end = child->Wait(kPatience);
+    if (!end.ok()) return {-1, "", Message(end.status())};
+    return {end->exit_code, end->output, *ReadTextFile(log, 1 << 24)};
+  }
+
+  struct RunningOwner {
+    ChildProcess process;
+    std::string address, log;
+  };
+  static RunningOwner StartOwner(const std::string& key = "m.key", const std::string& tls = "tls") {
+    const std::string log = Log();
+    auto process = *ChildProcess::Start(Command({"serve", "--json", "--key", Path(key), "--tls", Path(tls), "--listen",
+                                                 "127.0.0.1:0", "--ledger", Path(key + ".sqlite"), "--threads", "1"}),
+                                        log);
+    const auto ready = process.ReadUntil("\n", kPatience);
+    EXPECT_TRUE(ready.ok()) << ready.status() << *ReadTextFile(log, 1 << 20);
+    return {std::move(process), Json::parse(*ready)["listening"].get<std::string>(), log};
+  }
+
+  static std::vector<std::string> Infer(const std::string& address, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> a = {"infer", "--package", Path("m.privdnn"), "--owner", address,
+                                  "--tls", Path("tls"), "--threads",       "1"};
+    a.insert(a.end(), more.begin(), more.end());
+    return a;
+  }
+
+  static TemporaryDirectory* directory_;
+  static int logs_;
+};
+TemporaryDirectory* EndToEnd::directory_ = nullptr;
+int EndToEnd::logs_ = 0;
+
+TEST_F(EndToEnd, TwoProcessesClassifyRealImages) {
+  RunningOwner owner = StartOwner();
+  const Ended user = Run(Infer(owner.address, {"--limit", "200", "--json"}));
+  ASSERT_EQ(user.exit_code, 0) << user.err;
+  const Json json = Json::parse(user.out);
+  EXPECT_EQ(json["images"], 200);
+  EXPECT_EQ(json["predictions"].size(), 200u);
+  EXPECT_GT(json["accuracy"].get<double>(), 95);
+  owner.process.Signal(SIGTERM);
+  EXPECT_EQ(owner.process.Wait(kPatience)->exit_code, 0);
+  // The audit line counts; it holds no contents.
+  EXPECT_THAT(*ReadTextFile(owner.log, 1 << 20), HasSubstr("images=200"));
+}
+
+TEST_F(EndToEnd, DemoAgreesWithTheReferenceBitForBit) {
+  const Ended demo = Run({"demo", "--images", "100", "--selection", "1:1,3;2:2,9,14", "--out", Path("demo.json")});
+  ASSERT_EQ(demo.exit_code, 0) << demo.err;
+  const Json json = Json::parse(*ReadTextFile(Path("demo.json"), 1 << 20));
+  EXPECT_EQ(json["images"], 100);
+  EXPECT_EQ(json["integers_compared"], 100 * 3 * 16);
+  EXPECT_EQ(json["integer_mismatches"], 0);
+  EXPECT_EQ(json["label_mismatches_vs_quantised"], 0);
+  for (const char* field :
+       {"accuracy_original", "accuracy_private", "accuracy_without_owner", "user_ms_per_image", "owner_ms_per_image",
+        "plain_ms_per_image", "bytes_up_per_image", "bytes_down_per_image", "package_bytes", "ring_dimension", "log_q",
+        "plain_bits", "statistical_security_bits", "images_to_reconstruct", "kernel"}) {
+    EXPECT_TRUE(json.contains(field)) << field;
+  }
+}
+
+TEST_F(EndToEnd, BenchInferReportsEveryFigure) {
+  const Ended bench =
+      Run({"bench", "infer", "--select", "1:0;2:0", "--images", "2", "--threads", "2", "--repeats", "3", "--json"});
+  ASSERT_EQ(bench.exit_code, 0) << bench.err;
+  const Json json = Json::parse(bench.out);
+  for (const char* field :
+       {"user_encrypted_ms_per_image", "user_plain_ms_per_image", "owner_ms_per_image", "plain_ms_per_image",
+        "bytes_up_per_image", "bytes_down_per_image", "package_bytes", "peak_rss_bytes_user", "peak_rss_bytes_owner"}) {
+    EXPECT_GT(json[field].get<double>(), 0) << field;
+  }
+  EXPECT_EQ(json["integer_mismatches"], 0);
+  EXPECT_EQ(json["images"], 2);
+  EXPECT_EQ(json["threads"], 2);
+}
+
+TEST_F(EndToEnd, CertificatesOfAnotherAuthorityAreRefused) {
+  RunningOwner owner = StartOwner();
+  // The user trusts another authority than the owner's.
+  Ended user =
+      Run({"infer", "--package", Path("m.privdnn"), "--owner", owner.address, "--tls", Path("other"), "--limit", "1"});
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("TLS"));
+  // The user trusts the owner but shows a certificate that the owner's authority did not issue.
+  std::filesystem::create_directories(Path("mixed"));
+  std::filesystem::copy_file(Path("tls/ca.crt"), Path("mixed/ca.crt"));
+  std::filesystem::copy_file(Path("other/user.crt"), Path("mixed/user.crt"));
+  std::filesystem::copy_file(Path("other/user.key"), Path("mixed/user.key"));
+  user =
+      Run({"infer", "--package", Path("m.privdnn"), "--owner", owner.address, "--tls", Path("mixed"), "--limit", "1"});
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("user.crt"));
+  // A user of the owner's, but not the one whom the package is for.
+  user = Run(Infer(owner.address, {"--user", "mallory", "--limit", "1"}));
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("another user"));
+  // And the right one still gets through.
+  EXPECT_EQ(Run(Infer(owner.address, {"--limit", "1"})).exit_code, 0);
+}
+
+TEST_F(EndToEnd, ExpiredDeadlineIsReported) {
+  RunningOwner owner = StartOwner();
+  const auto start = std::chrono::steady_clock::now();
+  const Ended user = Run(Infer(owner.address, {"--deadline", "1", "--repeats", "500"}));
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("timed out after"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 60s);
+  EXPECT_EQ(Run(Infer(owner.address, {"--limit", "1"})).exit_code, 0);  // the owner is none the worse
+}
+
+TEST_F(EndToEnd, UserReportsAKilledOwner) {
+  RunningOwner owner = StartOwner();
+  const std::string log = Log();
+  auto user = *ChildProcess::Start(Command(Infer(owner.address, {"--batch", "8", "--repeats", "500"})), log);
+  // In the middle of the batch: the owner has charged the user by then.
+  std::this_thread::sleep_for(3s);
+  owner.process.Signal(SIGKILL);
+  const auto end = user.Wait(60s);
+  ASSERT_TRUE(end.ok()) << "the user hangs: " << end.status();
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_EQ(end->signal, 0);
+  EXPECT_THAT(*ReadTextFile(log, 1 << 20), HasSubstr("went away after"));
+}
+
+TEST_F(EndToEnd, OwnerSurvivesAKilledUser) {
+  RunningOwner owner = StartOwner();
+  auto user = *ChildProcess::Start(Command(Infer(owner.address, {"--batch", "8", "--repeats", "500"})), Log());
+  std::this_thread::sleep_for(3s);
+  user.Signal(SIGKILL);
+  EXPECT_EQ(user.Wait(kPatience)->signal, SIGKILL);
+  EXPECT_EQ(Run(Infer(owner.address, {"--limit", "3"})).exit_code, 0);
+  owner.process.Signal(SIGTERM);
+  EXPECT_EQ(owner.process.Wait(kPatience)->exit_code, 0);
+  // Two streams, the first cut off.
+  EXPECT_THAT(*ReadTextFile(owner.log, 1 << 20), ::testing::AllOf(HasSubstr("CANCELLED"), HasSubstr("outcome=OK")));
+}
+
+TEST_F(EndToEnd, InterruptedUserEndsInOrder) {
+  RunningOwner owner = StartOwner();
+  const std::string log = Log();
+  auto user = *ChildProcess::Start(Command(Infer(owner.address, {"--batch", "8", "--repeats", "500"})), log);
+  std::this_thread::sleep_for(3s);
+  user.Signal(SIGINT);
+  const auto end = user.Wait(30s);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_THAT(*ReadTextFile(log, 1 << 20), HasSubstr("interrupted"));
+}
+
+TEST_F(EndToEnd, BudgetsAreEnforcedAcrossRestarts) {
+  ASSERT_EQ(Run({"encrypt", "--selection", "1:0;2:0,5", "--image-budget", "30", "--package", Path("small.privdnn"),
+                 "--key", Path("small.key")})
+                .exit_code,
+            0);
+  const auto infer = [](const RunningOwner& owner, const std::string& images) {
+    return Run({"infer", "--package", Path("small.privdnn"), "--owner", owner.address, "--tls", Path("tls"), "--limit",
+                images});
+  };
+  {
+    RunningOwner owner = StartOwner("small.key");
+    EXPECT_EQ(infer(owner, "20").exit_code, 0);
+    owner.process.Signal(SIGTERM);
+    EXPECT_EQ(owner.process.Wait(kPatience)->exit_code, 0);
+  }
+  RunningOwner owner = StartOwner("small.key");
+  const Ended refused = infer(owner, "20");
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("20 of the 30 images allowed are used"));
+  EXPECT_EQ(infer(owner, "10").exit_code, 0);
+  EXPECT_EQ(infer(owner, "1").exit_code, 1);
+}
+
+TEST_F(EndToEnd, RefusalsSayWhatIsWrong) {
+  RunningOwner owner = StartOwner();
+  // A package that this owner doesn't serve.
+  ASSERT_EQ(Run({"encrypt", "--selection", "1:0;2:0", "--package", Path("else.privdnn"), "--key", Path("else.key")})
+                .exit_code,
+            0);
+  Ended user =
+      Run({"infer", "--package", Path("else.privdnn"), "--owner", owner.address, "--tls", Path("tls"), "--limit", "1"});
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("is not hosted here"));
+  // A damaged one.
+  auto bytes = *ReadFile(Path("m.privdnn"), 1 << 28);
+  bytes[bytes.size() / 2] ^= 1;
+  ASSERT_TRUE(WriteFile(Path("bad.privdnn"), bytes).ok());
+  user =
+      Run({"infer", "--package", Path("bad.privdnn"), "--owner", owner.address, "--tls", Path("tls"), "--limit", "1"});
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("damaged"));
+  user = Run({"infer", "--package", Path("none"), "--offline", "--limit", "1"});
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("none: No such file"));
+  EXPECT_EQ(Run({"infer", "--package", Path("m.privdnn")}).exit_code, 1);  // neither owner nor --offline
+  // An existing key is not overwritten.
+  const Ended again =
+      Run({"encrypt", "--selection", "1:0;2:0", "--package", Path("else.privdnn"), "--key", Path("else.key")});
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_THAT(again.err, HasSubstr("not overwritten"));
+  // Nobody listens.
+  user = Run(Infer("127.0.0.1:1", {"--limit", "1"}));
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("127.0.0.1:1"));
+}
+
+TEST_F(EndToEnd, OfflineShowsWhatThePackageIsWorthAlone) {
+  const Ended user = Run({"infer", "--package", Path("m.privdnn"), "--offline", "--limit", "100", "--json"});
+  ASSERT_EQ(user.exit_code, 0) << user.err;
+  EXPECT_EQ(Json::parse(user.out)["predictions"].size(), 100u);
+}
+
+TEST_F(EndToEnd, EveryCommandHasHelpWithAnExampleAndRefusesWrongUsage) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"train"}, {"eval"},  {"select"}, {"plan"},           {"keygen"},           {"encrypt"},
+      {"serve"}, {"infer"}, {"demo"},   {"bench", "infer"}, {"bench", "kernels"}, {"version"}};
+  for (const auto& command : commands) {
+    auto help = command;
+    help.push_back("--help");
+    const Ended asked = Run(help);
+    EXPECT_EQ(asked.exit_code, 0) << command[0];
+    EXPECT_THAT(asked.out, HasSubstr("Example:\n  privdnn " + command[0])) << command[0];
+    EXPECT_THAT(asked.out, HasSubstr("--json")) << command[0];
+    auto wrong = command;
+    wrong.push_back("--no-such-option");
+    EXPECT_EQ(Run(wrong).exit_code, 2) << command[0];
+  }
+  EXPECT_EQ(Run({}).exit_code, 2);
+  EXPECT_EQ(Run({"fly"}).exit_code, 2);
+  EXPECT_EQ(Run({"select"}).exit_code, 2);                                 // --counts is missing
+  EXPECT_EQ(Run({"train", "--arch", "none", "--out", "x"}).exit_code, 2);  // no such architecture
+  EXPECT_EQ(Run({"demo", "--images", "0"}).exit_code, 2);
+}
+
+TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
+  EXPECT_TRUE(Json::parse(Run({"version", "--json"}).out).contains("kernel"));
+  const Ended plan = Run({"plan", "--selection", "1:0;2:0", "--json"});
+  EXPECT_EQ(Json::parse(plan.out)["features"], 351);
+  EXPECT_EQ(Json::parse(Run({"eval", "--json"}).out)["images"], 1000);
+  const Ended selected = Run({"select", "--counts", "1,2", "--out", Path("s.json"), "--limit", "100", "--json"});
+  ASSERT_EQ(selected.exit_code, 0) << selected.err;
+  const Ended evaluated = Run({"eval", "--selection", Path("s.json"), "--limit", "100", "--json"});
+  EXPECT_EQ(Json::parse(evaluated.out)["accuracy_separated"], Json::parse(selected.out)["accuracy_separated"]);
+
+  const auto fails = [](const std::vector<std::string>& arguments, const std::string& with) {
+    const Ended ended = Run(arguments);
+    EXPECT_EQ(ended.exit_code, 1) << with;
+    EXPECT_THAT(ended.err, HasSubstr(with));
+  };
+  fails({"eval", Path("none.onnx")}, "none.onnx");
+  fails({"plan", "--selection", "1:0;2:99"}, "layer 2 has neurons 0 to 15, not 99");
+  fails({"plan", "--selection", "nowhere.json"}, "no such selection file");
+  fails({"select", "--counts", "9,1"}, "layer 1 has 6 neurons");
+  fails({"select", "--counts", "x"}, "are not N1,N2");
+  fails({"keygen", "--out", Path("tls"), "--user", "user"}, "user.key");
+  fails({"keygen", "--out", Path("tls"), "--user", "../evil"}, "evil");
+  fails({"encrypt", "--selection", "1:0;2:0", "--user", "a/b", "--package", Path("x"), "--key", Path("y")}, "a/b");
+  fails({"serve", "--key", Path("m.privdnn"), "--tls", Path("tls"), "--ledger", Path("l")}, "magic");
+}
+
+}  // namespace
+}  // namespace privdnn::cli
