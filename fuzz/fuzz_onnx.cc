@@ -1,4 +1,6 @@
 // ImportOnnx, and on what it accepts: shapes, the way out and in again, and what partitioning and lifting make of it.
+#include <cmath>
+
 #include "fuzz_support.h"
 #include "lifting/lift.h"
 #include "nn/onnx.h"
@@ -18,7 +20,11 @@ void Partition(const nn::Graph& graph) {
   if (separated.ok()) fuzz::Require(nn::InferShapes(*separated).ok(), "a separated network is a network");
   const auto rest = nn::PlaintextRest(graph, *segment, selection);
   if (rest.ok()) fuzz::Require(nn::InferShapes(*rest).ok(), "the plaintext rest is a network");
-  (void)LiftSegment(graph, *segment, selection, {});
+  const auto lifted = LiftSegment(graph, *segment, selection, {});
+  if (!lifted.ok()) return;
+  fuzz::Require(std::isnormal(lifted->output_scale[0]) && lifted->output_scale[0] > 0, "outputs have a scale");
+  fuzz::Require(lifted->plain_bits() <= 60, "outputs fit a plaintext");
+  for (const int32_t c : lifted->kernels[0]) fuzz::Require(std::abs(c) < 1 << 11, "coefficients have 12 bits");
 }
 
 }  // namespace

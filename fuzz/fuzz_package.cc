@@ -1,6 +1,7 @@
-// Package::Parse and ReadCiphertext, with the digest as it is or made right.
+// Package::Parse and ReadCiphertext, with the digest as it is or made right, and what a user does with a package.
 #include "fuzz_support.h"
 #include "package/test_package.h"
+#include "party/user.h"
 
 namespace privdnn {
 namespace {
@@ -24,8 +25,22 @@ void FixTotalSize(Bytes& package) {
   for (size_t i = 0; i < 8; ++i) package[kTotalSizeOffset + i] = static_cast<uint8_t>(package.size() >> (8 * i));
 }
 
-void Check(const Bytes& bytes) {
-  const auto package = Package::Parse(bytes, "p");
+// A query for a black image. Expensive images are left out: their cost is bounded, but not by a fuzzer's patience.
+void Use(Package package) {
+  const SegmentSpec& s = package.header().segment;
+  const Size2 z = package.geometry().z_map();
+  const uint64_t additions = uint64_t{s.channels} * z.h * z.w * s.pool1.h * s.pool1.w;
+  if (additions > 1 << 16 || uint64_t{s.channels} * s.input.h * s.input.w > 1 << 16) return;
+  const auto user = User::Create(std::move(package));
+  if (!user.ok()) return;
+  User::Workspace workspace;
+  const auto query = user->Prepare(std::vector<float>(user->image_size()), DeterministicRandom(1), workspace);
+  fuzz::Require(query.ok(), "a package that was read makes queries");
+  fuzz::Require(query->message.size() == user->sizes().query(1), "a query has the size that the plan gives");
+}
+
+void Check(const Bytes& bytes, bool use) {
+  auto package = Package::Parse(bytes, "p");
   if (!package.ok()) {
     fuzz::Require(!package.status().message().empty(), "an error says what is wrong");
     return;
@@ -46,6 +61,7 @@ void Check(const Bytes& bytes) {
   WriteHeader(package->header(), writer);
   const auto header = std::span(bytes).subspan(kPrologueSize, writer.size());
   fuzz::Require(std::equal(header.begin(), header.end(), writer.view().begin()), "a header is written as it was read");
+  if (use) Use(*std::move(package));
 }
 
 }  // namespace
@@ -69,6 +85,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if ((mode & 1) != 0) FixTotalSize(package);
   if ((mode & 2) != 0) Reseal(package);
-  Check(package);
+  Check(package, (mode & 8) != 0);
   return 0;
 }

@@ -2,9 +2,28 @@
 #include "fuzz_support.h"
 #include "nn/partition.h"
 
+namespace {
+
+// With a first byte of 0, a byte 128 + k stands for 2^(k mod 20) repetitions of the byte before it: nesting too deep to
+// be found byte by byte.
+std::string Expand(std::string_view text) {
+  constexpr size_t kMaxSize = size_t{1} << 21;
+  if (text.empty() || text[0] != 0) return std::string(text);
+  std::string expanded;
+  for (const char c : text.substr(1)) {
+    const auto byte = static_cast<unsigned char>(c);
+    const size_t repetitions = byte < 128 || expanded.empty() ? 1 : size_t{1} << (byte - 128) % 20;
+    if (expanded.size() + repetitions > kMaxSize) break;
+    expanded.append(repetitions, repetitions > 1 ? expanded.back() : c);
+  }
+  return expanded;
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace privdnn;
-  const auto selection = nn::ParseSelection(std::string(AsStringView({data, size})));
+  const auto selection = nn::ParseSelection(Expand(AsStringView({data, size})));
   if (!selection.ok()) {
     fuzz::Require(!selection.status().message().empty(), "an error says what is wrong");
     return 0;

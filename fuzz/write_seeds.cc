@@ -47,12 +47,15 @@ bool WriteAll(const std::filesystem::path& corpus) {
   good &= Write(corpus, "fuzz_selection", "short", AsBytes("1:0,3;2:5"));
   good &= Write(corpus, "fuzz_selection", "json", AsBytes(R"({"1": [0, 3], "2": [5]})"));
 
+  // 2^19 brackets open and closed.
+  good &= Write(corpus, "fuzz_selection", "deep", AsBytes(std::string_view("\0{\"1\":[\x93]\x93}", 11)));
+
   // fuzz_package: the header alone, in the frame of a valid package, sizes and digest made right.
   TestModelBuilder builder(1);
   const auto model = EncryptTestModel(builder.Build(TinyShape()), builder, 99);
   const Bytes& package = model->encrypted.package;
   const size_t header_size = package[12] | package[13] << 8;
-  good &= Write(corpus, "fuzz_package", "header", Prefixed({7}, std::span(package).subspan(56, header_size)));
+  good &= Write(corpus, "fuzz_package", "header", Prefixed({15}, std::span(package).subspan(56, header_size)));
   // Edits of a valid file or message: none; byte 70 overwritten; the last 3 bytes cut off. The first byte says whether
   // digests are made right.
   for (const char* target : {"fuzz_package", "fuzz_owner_key", "fuzz_query", "fuzz_reply"}) {
