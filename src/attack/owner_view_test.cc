@@ -11,7 +11,6 @@
 
 #include "attack/distinguisher.h"
 #include "lifting/planner.h"
-#include "nn/architectures.h"
 #include "nn/dataset.h"
 #include "nn/onnx.h"
 #include "nn/partition.h"
@@ -29,8 +28,7 @@ constexpr double kFalseAlarm = 1e-6;
 const std::filesystem::path kAssets = std::filesystem::path(PRIVDNN_ASSETS_DIR) / "lenet5-mnist";
 
 EncryptedModel EncryptLenet() {
-  auto trained = nn::LoadOnnx(kAssets / "model.onnx");
-  const nn::Graph graph = trained.ok() ? *std::move(trained) : *nn::BuildArchitecture("lenet5-mnist", 1);
+  const nn::Graph graph = *nn::LoadOnnx(kAssets / "model.onnx");
   const auto segment = *nn::FindQuadraticSegment(graph);
   const nn::Selection selection{{0, 1}, {3, 7}};
   const auto quantized = *LiftSegment(graph, segment, selection, {});
