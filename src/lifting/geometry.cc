@@ -10,6 +10,8 @@ constexpr uint32_t kMaxExtent = 1 << 14;
 constexpr uint32_t kMaxChannels = 1 << 14;
 constexpr uint64_t kMaxInputValues = uint64_t{1} << 26;
 constexpr uint32_t kMaxWindow = 2048;  // K; D is then about 2 million
+// So that pixels can be divided by it without overflow.
+constexpr double kMinInputScale = 1e-30, kMaxInputScale = 1e30;
 // Additions that averaging the input may take an image: about a second.
 constexpr uint64_t kMaxAdditions = uint64_t{1} << 30;
 
@@ -49,8 +51,9 @@ absl::Status CheckRanges(const SegmentSpec& spec) {
     return InvalidArgument("segment: an input of {} values, at most {}", values, kMaxInputValues);
   const int64_t z_max = (int64_t{1} << (spec.input_bits - 1)) - 1;
   PRIVDNN_RETURN_IF_ERROR(InRange("zero_point", spec.zero_point, -z_max, z_max));
-  if (!(spec.input_scale > 0 && spec.input_scale < 1e30)) {
-    return InvalidArgument("segment: input_scale is {}, must be positive and finite", spec.input_scale);
+  if (!(spec.input_scale >= kMinInputScale && spec.input_scale <= kMaxInputScale)) {
+    return InvalidArgument("segment: input_scale is {}, must be {} to {}", spec.input_scale, kMinInputScale,
+                           kMaxInputScale);
   }
   return absl::OkStatus();
 }

@@ -250,8 +250,9 @@ std::vector<int16_t> QuantizeInput(const Geometry& g, std::span<const float> ima
         for (uint32_t i = 0; i < s.pool1.h; ++i) {
           for (uint32_t j = 0; j < s.pool1.w; ++j) sum += pixel(c, a + i * s.stride1.h, b + j * s.stride1.w);
         }
-        const double v = std::nearbyint(sum * inverse) + s.zero_point;
-        out.push_back(static_cast<int16_t>(std::clamp<double>(v, -g.z_max(), g.z_max())));
+        const double v = std::nearbyint(sum * inverse) + s.zero_point, z_max = g.z_max();
+        // Written so that a NaN falls to -z_max, which std::clamp leaves a NaN.
+        out.push_back(static_cast<int16_t>(v > -z_max ? std::min(v, z_max) : -z_max));
       }
     }
   }

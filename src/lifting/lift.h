@@ -36,7 +36,8 @@ struct QuantizedSegment {
 absl::StatusOr<QuantizedSegment> LiftSegment(const nn::Graph& graph, const nn::QuadraticSegment& segment,
                                              const nn::Selection& selection, const LiftOptions& options);
 
-// The z map of one image: [channel][z_map.h][z_map.w] from real pixels [channel][H][W]. Deterministic.
+// The z map of one image: [channel][z_map.h][z_map.w] from real pixels [channel][H][W]. Deterministic. A mean
+// that is not a number becomes -z_max.
 std::vector<int16_t> QuantizeInput(const Geometry& geometry, std::span<const float> image);
 
 }  // namespace privdnn

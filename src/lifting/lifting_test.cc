@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "base/random.h"
 #include "lifting/packing.h"
@@ -191,7 +192,9 @@ TEST(Geometry, RefusesWhatDoesNotFitWithTheNumbers) {
   EXPECT_THAT(message([](auto& s) { s.input_bits = 16; }), HasSubstr("input_bits is 16, must be 2 to 15"));
   EXPECT_THAT(message([](auto& s) { s.channels = 0; }), HasSubstr("channels is 0"));
   EXPECT_THAT(message([](auto& s) { s.channels = 100; }), HasSubstr("reads 2500 values"));
-  EXPECT_THAT(message([](auto& s) { s.input_scale = 0; }), HasSubstr("input_scale"));
+  for (const double scale : {0.0, -1.0, 1e-310, 1e31, std::nan("")}) {
+    EXPECT_THAT(message([&](auto& s) { s.input_scale = scale; }), HasSubstr("input_scale is"));
+  }
   EXPECT_THAT(message([](auto& s) { s.zero_point = 128; }), HasSubstr("zero_point is 128"));
   // Padding and pools that fit, but only just: a package must not make its user fill in gigabytes.
   EXPECT_THAT(message([](auto& s) {
@@ -230,6 +233,11 @@ TEST(QuantizeInput, ZeroIsExactAndTheRangeIsFilled) {
   EXPECT_EQ(z.front(), -127);                                            // padding
   EXPECT_EQ(z[10 * g.z_map().w + 10], 127);                              // inside
   EXPECT_EQ(QuantizeInput(g, std::vector<float>(784, 9.0f))[400], 127);  // clamped
+  // What is not a number counts as the least, wherever it comes from.
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(QuantizeInput(g, std::vector<float>(784, std::nanf(""))), ::testing::Each(-127));
+  EXPECT_EQ(QuantizeInput(g, std::vector<float>(784, infinity))[400], 127);
+  EXPECT_THAT(QuantizeInput(g, std::vector<float>(784, -infinity)), ::testing::Each(-127));
 }
 
 TEST(Planner, LeNetCostsWhatTheDesignSays) {
