@@ -1,7 +1,6 @@
 #include "base/cpu.h"
 
-#include <sys/resource.h>
-
+#include <cstdlib>
 #include <fstream>
 
 namespace privdnn {
@@ -27,10 +26,13 @@ std::string CpuModelName() {
   return "unknown";
 }
 
-uint64_t PeakRssBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+uint64_t PeakRssBytes(const std::string& process) {
+  // Not getrusage's ru_maxrss: Linux lets a process inherit that from the one that started it.
+  std::ifstream in("/proc/" + process + "/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("VmHWM:")) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
+  }
+  return 0;
 }
 
 }  // namespace privdnn

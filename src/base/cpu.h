@@ -10,7 +10,7 @@ namespace privdnn {
 bool CpuHasAvx512Ifma();
 // "Intel(R) Xeon(R) Processor" or "unknown".
 std::string CpuModelName();
-// The largest resident set of this process so far, in bytes.
-uint64_t PeakRssBytes();
+// The largest resident set so far of a running process, given by its id, in bytes; 0 if there is no such process.
+uint64_t PeakRssBytes(const std::string& process = "self");
 
 }  // namespace privdnn

@@ -74,8 +74,9 @@ absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ec);
   if (ec) return FailedPrecondition("{}: {}", path.parent_path().string(), ec.message());
   const std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());
+  ::unlink(temporary.c_str());  // left by a process that died; a file with its own permissions must not be reused
   {
-    const FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    const FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
     if (fd.get() < 0) return FailedPrecondition("{}: {}", temporary, ErrnoText());
     uint64_t done = 0;
     while (done < data.size()) {

@@ -4,14 +4,16 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <utility>
+
+#include "base/cpu.h"
 
 namespace privdnn::cli {
 namespace {
@@ -43,7 +45,10 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>&
     if (err < 0) return FailedPrecondition("{}: {}", stderr_file, ErrnoText());
   }
   int pipe_ends[2];
-  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return FailedPrecondition("pipe: {}", ErrnoText());
+  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) {
+    if (err >= 0) ::close(err);
+    return FailedPrecondition("pipe: {}", ErrnoText());
+  }
   const pid_t parent = ::getpid(), pid = ::fork();
   if (pid == 0) BecomeChild(raw.data(), pipe_ends[1], err, parent);
   if (err >= 0) ::close(err);
@@ -69,6 +74,8 @@ ChildProcess::~ChildProcess() {
 void ChildProcess::Signal(int signal) const {
   if (pid_ > 0) ::kill(pid_, signal);
 }
+
+uint64_t ChildProcess::PeakRss() const { return PeakRssBytes(std::to_string(pid_)); }
 
 absl::StatusOr<bool> ChildProcess::ReadSome(Clock::time_point deadline) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
@@ -100,20 +107,26 @@ absl::StatusOr<ChildExit> ChildProcess::Wait(std::chrono::milliseconds patience)
   for (bool more = true; more;) {
     PRIVDNN_ASSIGN_OR_RETURN(more, ReadSome(deadline));
   }
+  // Its stdout is closed; it may still run.
   int status = 0;
-  rusage usage{};
-  while (::wait4(pid_, &status, 0, &usage) < 0) {
-    if (errno != EINTR) return FailedPrecondition("wait: {}", ErrnoText());
+  for (;;) {
+    const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
+    if (ended == pid_) break;
+    if (ended < 0 && errno != EINTR) return FailedPrecondition("wait: {}", ErrnoText());
+    if (Clock::now() >= deadline) return absl::DeadlineExceededError("the child process did not end in time");
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   pid_ = -1;
   ChildExit result;
   if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
-  result.peak_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
   result.output = std::move(buffer_);
   return result;
 }
 
-std::string OwnPath() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+std::string OwnPath() {
+  std::error_code failed;  // then empty, and starting it says so
+  return std::filesystem::read_symlink("/proc/self/exe", failed).string();
+}
 
 }  // namespace privdnn::cli

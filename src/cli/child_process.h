@@ -13,18 +13,17 @@
 namespace privdnn::cli {
 
 struct ChildExit {
-  int exit_code = -1;           // -1 if a signal ended it
-  int signal = 0;               // that signal
-  uint64_t peak_rss_bytes = 0;  // as the kernel accounts for it
-  std::string output;           // what was left to read of its stdout
+  int exit_code = -1;  // -1 if a signal ended it
+  int signal = 0;      // that signal
+  std::string output;  // what was left to read of its stdout
 };
 
 // A child with its stdout on a pipe and this process's stderr. It gets SIGTERM if this process dies first. Killed by
 // the destructor if it still runs.
 class ChildProcess {
  public:
-  // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. FailedPrecondition, saying why,
-  // if it can't be started.
+  // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. FailedPrecondition, saying
+  // why, if it can't be started.
   static absl::StatusOr<ChildProcess> Start(const std::vector<std::string>& arguments,
                                             const std::string& stderr_file = "");
   ChildProcess(ChildProcess&& other) noexcept;
@@ -34,7 +33,9 @@ class ChildProcess {
   // Reads stdout up to and without `end`, for at most `patience`; DeadlineExceeded or Unavailable (it ended) otherwise.
   absl::StatusOr<std::string> ReadUntil(const std::string& end, std::chrono::milliseconds patience);
   void Signal(int signal) const;
-  // Waits for the end, reading stdout meanwhile; after `patience` kills it and returns DeadlineExceeded.
+  // The largest resident set so far, in bytes.
+  uint64_t PeakRss() const;
+  // Waits for the end, reading stdout meanwhile; DeadlineExceeded after `patience`, and the child goes on.
   absl::StatusOr<ChildExit> Wait(std::chrono::milliseconds patience);
 
  private:

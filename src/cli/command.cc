@@ -78,7 +78,8 @@ int RunProgram(int argc, const char* const* argv) {
     spdlog::error("{}", Message(output.status()));
     return 1;
   }
-  const std::string text = globals.json ? output->json.dump(2) + "\n" : output->text;
+  const std::string text =
+      globals.json ? output->json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : output->text;
   if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
     spdlog::error("stdout can't be written");
     return 1;

@@ -1,6 +1,4 @@
 // demo: private inference on real MNIST images between two processes, and what each side could see of it.
-#include <fstream>
-
 #include "cli/inputs.h"
 #include "cli/two_parties.h"
 #include "report/table.h"
@@ -39,12 +37,12 @@ std::string DemoText(const TwoPartyResult& r, const Json& j) {
   what.Add("decrypted integers",
            fmt::format("{} compared with the integer reference, {} differ", r.integers_compared, r.integer_mismatches));
   what.Add("labels", fmt::format("{} differ from the quantised network's", r.label_mismatches));
-  FactTable cost("what it cost, an image");
+  FactTable cost("what it cost, an image (owner and user share this machine's processors)");
   cost.Add("user", fmt::format("{} encrypted part ({}), {} rest of the network", ms("user_encrypted_ms_per_image"),
                                j["kernel"].get<std::string>(), ms("user_plain_ms_per_image")));
   cost.Add("owner", ms("owner_ms_per_image"));
   cost.Add("the same network in plaintext", ms("plain_ms_per_image"));
-  cost.Add("network", fmt::format("{} up, {} down", bytes("bytes_up_per_image"), bytes("bytes_down_per_image")));
+  cost.Add("messages", fmt::format("{} up, {} down", bytes("bytes_up_per_image"), bytes("bytes_down_per_image")));
   cost.Add("package, once", bytes("package_bytes"));
   FactTable saw("what each side could see");
   saw.Add("owner",

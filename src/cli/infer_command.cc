@@ -6,13 +6,14 @@
 #include "cli/inference.h"
 #include "cli/inputs.h"
 #include "nn/executor.h"
+#include "nn/onnx.h"
 #include "report/table.h"
 
 namespace privdnn::cli {
 namespace {
 
 struct InferCommand {
-  std::string package, owner, tls, user = "user", outputs;
+  std::string package, owner, tls, user = "user", outputs, plain_model;
   ImageInput images;
   InferenceOptions options;
   int deadline_s = 3600;
@@ -64,6 +65,16 @@ absl::Status WriteOutputs(const std::string& path, const std::vector<int64_t>& o
   return WriteFile(path, w.view());
 }
 
+// The network to compare with, and `options` set to run it; nothing without a path.
+absl::StatusOr<std::optional<nn::Executor>> LoadPlain(const std::string& path, InferenceOptions& options) {
+  if (path.empty()) return std::optional<nn::Executor>();
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, nn::LoadOnnx(path));
+  PRIVDNN_ASSIGN_OR_RETURN(nn::Executor executor, nn::Executor::Create(graph));
+  options.plain_input = graph.inputs[0].name;
+  options.plain_output = graph.outputs[0].name;
+  return std::optional<nn::Executor>(std::move(executor));
+}
+
 absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const User& user, const RestNetwork& rest,
                                           const nn::ImageSet& images) {
   PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadTlsFiles(command.tls, command.user));
@@ -73,14 +84,16 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   if (options.repeats > 1) client_options.window = 1;
   PRIVDNN_ASSIGN_OR_RETURN(Client client, Client::Connect(command.owner, tls, client_options));
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerDescription owner, client.Describe());
-  const auto room =
-      static_cast<int64_t>((owner.max_message_bytes - WireSizes::overhead()) / user.sizes().query_image());
+  const uint64_t body = owner.max_message_bytes - std::min(owner.max_message_bytes, WireSizes::overhead());
+  const auto room = static_cast<int64_t>(body / user.sizes().query_image());
   const auto most = std::min<int64_t>({room, static_cast<int64_t>(owner.max_images_per_message), kMaxImagesPerMessage});
   if (most < 1) {
     return FailedPrecondition("{}: takes messages of {} bytes, one image needs {}", command.owner,
                               owner.max_message_bytes, user.sizes().query(1));
   }
   options.batch = std::min(options.batch, most);
+  PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model, options));
+  options.plain = plain ? &*plain : nullptr;
   PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult result,
                            InferWithOwner(user, rest, client, images, options,
                                           MakeProgress(std::make_shared<ProgressBar>("private inference"))));
@@ -95,6 +108,11 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   json["user_encrypted_ms_per_image"] = PerImage(result, images.count, &PassTiming::encrypted);
   json["user_plain_ms_per_image"] = PerImage(result, images.count, &PassTiming::rest);
   json["owner_ms_per_image"] = PerImage(result, images.count, &PassTiming::owner);
+  if (plain) {
+    json["plain_ms_per_image"] = PerImage(result, images.count, &PassTiming::plain);
+    json["plain_predictions"] = result.plain;
+    table.Add("an image, whole network in plaintext", FormatMilliseconds(json["plain_ms_per_image"].get<double>()));
+  }
   json["wall_ms_per_image"] = PerImage(result, images.count, &PassTiming::wall);
   json["bytes_up_per_image"] = result.bytes_up / count;
   json["bytes_down_per_image"] = result.bytes_down / count;
@@ -158,6 +176,8 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
       ->capture_default_str();
   command->add_option("--outputs", o->outputs,
                       "file for the decrypted integers: 64-bit little-endian, [image][output][position]");
+  command->add_option("--compare-with", o->plain_model,
+                      "ONNX model to run in plaintext beside it, with its time and predictions in the JSON");
   command->add_flag("--offline", o->offline, "without the owner: what the plaintext part alone is worth");
   AddThreads(command, o->options.threads);
   command->callback([o, &action] { action = [o] { return Infer(*o); }; });

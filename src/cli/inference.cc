@@ -48,9 +48,10 @@ class Passes {
     timing.owner += static_cast<double>(info.owner_compute_ns) * 1e-6;
     begin = Clock::now();
     const int64_t count = done.images.dim(0);
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, rest_.Run(std::move(done.images), user_.Dequantize(outputs)));
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, rest_.Run(done.images, user_.Dequantize(outputs)));
     timing.rest += MsSince(begin);
     if (done.first + count == images_.count) timing.wall = MsSince(start_);
+    if (options_.plain) PRIVDNN_RETURN_IF_ERROR(RunPlain(done, timing));
     if (done.pass == 0) {
       result_.bytes_down += reply.size();
       result_.outputs.insert(result_.outputs.end(), outputs.begin(), outputs.end());
@@ -72,6 +73,19 @@ class Passes {
     nn::Tensor images;
     PreparedQuery query;
   };
+
+  absl::Status RunPlain(const Pending& done, PassTiming& timing) {
+    std::map<std::string, nn::Tensor> inputs;
+    inputs.emplace(options_.plain_input, done.images);
+    const auto begin = Clock::now();
+    PRIVDNN_ASSIGN_OR_RETURN(const auto scores, options_.plain->Run(inputs));
+    timing.plain += MsSince(begin);
+    if (done.pass > 0) return absl::OkStatus();
+    const auto labels = nn::Argmax(scores.at(options_.plain_output));
+    result_.plain.insert(result_.plain.end(), labels.begin(), labels.end());
+    return absl::OkStatus();
+  }
+
   const User& user_;
   const RestNetwork& rest_;
   const nn::ImageSet& images_;

@@ -17,18 +17,23 @@ struct InferenceOptions {
   int threads = 1;
   int64_t batch = 64;  // images a message
   int repeats = 1;     // the whole set again, for timing
+  // For comparison: the whole network in plaintext, run behind the rest of the network on each message's images.
+  const nn::Executor* plain = nullptr;
+  std::string plain_input, plain_output;
 };
 
 // Milliseconds for one pass over all images, on this machine's clock (owner: on the owner's).
 struct PassTiming {
   double encrypted = 0;  // features, transforms, products, masking, unmasking
   double rest = 0;       // the plaintext rest of the network
+  double plain = 0;      // the whole network in plaintext, if asked for
   double owner = 0;
   double wall = 0;  // from the first query to the last prediction
 };
 
 struct InferenceResult {
   std::vector<int32_t> predictions;  // of the first pass
+  std::vector<int32_t> plain;        // of the first pass of the plaintext network
   std::vector<int64_t> outputs;      // of the first pass: decrypted integers [image][output][position]
   std::vector<PassTiming> passes;
   uint64_t bytes_up = 0, bytes_down = 0;  // of one pass

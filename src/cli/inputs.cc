@@ -1,6 +1,7 @@
 #include "cli/inputs.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 #include "base/file.h"
@@ -73,12 +74,15 @@ absl::StatusOr<nn::ImageSet> ImageInput::Load() const {
 }
 
 absl::StatusOr<std::pair<int64_t, int64_t>> ParseCounts(const std::string& text) {
-  int64_t a = 0, b = 0;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%ld,%ld%c", &a, &b, &rest) != 2 || a < 0 || b < 1) {
+  int64_t first = 0, second = 0;
+  const char* const end = text.data() + text.size();
+  const auto comma = std::from_chars(text.data(), end, first);
+  const bool has_comma = comma.ec == std::errc() && comma.ptr != end && *comma.ptr == ',';
+  const auto rest = has_comma ? std::from_chars(comma.ptr + 1, end, second) : comma;
+  if (!has_comma || rest.ec != std::errc() || rest.ptr != end || first < 0 || second < 1) {
     return InvalidArgument("counts '{}' are not N1,N2 with N1 >= 0 and N2 >= 1", text);
   }
-  return std::pair(a, b);
+  return std::pair(first, second);
 }
 
 double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels) {

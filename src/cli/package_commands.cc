@@ -166,6 +166,10 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel m, LiftModel(graph, selection, command.settings));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, m.segment, selection));
   std::error_code ignored;
+  if (std::filesystem::weakly_canonical(command.key, ignored) ==
+      std::filesystem::weakly_canonical(command.package, ignored)) {
+    return InvalidArgument("--package and --key are the same file, {}", command.key);
+  }
   if (std::filesystem::exists(command.key, ignored)) {
     return FailedPrecondition("{}: exists; a key file is not overwritten, since its package would be useless",
                               command.key);
@@ -173,7 +177,10 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const EncryptedModel encrypted, EncryptModel(m.quantized, m.plan, nn::ExportOnnx(rest),
                                                                         command.user, SystemRandom(), command.threads));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(command.key, WriteOwnerKey(encrypted.owner_key), 0600));
-  PRIVDNN_RETURN_IF_ERROR(WriteFile(command.package, encrypted.package));
+  if (const absl::Status written = WriteFile(command.package, encrypted.package); !written.ok()) {
+    std::filesystem::remove(command.key, ignored);  // it is of no use without its package
+    return written;
+  }
   const std::string id = HexEncode(encrypted.owner_key.package_id);
   CommandOutput output{PlanJson(m), ""};
   output.json["package"] = command.package;

@@ -23,7 +23,8 @@ struct ServeCommand {
   int threads = 1;
 };
 
-absl::StatusOr<HostedPackage> Host(const std::string& path) {
+// A message of several images is spread over `threads` threads.
+absl::StatusOr<HostedPackage> Host(const std::string& path, int threads) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxKeyFileBytes));
   PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, ParseOwnerKey(bytes, path));
   PRIVDNN_ASSIGN_OR_RETURN(Owner created, Owner::Create(std::move(key)));
@@ -36,7 +37,9 @@ absl::StatusOr<HostedPackage> Host(const std::string& path) {
     PRIVDNN_ASSIGN_OR_RETURN(const uint32_t images, owner->CountImages(query));
     return uint64_t{images};
   };
-  hosted.answer = [owner](std::span<const uint8_t> query) { return owner->Answer(query, SystemRandom()); };
+  hosted.answer = [owner, threads](std::span<const uint8_t> query) {
+    return owner->Answer(query, SystemRandom(), threads);
+  };
   return hosted;
 }
 
@@ -61,7 +64,7 @@ absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
   PRIVDNN_ASSIGN_OR_RETURN(options.tls, LoadTlsFiles(command.tls, "owner"));
   Json ids = Json::array();
   for (const std::string& key : command.keys) {
-    PRIVDNN_ASSIGN_OR_RETURN(HostedPackage package, Host(key));
+    PRIVDNN_ASSIGN_OR_RETURN(HostedPackage package, Host(key, command.threads));
     ids.push_back(package.id);
     options.packages.push_back(std::move(package));
   }

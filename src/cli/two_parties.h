@@ -20,8 +20,7 @@ struct TwoPartyResult {
   Json user;  // what `privdnn infer --json` printed
   uint64_t owner_peak_rss_bytes = 0;
   uint64_t package_bytes = 0;
-  double plain_ms_per_image = 0;  // the whole network in plaintext, same threads and batches: median of passes
-  double accuracy_original = 0;   // of the plaintext network, percent
+  double accuracy_original = 0;  // of the plaintext network, percent
   double accuracy_private = 0;
   double accuracy_without_owner = 0;  // of the user with zeros for every encrypted output
   uint64_t integers_compared = 0;

@@ -164,23 +164,25 @@ absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, 
                            out.neurons[out.kernels.size()], largest, options.kernel_bits);
   }
   std::vector<int32_t> kernel(real.size());
-  double bound = 0;
+  __extension__ unsigned __int128 bound = 0;  // exact: the plaintext modulus depends on it
   for (size_t i = 0; i < real.size(); ++i) {
     kernel[i] = static_cast<int32_t>(std::lround(real[i] / scale));
-    bound += std::abs(kernel[i]) * static_cast<double>(g.max_abs_feature(static_cast<uint32_t>(i / g.taps())));
+    bound += static_cast<uint64_t>(std::abs(kernel[i])) *
+             static_cast<uint64_t>(g.max_abs_feature(static_cast<uint32_t>(i / g.taps())));
   }
   const double whole_bias = std::round(bias / scale);
-  bound += std::fabs(whole_bias);
-  if (!(bound < 0x1p59)) {
+  if (std::fabs(whole_bias) < 0x1p59) bound += static_cast<uint64_t>(std::fabs(whole_bias));
+  if (!(std::fabs(whole_bias) < 0x1p59) || bound >= uint64_t{1} << 59) {
     return InvalidArgument(
         "neuron {}: outputs may reach 2^{:.1f}, more than the 2^59 that fit; use fewer kernel bits ({}) or input bits "
         "({})",
-        out.neurons[out.kernels.size()], std::log2(bound), options.kernel_bits, options.input_bits);
+        out.neurons[out.kernels.size()], std::log2(static_cast<double>(bound) + std::fabs(whole_bias)),
+        options.kernel_bits, options.input_bits);
   }
   out.kernels.push_back(std::move(kernel));
   out.bias.push_back(static_cast<int64_t>(whole_bias));
   out.output_scale.push_back(scale);
-  out.worst_case = std::max(out.worst_case, static_cast<int64_t>(bound) + 1);
+  out.worst_case = std::max(out.worst_case, static_cast<int64_t>(bound));
   return absl::OkStatus();
 }
 

@@ -9,9 +9,9 @@
 
 namespace privdnn::nn {
 
-// Threads that LibTorch uses for one operator, process-wide (it starts with 1). For single images 1 is fastest. With more,
-// OpenMP's threads wait actively for each other, which costs milliseconds an operator when other work keeps the cores
-// busy; the environment GOMP_SPINCOUNT=0 makes them sleep instead.
+// Threads that LibTorch uses for one operator, process-wide (it starts with 1). For single images 1 is fastest. With
+// more, OpenMP's threads wait actively for each other, which costs milliseconds an operator when other work keeps the
+// cores busy; the environment GOMP_SPINCOUNT=0 makes them sleep instead.
 void SetExecutorThreads(int threads);
 
 class Executor {

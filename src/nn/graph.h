@@ -35,24 +35,62 @@ struct Window {
 };
 
 // Operators, named as in ONNX; inputs in ONNX's order. Data is NCHW.
-struct Conv { Window window; int64_t groups = 1; bool operator==(const Conv&) const = default; };  // x, W[, B]
-struct BatchNormalization { float epsilon = 1e-5f; bool operator==(const BatchNormalization&) const = default; };  // x, scale, B, mean, var
-struct AveragePool { Window window; bool count_include_pad = false; bool operator==(const AveragePool&) const = default; };
-struct MaxPool { Window window; bool operator==(const MaxPool&) const = default; };
-struct Relu { bool operator==(const Relu&) const = default; };
-struct Square { bool operator==(const Square&) const = default; };  // Mul(x, x) or Pow(x, 2) in ONNX
-struct Flatten { int64_t axis = 1; bool operator==(const Flatten&) const = default; };
-struct Reshape { std::vector<int64_t> shape; bool operator==(const Reshape&) const = default; };  // 0 copies, -1 infers
+struct Conv {
+  Window window;
+  int64_t groups = 1;
+  bool operator==(const Conv&) const = default;
+};  // x, W[, B]
+struct BatchNormalization {
+  float epsilon = 1e-5f;
+  bool operator==(const BatchNormalization&) const = default;
+};  // x, scale, B, mean, var
+struct AveragePool {
+  Window window;
+  bool count_include_pad = false;
+  bool operator==(const AveragePool&) const = default;
+};
+struct MaxPool {
+  Window window;
+  bool operator==(const MaxPool&) const = default;
+};
+struct Relu {
+  bool operator==(const Relu&) const = default;
+};
+struct Square {
+  bool operator==(const Square&) const = default;
+};  // Mul(x, x) or Pow(x, 2) in ONNX
+struct Flatten {
+  int64_t axis = 1;
+  bool operator==(const Flatten&) const = default;
+};
+struct Reshape {
+  std::vector<int64_t> shape;
+  bool operator==(const Reshape&) const = default;
+};             // 0 copies, -1 infers
 struct Gemm {  // y = alpha A' B' + beta C;  A, B[, C]
   float alpha = 1, beta = 1;
   bool trans_a = false, trans_b = false;
   bool operator==(const Gemm&) const = default;
 };
-struct MatMul { bool operator==(const MatMul&) const = default; };
-struct Add { bool operator==(const Add&) const = default; };
-struct Softmax { int64_t axis = -1; bool operator==(const Softmax&) const = default; };
-struct Concat { int64_t axis = 1; bool operator==(const Concat&) const = default; };
-struct Gather { int64_t axis = 1; std::vector<int64_t> indices; bool operator==(const Gather&) const = default; };  // constant indices
+struct MatMul {
+  bool operator==(const MatMul&) const = default;
+};
+struct Add {
+  bool operator==(const Add&) const = default;
+};
+struct Softmax {
+  int64_t axis = -1;
+  bool operator==(const Softmax&) const = default;
+};
+struct Concat {
+  int64_t axis = 1;
+  bool operator==(const Concat&) const = default;
+};
+struct Gather {
+  int64_t axis = 1;
+  std::vector<int64_t> indices;
+  bool operator==(const Gather&) const = default;
+};  // constant indices
 
 using Op = std::variant<Conv, BatchNormalization, AveragePool, MaxPool, Relu, Square, Flatten, Reshape, Gemm, MatMul,
                         Add, Softmax, Concat, Gather>;
@@ -89,8 +127,8 @@ struct Graph {
 };
 
 using Shapes = std::map<std::string, std::vector<int64_t>>;
-// Checks the graph (names defined before use and once, argument counts, finite weights, shapes that fit) and returns the
-// shape of every value for batches of `batch` images. Errors name the node and the operator.
+// Checks the graph (names defined before use and once, argument counts, finite weights, shapes that fit) and returns
+// the shape of every value for batches of `batch` images. Errors name the node and the operator.
 absl::StatusOr<Shapes> InferShapes(const Graph& graph, int64_t batch = 1);
 
 }  // namespace privdnn::nn

@@ -127,6 +127,24 @@ std::optional<QuadraticSegment> MatchAt(const Graph& graph, size_t conv) {
   return s;
 }
 
+// A weight of the segment that is read elsewhere too would stay in the plaintext rest, whole.
+absl::Status CheckUnshared(const Graph& graph, const QuadraticSegment& s) {
+  for (const auto& i : {std::optional(s.conv1), std::optional(s.conv2), s.bn1, s.bn2}) {
+    if (!i) continue;
+    const Node& node = graph.nodes[*i];
+    for (size_t k = 1; k < node.inputs.size(); ++k) {
+      int64_t readers = 0;
+      for (const Node& other : graph.nodes) {
+        readers += std::count(other.inputs.begin(), other.inputs.end(), node.inputs[k]);
+      }
+      if (readers == 1) continue;
+      return InvalidArgument("node '{}': weight '{}' is read in {} places; a secret weight must be read in one",
+                             node.name, node.inputs[k], readers);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckLiftable(const Graph& graph, const QuadraticSegment& s) {
   for (const size_t i : {s.conv1, s.conv2}) {
     const auto& conv = std::get<Conv>(graph.nodes[i].op);
@@ -142,6 +160,7 @@ absl::Status CheckLiftable(const Graph& graph, const QuadraticSegment& s) {
                              node.inputs[k]);
     }
   }
+  PRIVDNN_RETURN_IF_ERROR(CheckUnshared(graph, s));
   for (const auto& i : {s.pool1, s.pool2}) {
     if (!i) continue;
     const auto& pool = std::get<AveragePool>(graph.nodes[*i].op);

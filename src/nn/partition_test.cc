@@ -52,6 +52,16 @@ TEST(FindQuadraticSegment, SaysWhatItLookedFor) {
   EXPECT_THAT(Message(none.status()), HasSubstr("no quadratic segment"));
 }
 
+// A weight shared with a layer outside would ride along in the plaintext rest.
+TEST(FindQuadraticSegment, RefusesWeightsThatAreReadElsewhere) {
+  Graph graph = *BuildArchitecture("lenet5-mnist", 1);
+  Node extra = graph.nodes[FindQuadraticSegment(graph)->conv1];
+  extra.name = "extra";
+  extra.output = "extra.out";
+  graph.nodes.push_back(extra);
+  EXPECT_THAT(Message(FindQuadraticSegment(graph).status()), HasSubstr("is read in 2 places"));
+}
+
 TEST(CheckSelection, NamesNeuronsThatAreNotThere) {
   const auto s = *FindQuadraticSegment(*BuildArchitecture("lenet5-mnist", 1));
   EXPECT_TRUE(CheckSelection(s, {{0, 5}, {0, 15}}).ok());

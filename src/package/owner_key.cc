@@ -5,7 +5,8 @@
 namespace privdnn {
 namespace {
 
-// magic | version | package id | user | header | bias | keys, 2 bits a coefficient holding s+1 | SHA-256 of all before it
+// magic | version | package id | user | header | bias | keys, 2 bits a coefficient holding s+1 | SHA-256 of all before
+// it
 constexpr std::string_view kMagic = "PVDNNKEY";
 constexpr uint32_t kVersion = 1;
 constexpr int kTernaryBits = 2;

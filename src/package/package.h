@@ -16,7 +16,7 @@
 
 namespace privdnn {
 
-// SHA-256 over everything in a package after the digest itself: names the package, and shows that it arrived whole.
+// SHA-256 over everything in a package but the digest itself: names the package, and shows that it arrived whole.
 using PackageId = std::array<uint8_t, 32>;
 inline constexpr uint32_t kPackageVersion = 1;
 
@@ -71,7 +71,7 @@ inline constexpr uint32_t kMaxUserName = 64;
 // the statistical security that follows from it are for all that is ever released under its keys.
 struct OwnerKey {
   PackageId package_id{};
-  std::string user;              // the only one who is answered; 1 to kMaxUserName bytes
+  std::string user;  // the only one who is answered; 1 to kMaxUserName bytes
   PackageHeader header;
   std::vector<int64_t> bias;    // [F], integers at output_scale
   std::vector<OutputKey> keys;  // [F]

@@ -92,7 +92,8 @@ TEST_F(PackageTest, CoreWeightsAreAbsent) {
 TEST_F(PackageTest, KnownAnswer) {
   // The same model, plan and randomness give the same bytes, on every machine and with every kernel.
   EXPECT_EQ(HexEncode(Sha256(package())), "012190727729131d011fe2013edfc5507aaac4c8464840ec4338f4edaea4afbe");
-  EXPECT_EQ(HexEncode(Sha256(WriteOwnerKey(model_->encrypted.owner_key))), "8d443b471b4548d5d1c8b20343c415fe355015492deb1e25094d2a7f410ed68a");
+  EXPECT_EQ(HexEncode(Sha256(WriteOwnerKey(model_->encrypted.owner_key))),
+            "8d443b471b4548d5d1c8b20343c415fe355015492deb1e25094d2a7f410ed68a");
 }
 
 TEST_F(PackageTest, EveryTruncationAndExtensionIsAnError) {

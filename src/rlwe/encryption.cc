@@ -28,7 +28,7 @@ absl::StatusOr<OutputKey> OutputKey::FromCoefficients(const Parameters& params, 
     return InvalidArgument("key: {} coefficients, N is {}", coefficients.size(), params.ring().n());
   }
   uint32_t bad = 0;  // one branch on whether any is out of range, none on a coefficient
-  for (const int32_t c : coefficients.Reveal()) bad |= static_cast<uint32_t>(c + 1) > 2;
+  for (const int32_t c : coefficients.Reveal()) bad |= static_cast<uint32_t>(c) + 1U > 2;
   if (bad) return InvalidArgument("key: a coefficient is not -1, 0 or 1");
   return OutputKey(params, std::move(coefficients));
 }

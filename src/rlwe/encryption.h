@@ -52,8 +52,9 @@ std::vector<Torus> Phases(const Parameters& params, const TorusMap& torus, const
 // Adds Delta*bias and the drowning noise nu (normal, sigma_nu = Delta/21) to each phase and rounds to the top
 // params.reply_bits() bits. |bias| < t/2.
 //
-// nu is drawn as a double and kept to 2^-62 Delta: far below sigma_eta, which the statistical argument needs, and the
-// values that leave are multiples of Delta/8.
+// nu is drawn as a double and kept to 2^-62 Delta. The values that leave are multiples of Delta/8: a shift of the phase
+// moves probability from one to the next, and the grain of nu changes what moves by 2^-62 Delta's worth, which costs
+// about 2^-116 in divergence a value.
 std::vector<uint64_t> DrownAndRound(const Parameters& params, std::span<const Torus> phases, int64_t bias,
                                     RandomSource& random);
 

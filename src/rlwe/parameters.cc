@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ring/sampling.h"
+#include "rlwe/torus.h"
 
 namespace privdnn {
 namespace {
@@ -78,7 +79,10 @@ absl::Status CheckNoise(const ParameterSpec& spec) {
 }  // namespace
 
 double StatisticalSecurity(const ParameterSpec& spec) {
-  return 1 + 2 * (LogSigmaNu(spec) - LogSigmaEta(spec)) - std::log2(static_cast<double>(spec.released_values));
+  // As fractions of Delta, which is 2^(128-l) units of the torus.
+  const double eta = std::exp2(LogSigmaEta(spec) - (LogQ(spec.primes) - spec.plain_bits));
+  const double map = static_cast<double>(spec.primes.size()) * kTorusTermError * std::exp2(spec.plain_bits - 128);
+  return 1 + 2 * std::log2(kDrowningSigma / (eta + map)) - std::log2(static_cast<double>(spec.released_values));
 }
 
 Parameters::Parameters(Ring ring, ParameterSpec spec) : ring_(std::move(ring)), spec_(std::move(spec)) {

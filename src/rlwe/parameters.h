@@ -53,9 +53,10 @@ struct ParameterSpec {
 // |phi_j| <= B coefficient-wise. One coefficient sums N products a polynomial product, so
 //   sigma_eta^2 <= 10.5 N (J B^2 + 2/3 + 2/3) <= 10.5 N (J + 1) B^2     for B >= 2.
 //
-// Statistical security s. A reply shows y + (eta + nu)/Delta, rounded. Given the user's view, eta is what depends on
-// the secrets beyond y; shifting a Gaussian of deviation sigma_nu by eta costs eta^2/(2 sigma_nu^2) in Kullback-Leibler
-// divergence, so over T released values D <= T sigma_eta^2/(2 sigma_nu^2) = 2^-s.
+// Statistical security s. A reply shows y + (eta + delta + nu)/Delta, rounded, where delta is what TorusMap loses: at
+// most delta_max = m kTorusTermError units of 2^-128. Given the user's view, eta and delta are what depends on the
+// secrets beyond y; shifting a Gaussian of deviation sigma_nu by x costs x^2/(2 sigma_nu^2) in Kullback-Leibler
+// divergence, so over T released values D <= T (sigma_eta + delta_max)^2/(2 sigma_nu^2) = 2^-s.
 class Parameters {
  public:
   // InvalidArgument with the value and the limit for whatever does not hold.

@@ -46,7 +46,7 @@ TEST(Parameters, RefusesWhatIsUnsafeWithTheNumbers) {
                 s.primes = NttPrimes(1);
               }),
               HasSubstr("leaves no room"));
-  EXPECT_THAT(message([](auto& s) { s.primes = {1000003, 1000033}; }), HasSubstr(""));
+  EXPECT_THAT(message([](auto& s) { s.primes[0] = (uint64_t{1} << 49) + 1; }), HasSubstr("prime"));
   EXPECT_FALSE(message([](auto& s) { s.primes[1] = s.primes[0]; }).empty());
 }
 
@@ -92,9 +92,35 @@ TEST(TorusMap, AgreesWithExactDivision) {
       quotient = quotient << 1 | (remainder >= q ? 1 : 0);
       if (remainder >= q) remainder -= q;
     }
-    const Torus exact_low = static_cast<Torus>(quotient) << 64;  // below x/Q by less than 2^64 units
-    const Torus difference = torus(residues) - exact_low;
-    ASSERT_TRUE(difference < (Torus{1} << 64) || -difference < (Torus{1} << 52)) << i;
+    uint64_t low = 0;  // the next 64 bits
+    for (int bit = 0; bit < 64; ++bit) {
+      remainder <<= 1;
+      low = low << 1 | (remainder >= q ? 1 : 0);
+      if (remainder >= q) remainder -= q;
+    }
+    // Below x/Q by at most kTorusTermError for each prime; the exact value itself is rounded down.
+    const Torus lost = (static_cast<Torus>(quotient) << 64 | low) - torus(residues);
+    ASSERT_TRUE(lost <= Torus{4} || -lost <= Torus{1}) << i;
+  }
+}
+
+// What the map loses must not depend on x by more than the statistical security counts: x and x + 1 are 1/Q apart.
+TEST(TorusMap, LosesNextToNothingInEveryRing) {
+  DeterministicRandom random(4);
+  for (size_t primes = 2; primes <= kMaxPrimes; ++primes) {
+    const auto ring = *Ring::Create(16, NttPrimes(primes));
+    const TorusMap torus(ring);
+    const double step = std::exp2(128 - ring.log_q());  // 1/Q in units of 2^-128
+    std::vector<uint64_t> x(primes), next(primes);
+    for (int i = 0; i < 2000; ++i) {
+      for (size_t k = 0; k < primes; ++k) {
+        SampleUniform(random, ring.modulus(k), std::span(x).subspan(k, 1));
+        next[k] = ring.modulus(k).Add(x[k], 1);
+      }
+      __extension__ typedef __int128 Int128;
+      const auto difference = static_cast<double>(static_cast<Int128>(torus(next) - torus(x)));
+      ASSERT_NEAR(difference, step, static_cast<double>(primes) * kTorusTermError + 1) << primes << " primes";
+    }
   }
 }
 

@@ -12,10 +12,13 @@ namespace privdnn {
 // x/Q mod 1 in units of 2^-128; sums and differences wrap, as modulo Q.
 __extension__ typedef unsigned __int128 Torus;
 
+// What TorusMap loses at most for each prime, in units of 2^-128.
+inline constexpr double kTorusTermError = 2;
+
 // x in Z_Q, given by its residues, to x/Q: by the Chinese remainder theorem
 //   x/Q = sum_i c_i/q_i (mod 1),  c_i = x_i (Q/q_i)^-1 mod q_i,
-// each term computed as c_i * floor(2^128/q_i). The result is below x/Q by at most m 2^50 units: 2^-75 of the circle
-// for the 8 primes that fit, against 2^-64 for the finest reply. Constant time in the residues.
+// each term rounded down, by less than kTorusTermError. That matters beyond accuracy: what the map loses depends on the
+// secrets behind x, so the statistical security counts it (see Parameters). Constant time in the residues.
 class TorusMap {
  public:
   explicit TorusMap(const Ring& ring);
@@ -27,6 +30,7 @@ class TorusMap {
     Modulus modulus;
     uint64_t hat_inverse;  // (Q/q_i)^-1 mod q_i
     Torus reciprocal;      // floor(2^128/q_i)
+    uint64_t fraction;     // floor(2^64 (2^128 mod q_i)/q_i): what that floor leaves, in units of 2^-64
   };
   std::vector<Limb> limbs_;
 };
