@@ -100,6 +100,15 @@ TEST_F(EndToEnd, DemoAgreesWithTheReferenceBitForBit) {
   EXPECT_EQ(json["integers_compared"], 100 * 3 * 16);
   EXPECT_EQ(json["integer_mismatches"], 0);
   EXPECT_EQ(json["label_mismatches_vs_quantised"], 0);
+  const double original = json["accuracy_original"].get<double>(), separated = json["accuracy_private"].get<double>();
+  EXPECT_EQ(Json::parse(Run({"eval", "--limit", "100", "--json"}).out)["accuracy_original"], original);
+  const Json eval = Json::parse(Run({"eval", "--limit", "100", "--selection", "1:1,3;2:2,9,14", "--json"}).out);
+  EXPECT_NEAR(separated, eval["accuracy_separated"].get<double>(), 2);  // quantisation may turn a label or two
+  EXPECT_NEAR(json["accuracy_without_owner"].get<double>(), eval["accuracy_without_core"].get<double>(), 1e-9);
+  const Json plan = Json::parse(Run({"plan", "--selection", "1:1,3;2:2,9,14", "--json"}).out);
+  EXPECT_GE(json["bytes_up_per_image"], plan["query_bytes_per_image"]);
+  EXPECT_LE(json["bytes_up_per_image"].get<int>(), plan["query_bytes_per_image"].get<int>() + 56);  // message header
+  EXPECT_GE(json["package_bytes"], plan["ciphertext_bytes"]);
   for (const char* field :
        {"accuracy_original", "accuracy_private", "accuracy_without_owner", "user_ms_per_image", "owner_ms_per_image",
         "plain_ms_per_image", "bytes_up_per_image", "bytes_down_per_image", "package_bytes", "ring_dimension", "log_q",
@@ -121,6 +130,8 @@ TEST_F(EndToEnd, BenchInferReportsEveryFigure) {
   EXPECT_EQ(json["integer_mismatches"], 0);
   EXPECT_EQ(json["images"], 2);
   EXPECT_EQ(json["threads"], 2);
+  // Neither side is this test's size, and neither is empty.
+  for (const char* field : {"peak_rss_bytes_user", "peak_rss_bytes_owner"}) EXPECT_GT(json[field], 10'000'000) << field;
 }
 
 TEST_F(EndToEnd, CertificatesOfAnotherAuthorityAreRefused) {
@@ -241,6 +252,8 @@ TEST_F(EndToEnd, RefusalsSayWhatIsWrong) {
   EXPECT_EQ(user.exit_code, 1);
   EXPECT_THAT(user.err, HasSubstr("none: No such file"));
   EXPECT_EQ(Run({"infer", "--package", Path("m.privdnn")}).exit_code, 1);  // neither owner nor --offline
+  // Package and key may not be one file.
+  EXPECT_EQ(Run({"encrypt", "--selection", "1:0;2:0", "--package", Path("same"), "--key", Path("same")}).exit_code, 1);
   // An existing key is not overwritten.
   const Ended again =
       Run({"encrypt", "--selection", "1:0;2:0", "--package", Path("else.privdnn"), "--key", Path("else.key")});
@@ -255,7 +268,9 @@ TEST_F(EndToEnd, RefusalsSayWhatIsWrong) {
 TEST_F(EndToEnd, OfflineShowsWhatThePackageIsWorthAlone) {
   const Ended user = Run({"infer", "--package", Path("m.privdnn"), "--offline", "--limit", "100", "--json"});
   ASSERT_EQ(user.exit_code, 0) << user.err;
-  EXPECT_EQ(Json::parse(user.out)["predictions"].size(), 100u);
+  const Ended eval = Run({"eval", "--selection", "1:0;2:0,5", "--limit", "100", "--json"});
+  EXPECT_NEAR(Json::parse(user.out)["accuracy"].get<double>(),
+              Json::parse(eval.out)["accuracy_without_core"].get<double>(), 1e-9);
 }
 
 TEST_F(EndToEnd, EveryCommandHasHelpWithAnExampleAndRefusesWrongUsage) {

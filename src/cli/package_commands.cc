@@ -38,6 +38,10 @@ Json PlanJson(const LiftedModel& m) {
   const SegmentPlan& p = m.plan;
   const Geometry& g = p.geometry;
   const auto size = [](Size2 s) { return Json::array({s.h, s.w}); };
+  // Of the two layers behind one output: every layer-1 neuron's weights and bias, the output's weights and bias.
+  const Size2 kernel2 = g.spec().kernel2;
+  const auto neurons1 = static_cast<uint64_t>(m.segment.neurons1), positions = uint64_t{g.positions_per_output()};
+  const uint64_t parameters = neurons1 * (g.window() + 1) + neurons1 * kernel2.h * kernel2.w + 1;
   double log_q = 0;
   for (const uint64_t q : p.parameters.primes) log_q += std::log2(static_cast<double>(q));
   return {{"core_neurons", {m.selection.layer1.size(), m.selection.layer2.size()}},
@@ -67,7 +71,9 @@ Json PlanJson(const LiftedModel& m) {
           {"user_macs_per_image", p.user_macs},
           {"unknowns_per_output", p.unknowns_per_output},
           {"images_to_reconstruct", p.images_to_reconstruct},
-          {"images_to_recover_keys", p.images_to_recover_keys}};
+          {"images_to_recover_keys", p.images_to_recover_keys},
+          {"parameters_per_output", parameters},
+          {"images_by_parameter_count", (parameters + positions - 1) / positions}};
 }
 
 namespace {
@@ -100,13 +106,19 @@ std::string PlanText(const LiftedModel& m, const Json& j) {
                         p.unknowns_per_output, g.positions_per_output()));
   table.Add("images to recover the keys",
             fmt::format("{}, for a malicious user's chosen ciphertexts", p.images_to_recover_keys));
+  const uint64_t by_count = j["images_by_parameter_count"].get<uint64_t>();
+  table.Add("images by parameter count",
+            fmt::format("{} ({} parameters behind an output: equations that are not linear)", by_count,
+                        j["parameters_per_output"].get<uint64_t>()));
   std::string text = table.Render();
-  if (p.image_budget >= p.images_to_reconstruct) {
+  const uint64_t fewest = std::min({p.images_to_reconstruct, p.images_to_recover_keys, by_count});
+  if (p.image_budget >= fewest) {
     text += fmt::format(
-        "note: the budget of {} images is enough to solve for the encrypted kernels, which takes {}.\n"
-        "      Outputs are linear in them, and no encryption changes that: give each user a package of its own and a\n"
-        "      budget that fits the trust (see SECURITY.md).\n",
-        p.image_budget, p.images_to_reconstruct);
+        "note: a budget of {} images is not below {}, where the encrypted kernels begin to be at risk from their "
+        "user.\n"
+        "      No encryption changes that: give each user a package of its own and a budget that fits the trust (see\n"
+        "      SECURITY.md, statement 3).\n",
+        p.image_budget, fewest);
   }
   return text;
 }

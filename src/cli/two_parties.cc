@@ -63,31 +63,21 @@ absl::StatusOr<ChildProcess> StartOwner(const Files& files, int threads, std::st
 }
 
 absl::StatusOr<Json> RunUser(const Files& files, const std::string& address, const TwoPartyOptions& options) {
-  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess user, ChildProcess::Start({OwnPath(),
-                                                                   "infer",
-                                                                   "--json",
-                                                                   "--package",
-                                                                   files.package,
-                                                                   "--owner",
-                                                                   address,
-                                                                   "--tls",
-                                                                   files.user_tls,
-                                                                   "--user",
-                                                                   kUserName,
-                                                                   "--images",
-                                                                   files.images,
-                                                                   "--labels",
-                                                                   files.labels,
-                                                                   "--threads",
-                                                                   std::to_string(options.threads),
-                                                                   "--batch",
-                                                                   std::to_string(options.batch),
-                                                                   "--repeats",
-                                                                   std::to_string(options.repeats),
-                                                                   "--outputs",
-                                                                   files.outputs,
-                                                                   "--deadline",
-                                                                   "86400"}));
+  const std::vector<std::string> arguments = {OwnPath(),        "infer",
+                                              "--json",  //
+                                              "--package",      files.package,
+                                              "--owner",        address,  //
+                                              "--tls",          files.user_tls,
+                                              "--user",         kUserName,  //
+                                              "--images",       files.images,
+                                              "--labels",       files.labels,                     //
+                                              "--threads",      std::to_string(options.threads),  //
+                                              "--batch",        std::to_string(options.batch),    //
+                                              "--repeats",      std::to_string(options.repeats),  //
+                                              "--outputs",      files.outputs,
+                                              "--compare-with", files.plain,  //
+                                              "--deadline",     "86400"};
+  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess user, ChildProcess::Start(arguments));
   PRIVDNN_ASSIGN_OR_RETURN(const ChildExit end, user.Wait(kRunPatience));
   if (end.exit_code != 0) return absl::InternalError("the user's process failed; its message is above");
   Json json = Json::parse(end.output, nullptr, /*allow_exceptions=*/false);

@@ -33,8 +33,9 @@ absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits,
 // Coefficients of one output as a polynomial in the z values it sees: what a user who collects (image, output) pairs
 // can solve for, linearly. Places of the kernel that always meet the same product of z values count once, since no
 // input tells them apart (and the attacker needs only their sum). Each image gives positions_per_output() equations an
-// output, so ceil(unknowns / positions) images of generic pixels determine it. With padding in layer 2 this counts the
-// polynomial of an interior output; border outputs use parts of it.
+// output, so ceil(unknowns / positions) images of generic pixels determine it by linear algebra; a user who fits the
+// few parameters behind the coefficients needs fewer. With padding in layer 2 this counts the polynomial of an interior
+// output; border outputs use parts of it.
 uint64_t UnknownsPerOutput(const Geometry& geometry);
 
 // Images' worth of chosen ciphertexts with which a malicious user recovers every secret key of a package. Each value of

@@ -1,7 +1,6 @@
 #include "package/package.h"
 
 #include <algorithm>
-#include <mutex>
 
 #include "base/parallel.h"
 #include "lifting/packing.h"

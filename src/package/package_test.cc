@@ -207,6 +207,9 @@ TEST_F(PackageTest, TwoEncryptionsShareNothing) {
   const auto again = *EncryptModel(model_->quantized, model_->plan, Bytes{1}, "user", SystemRandom(), 2);
   EXPECT_NE(twice.owner_key.header.seed, again.owner_key.header.seed);
   EXPECT_NE(twice.package, again.package);
+  const auto first = twice.owner_key.keys[0].coefficients().Reveal(),
+             second = again.owner_key.keys[0].coefficients().Reveal();
+  EXPECT_FALSE(std::equal(first.begin(), first.end(), second.begin()));
 }
 
 }  // namespace

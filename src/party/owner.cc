@@ -1,7 +1,5 @@
 #include "party/owner.h"
 
-#include <mutex>
-
 #include "base/parallel.h"
 
 namespace privdnn {

@@ -37,7 +37,7 @@ void DrawInPieces(RandomSource& random, std::span<T> out, size_t words_per_group
 int32_t BinomialFromBits(uint64_t bits) {
   constexpr uint64_t kSide = (uint64_t{1} << kBinomialBits) - 1;
   // The sides in the halves of a word; all fields are counted at once: pairs, nibbles, bytes, then the four bytes of
-  // each half summed into its top byte.
+  // each half summed into its bottom byte.
   uint64_t x = (bits & kSide) | ((bits >> kBinomialBits & kSide) << 32);
   x -= x >> 1 & 0x5555555555555555;
   x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
