@@ -13,6 +13,9 @@ namespace {
 
 constexpr int64_t kMinOpset = 9;
 constexpr int64_t kMaxOpset = 17;
+// Beyond any network of this kind, and few enough that what takes quadratic time stays short.
+constexpr int kMaxNodes = 4096;
+constexpr int kMaxOutputs = 256;
 
 bool IsOnnxDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
@@ -37,6 +40,9 @@ absl::StatusOr<Graph> OnnxImporter::Import(onnx::ModelProto& model) {
   graph_.name = graph.name();
   PRIVDNN_RETURN_IF_ERROR(ReadInitializers(graph));
   PRIVDNN_RETURN_IF_ERROR(ReadInputs(graph));
+  if (graph.node_size() > kMaxNodes) {
+    return InvalidArgument("{} nodes, more than the {} allowed", graph.node_size(), kMaxNodes);
+  }
   for (const auto& node : graph.node()) node_names_.insert(node.name());
   for (const auto& node : graph.node()) PRIVDNN_RETURN_IF_ERROR(ReadNode(node));
   PRIVDNN_RETURN_IF_ERROR(ReadOutputs(graph));
@@ -98,6 +104,9 @@ absl::Status OnnxImporter::ReadInputs(const onnx::GraphProto& graph) {
 }
 
 absl::Status OnnxImporter::ReadOutputs(const onnx::GraphProto& graph) {
+  if (graph.output_size() > kMaxOutputs) {
+    return InvalidArgument("{} graph outputs, more than the {} allowed", graph.output_size(), kMaxOutputs);
+  }
   for (const auto& info : graph.output()) {
     PRIVDNN_RETURN_IF_ERROR(Annotate(ReadOutput(info), fmt::format("graph output '{}'", info.name())));
   }
