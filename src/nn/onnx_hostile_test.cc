@@ -37,17 +37,11 @@ TEST(HostileOnnx, EmptyAndRandomBytes) {
   }
 }
 
-// Some passes take quadratic time in these.
-TEST(HostileOnnx, TooManyNodesOrOutputs) {
-  onnx::ModelProto nodes = EmptyModel({4}, {4});
-  for (int i = 0; i < 5000; ++i) {
-    AddNode(nodes, "Relu", {i == 0 ? "x" : "v" + std::to_string(i - 1)}, {i == 4999 ? "y" : "v" + std::to_string(i)});
-  }
-  EXPECT_THAT(Message(ImportModel(nodes).status()), HasSubstr("5000 nodes, more than the 4096 allowed"));
-  onnx::ModelProto outputs = EmptyModel({4}, {4});
-  AddNode(outputs, "Relu", {"x"}, {"y"});
-  for (int i = 0; i < 300; ++i) *outputs.mutable_graph()->add_output() = FloatValue("y" + std::to_string(i), {-1, 4});
-  EXPECT_THAT(Message(ImportModel(outputs).status()), HasSubstr("301 graph outputs, more than the 256 allowed"));
+TEST(HostileOnnx, TooManyOutputs) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  AddNode(model, "Relu", {"x"}, {"y"});
+  for (int i = 0; i < 300; ++i) *model.mutable_graph()->add_output() = FloatValue("y" + std::to_string(i), {-1, 4});
+  EXPECT_THAT(Message(ImportModel(model).status()), HasSubstr("301 graph outputs, more than the 256 allowed"));
 }
 
 TEST(HostileOnnx, EveryTruncation) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
+#include <unordered_map>
 
 namespace privdnn::nn {
 namespace {
@@ -87,32 +88,45 @@ std::string FormatSelection(const Selection& selection) {
 
 namespace {
 
-// Walks from value to value along single consumers.
+// Value -> the nodes that read it, once for each time they do. Made once: a graph may have many nodes.
+using Readers = std::unordered_map<std::string, std::vector<size_t>>;
+
+Readers FindReaders(const Graph& graph) {
+  Readers readers;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const std::string& value : graph.nodes[i].inputs) readers[value].push_back(i);
+  }
+  return readers;
+}
+
+// Walks from value to value along single readers.
 class Walker {
  public:
-  Walker(const Graph& graph, size_t node) : graph_(graph), at_(node) {}
+  Walker(const Graph& graph, const Readers& readers, size_t node) : graph_(graph), readers_(readers), at_(node) {}
 
   // Index of the only node that reads the current node's output, if its operator is an Operator.
   template <typename Operator>
   std::optional<size_t> Take() {
-    const auto next = graph_.Consumers(graph_.nodes[at_].output);
-    if (next.size() != 1 || !std::holds_alternative<Operator>(graph_.nodes[next[0]].op)) return std::nullopt;
-    at_ = next[0];
+    const auto next = readers_.find(graph_.nodes[at_].output);
+    if (next == readers_.end() || next->second.size() != 1) return std::nullopt;
+    if (!std::holds_alternative<Operator>(graph_.nodes[next->second[0]].op)) return std::nullopt;
+    at_ = next->second[0];
     return at_;
   }
   const std::string& value() const { return graph_.nodes[at_].output; }
 
  private:
   const Graph& graph_;
+  const Readers& readers_;
   size_t at_;
 };
 
-std::optional<QuadraticSegment> MatchAt(const Graph& graph, size_t conv) {
+std::optional<QuadraticSegment> MatchAt(const Graph& graph, const Readers& readers, size_t conv) {
   if (!std::holds_alternative<Conv>(graph.nodes[conv].op)) return std::nullopt;
   QuadraticSegment s{};
   s.conv1 = conv;
   s.input = graph.nodes[conv].inputs[0];
-  Walker walk(graph, conv);
+  Walker walk(graph, readers, conv);
   s.bn1 = walk.Take<BatchNormalization>();
   s.pool1 = walk.Take<AveragePool>();
   const auto square = walk.Take<Square>();
@@ -128,24 +142,21 @@ std::optional<QuadraticSegment> MatchAt(const Graph& graph, size_t conv) {
 }
 
 // A weight of the segment that is read elsewhere too would stay in the plaintext rest, whole.
-absl::Status CheckUnshared(const Graph& graph, const QuadraticSegment& s) {
+absl::Status CheckUnshared(const Graph& graph, const Readers& readers, const QuadraticSegment& s) {
   for (const auto& i : {std::optional(s.conv1), std::optional(s.conv2), s.bn1, s.bn2}) {
     if (!i) continue;
     const Node& node = graph.nodes[*i];
     for (size_t k = 1; k < node.inputs.size(); ++k) {
-      int64_t readers = 0;
-      for (const Node& other : graph.nodes) {
-        readers += std::count(other.inputs.begin(), other.inputs.end(), node.inputs[k]);
-      }
-      if (readers == 1) continue;
+      const size_t places = readers.at(node.inputs[k]).size();
+      if (places == 1) continue;
       return InvalidArgument("node '{}': weight '{}' is read in {} places; a secret weight must be read in one",
-                             node.name, node.inputs[k], readers);
+                             node.name, node.inputs[k], places);
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckLiftable(const Graph& graph, const QuadraticSegment& s) {
+absl::Status CheckLiftable(const Graph& graph, const Readers& readers, const QuadraticSegment& s) {
   for (const size_t i : {s.conv1, s.conv2}) {
     const auto& conv = std::get<Conv>(graph.nodes[i].op);
     if (conv.groups != 1)
@@ -160,7 +171,7 @@ absl::Status CheckLiftable(const Graph& graph, const QuadraticSegment& s) {
                              node.inputs[k]);
     }
   }
-  PRIVDNN_RETURN_IF_ERROR(CheckUnshared(graph, s));
+  PRIVDNN_RETURN_IF_ERROR(CheckUnshared(graph, readers, s));
   for (const auto& i : {s.pool1, s.pool2}) {
     if (!i) continue;
     const auto& pool = std::get<AveragePool>(graph.nodes[*i].op);
@@ -177,10 +188,11 @@ std::vector<int64_t> ImageShape(const std::vector<int64_t>& batched) { return {b
 
 absl::StatusOr<QuadraticSegment> FindQuadraticSegment(const Graph& graph) {
   PRIVDNN_ASSIGN_OR_RETURN(const Shapes shapes, InferShapes(graph));
+  const Readers readers = FindReaders(graph);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    auto segment = MatchAt(graph, i);
+    auto segment = MatchAt(graph, readers, i);
     if (!segment) continue;
-    PRIVDNN_RETURN_IF_ERROR(CheckLiftable(graph, *segment));
+    PRIVDNN_RETURN_IF_ERROR(CheckLiftable(graph, readers, *segment));
     segment->input_shape = ImageShape(shapes.at(segment->input));
     segment->output_shape = ImageShape(shapes.at(segment->output));
     segment->neurons1 = shapes.at(graph.nodes[segment->conv1].output)[1];
