@@ -77,7 +77,10 @@ TEST(PlaintextRest, HoldsPlaintextWeightsOnly) {
   const auto s = *FindQuadraticSegment(graph);
   Tensor& w2 = graph.initializers.at(graph.nodes[s.conv2].inputs[1]);
   // Weight (f, c) is 1000 f + c: recognisable.
-  for (size_t i = 0; i < w2.values.size(); ++i) w2.values[i] = static_cast<float>(1000 * (i / 150 + 1) + i % 150 / 25);
+  for (size_t i = 0; i < w2.values.size(); ++i) {
+    const size_t neuron = i / 150, input = i % 150 / 25;
+    w2.values[i] = static_cast<float>(1000 * (neuron + 1) + input);
+  }
   const Selection selection{{1, 4}, {0, 7, 15}};
   const Graph rest = *PlaintextRest(graph, s, selection);
   for (const auto& [name, tensor] : rest.initializers) {

@@ -12,7 +12,6 @@
 namespace privdnn {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
