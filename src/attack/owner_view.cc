@@ -40,11 +40,11 @@ absl::StatusOr<std::vector<OwnerView>> Observer::Views(std::span<const uint8_t> 
   std::vector<OwnerView> views;
   for (uint32_t k = 0; k < images; ++k) {
     OwnerView view{NttPoly(ring), CoefficientPoly(ring), std::vector<std::vector<uint64_t>>(ring.num_primes()), {}};
-    bool good = UnpackResidues(ring, body.first(sizes.masked_poly()), ring.n(), view.a.all());
+    bool good = UnpackResidues(parameters_.spec().primes, body.first(sizes.masked_poly()), view.a.all());
     body = body.subspan(sizes.masked_poly());
     std::vector<uint64_t> b(ring.num_primes() * positions);
     for (size_t f = 0; f < outputs() && good; ++f) {
-      good = UnpackResidues(ring, body.first(sizes.masked_output()), positions, b);
+      good = UnpackResidues(parameters_.spec().primes, body.first(sizes.masked_output()), b);
       body = body.subspan(sizes.masked_output());
       const auto phases = Phases(parameters_, torus_, key_.keys[f], view.a, b, geometry_.positions());
       view.phases.insert(view.phases.end(), phases.begin(), phases.end());

@@ -42,8 +42,6 @@ Json PlanJson(const LiftedModel& m) {
   const Size2 kernel2 = g.spec().kernel2;
   const auto neurons1 = static_cast<uint64_t>(m.segment.neurons1), positions = uint64_t{g.positions_per_output()};
   const uint64_t parameters = neurons1 * (g.window() + 1) + neurons1 * kernel2.h * kernel2.w + 1;
-  double log_q = 0;
-  for (const uint64_t q : p.parameters.primes) log_q += std::log2(static_cast<double>(q));
   return {{"core_neurons", {m.selection.layer1.size(), m.selection.layer2.size()}},
           {"neurons", {m.segment.neurons1, m.segment.neurons2}},
           {"window", g.window()},
@@ -55,7 +53,7 @@ Json PlanJson(const LiftedModel& m) {
           {"polynomials", g.terms()},
           {"ring_dimension", p.parameters.n},
           {"primes", p.parameters.primes},
-          {"log_q", log_q},
+          {"log_q", LogQ(p.parameters.primes)},
           {"input_bits", m.quantized.spec.input_bits},
           {"worst_case_output_bits", std::log2(static_cast<double>(m.quantized.worst_case))},
           {"plain_bits", p.parameters.plain_bits},

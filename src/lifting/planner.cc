@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/bytes.h"
+#include "ring/residues.h"
 
 namespace privdnn {
 namespace {
@@ -29,20 +30,15 @@ constexpr std::array<RingChoice, 12> kRings = {{{2048, 1},
                                                 {16384, 7},
                                                 {16384, 8}}};
 
-uint64_t PolyBytes(const ParameterSpec& spec, uint64_t coefficients) {
-  uint64_t bytes = 0;
-  for (const uint64_t q : spec.primes) bytes += PackedBytes(coefficients, 64 - __builtin_clzll(q));
-  return bytes;
-}
-
 SegmentPlan Describe(const ParameterSpec& parameters, Geometry geometry, uint64_t image_budget) {
   const uint64_t outputs = geometry.spec().outputs, positions = geometry.positions_per_output();
   const uint64_t terms = parameters.terms + 1, primes = parameters.primes.size(), n = parameters.n;
   SegmentPlan plan{.parameters = parameters,
                    .geometry = geometry,
                    .image_budget = image_budget,
-                   .ciphertext_bytes = outputs * terms * PolyBytes(parameters, n),
-                   .query_bytes_per_image = PolyBytes(parameters, n) + outputs * PolyBytes(parameters, positions),
+                   .ciphertext_bytes = outputs * terms * PackedResidueBytes(parameters.primes, n),
+                   .query_bytes_per_image = PackedResidueBytes(parameters.primes, n) +
+                                            outputs * PackedResidueBytes(parameters.primes, positions),
                    .reply_bytes_per_image = outputs * PackedBytes(positions, parameters.plain_bits + kReplyGuardBits),
                    .user_memory_bytes = (outputs + 1) * terms * primes * n * sizeof(uint64_t),
                    .user_forward_ntts = primes * (terms + 1),

@@ -4,6 +4,7 @@
 
 #include "base/parallel.h"
 #include "lifting/packing.h"
+#include "ring/residues.h"
 
 namespace privdnn {
 namespace {
@@ -20,13 +21,7 @@ PackageId Digest(std::span<const uint8_t> bytes) {
   return Sha256(joined);
 }
 
-int ResidueBits(uint64_t q) { return 64 - __builtin_clzll(q); }
-
-uint64_t CiphertextBytes(const ParameterSpec& spec) {
-  uint64_t bytes = 0;
-  for (const uint64_t q : spec.primes) bytes += PackedBytes(spec.n, ResidueBits(q));
-  return bytes;
-}
+uint64_t CiphertextBytes(const ParameterSpec& spec) { return PackedResidueBytes(spec.primes, spec.n); }
 
 // The parameters that follow from the segment's shape and the budget rather than being stored.
 absl::Status DeriveParameters(PackageHeader& header) {
@@ -123,10 +118,9 @@ absl::Status Package::ReadCiphertext(size_t output, size_t term, std::span<uint6
   for (size_t i = 0; i < spec.primes.size(); ++i) {
     const uint64_t q = spec.primes[i];
     const auto limb = residues.subspan(i * spec.n, spec.n);
-    const uint64_t limb_bytes = PackedBytes(spec.n, ResidueBits(q));
-    bool good = UnpackBits(bytes.first(limb_bytes), ResidueBits(q), limb);
+    const uint64_t limb_bytes = PackedLimbBytes(q, spec.n);
+    const bool good = UnpackLimb(q, bytes.first(limb_bytes), limb);
     bytes = bytes.subspan(limb_bytes);
-    good = good && std::all_of(limb.begin(), limb.end(), [q](uint64_t v) { return v < q; });
     if (!good)
       return InvalidArgument("package: ciphertext ({}, {}): a residue is not below its prime {}", output, term, q);
   }
@@ -157,14 +151,6 @@ Bytes LayOut(const PackageHeader& header, std::span<const uint8_t> rest_model, u
   w.Raw(rest_model);
   w.Grow(ciphertexts);
   return std::move(w).Take();
-}
-
-void PackPoly(const ParameterSpec& spec, const NttPoly& poly, std::span<uint8_t> out) {
-  for (size_t i = 0; i < spec.primes.size(); ++i) {
-    const uint64_t bytes = PackedBytes(spec.n, ResidueBits(spec.primes[i]));
-    PackBits(poly.limb(i), ResidueBits(spec.primes[i]), out.first(bytes));
-    out = out.subspan(bytes);
-  }
 }
 
 }  // namespace
@@ -200,8 +186,8 @@ absl::StatusOr<EncryptedModel> EncryptModel(const QuantizedSegment& segment, con
       const auto packed = PackKernel(plan.geometry, segment.kernels[f], j);
       message.assign(packed.begin(), packed.end());
     }
-    PackPoly(header.parameters, EncryptTerm(params, a[j], keys[f], message, *errors),
-             std::span(package).subspan(offset + task * size, size));
+    PackResidues(header.parameters.primes, EncryptTerm(params, a[j], keys[f], message, *errors).all(),
+                 std::span(package).subspan(offset + task * size, size));
   });
   const PackageId id = Digest(package);
   std::copy(id.begin(), id.end(), package.begin() + kDigestOffset);

@@ -24,15 +24,16 @@ absl::StatusOr<uint32_t> Owner::CountImages(std::span<const uint8_t> query) cons
 absl::Status Owner::AnswerImage(size_t image, std::span<const uint8_t> query, RandomSource& random,
                                 std::span<uint8_t> reply) const {
   const Ring& ring = parameters_.ring();
+  const auto& primes = parameters_.spec().primes;
   const size_t positions = geometry_.positions_per_output();
   NttPoly a(ring);
-  if (!UnpackResidues(ring, query.first(sizes_.masked_poly()), ring.n(), a.all())) {
+  if (!UnpackResidues(primes, query.first(sizes_.masked_poly()), a.all())) {
     return InvalidArgument("query: image {}: a residue of a' is not below its prime", image);
   }
   query = query.subspan(sizes_.masked_poly());
   std::vector<uint64_t> b(ring.num_primes() * positions);
   for (size_t f = 0; f < key_.keys.size(); ++f) {
-    if (!UnpackResidues(ring, query.first(sizes_.masked_output()), positions, b)) {
+    if (!UnpackResidues(primes, query.first(sizes_.masked_output()), b)) {
       return InvalidArgument("query: image {}: a residue of b' for output {} is not below its prime", image, f);
     }
     query = query.subspan(sizes_.masked_output());

@@ -49,10 +49,10 @@ void User::PrepareGroup(std::span<const float> images, RandomSource& random, Eva
       random, scratch, masks);
   const size_t positions = g.positions_per_output(), per_output = params.ring().num_primes() * positions;
   for (const MaskedImage& image : masked) {
-    PackResidues(params.ring(), image.a.all(), params.ring().n(), out.first(sizes_.masked_poly()));
+    PackResidues(params.spec().primes, image.a.all(), out.first(sizes_.masked_poly()));
     out = out.subspan(sizes_.masked_poly());
     for (size_t f = 0; f < kernels_.outputs(); ++f) {
-      PackResidues(params.ring(), std::span(image.b).subspan(f * per_output, per_output), positions,
+      PackResidues(params.spec().primes, std::span(image.b).subspan(f * per_output, per_output),
                    out.first(sizes_.masked_output()));
       out = out.subspan(sizes_.masked_output());
     }

@@ -14,12 +14,6 @@ constexpr uint64_t kChecksumSize = 8;
 std::string_view Magic(MessageKind kind) { return kind == MessageKind::kQuery ? "PVDNNQRY" : "PVDNNRPL"; }
 const char* Name(MessageKind kind) { return kind == MessageKind::kQuery ? "query" : "reply"; }
 
-uint64_t PackedResidues(const Ring& ring, size_t count) {
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < ring.num_primes(); ++i) bytes += PackedBytes(count, ring.modulus(i).bits());
-  return bytes;
-}
-
 absl::StatusOr<uint32_t> ReadHeader(MessageKind kind, ByteReader& r, const PackageId& package) {
   PRIVDNN_RETURN_IF_ERROR(r.Expect(Magic(kind), "magic"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kWireVersion, kWireVersion, "version").status());
@@ -34,8 +28,8 @@ absl::StatusOr<uint32_t> ReadHeader(MessageKind kind, ByteReader& r, const Packa
 
 WireSizes::WireSizes(const Parameters& parameters, const Geometry& geometry)
     : outputs_(geometry.spec().outputs),
-      masked_poly_(PackedResidues(parameters.ring(), parameters.ring().n())),
-      masked_output_(PackedResidues(parameters.ring(), geometry.positions_per_output())),
+      masked_poly_(PackedResidueBytes(parameters.spec().primes, parameters.spec().n)),
+      masked_output_(PackedResidueBytes(parameters.spec().primes, geometry.positions_per_output())),
       reply_output_(PackedBytes(geometry.positions_per_output(), parameters.reply_bits())) {}
 
 uint64_t WireSizes::overhead() { return kHeaderSize + kChecksumSize; }
@@ -79,26 +73,6 @@ absl::StatusOr<std::span<const uint8_t>> ParseMessage(MessageKind kind, std::spa
   }
   images = count;
   return body;
-}
-
-void PackResidues(const Ring& ring, std::span<const uint64_t> residues, size_t count, std::span<uint8_t> out) {
-  for (size_t i = 0; i < ring.num_primes(); ++i) {
-    const int bits = ring.modulus(i).bits();
-    PackBits(residues.subspan(i * count, count), bits, out.first(PackedBytes(count, bits)));
-    out = out.subspan(PackedBytes(count, bits));
-  }
-}
-
-bool UnpackResidues(const Ring& ring, std::span<const uint8_t> in, size_t count, std::span<uint64_t> residues) {
-  bool good = true;
-  for (size_t i = 0; i < ring.num_primes(); ++i) {
-    const Modulus& m = ring.modulus(i);
-    const auto limb = residues.subspan(i * count, count);
-    good &= UnpackBits(in.first(PackedBytes(count, m.bits())), m.bits(), limb);
-    in = in.subspan(PackedBytes(count, m.bits()));
-    good &= std::all_of(limb.begin(), limb.end(), [&](uint64_t v) { return v < m.value(); });
-  }
-  return good;
 }
 
 }  // namespace privdnn

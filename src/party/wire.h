@@ -5,6 +5,7 @@
 #include <span>
 
 #include "package/package.h"
+#include "ring/residues.h"
 
 namespace privdnn {
 
@@ -45,12 +46,5 @@ absl::StatusOr<uint32_t> PeekImages(MessageKind kind, std::span<const uint8_t> m
 // Checks everything about a message but the residues; returns its body, `images` * `image_size` bytes.
 absl::StatusOr<std::span<const uint8_t>> ParseMessage(MessageKind kind, std::span<const uint8_t> message,
                                                       const PackageId& package, uint64_t image_size, uint32_t& images);
-
-// Residues of one polynomial (or of its chosen coefficients), prime by prime, each prime's bits packed on its own.
-// `count` coefficients, residues prime-major.
-void PackResidues(const Ring& ring, std::span<const uint64_t> residues, size_t count, std::span<uint8_t> out);
-// False if a residue is not below its prime or padding bits are set.
-[[nodiscard]] bool UnpackResidues(const Ring& ring, std::span<const uint8_t> in, size_t count,
-                                  std::span<uint64_t> residues);
 
 }  // namespace privdnn

@@ -7,13 +7,14 @@
 #include "rlwe/torus.h"
 
 namespace privdnn {
-namespace {
 
-double LogQ(const std::vector<uint64_t>& primes) {
+double LogQ(std::span<const uint64_t> primes) {
   double log_q = 0;
   for (const uint64_t q : primes) log_q += std::log2(static_cast<double>(q));
   return log_q;
 }
+
+namespace {
 
 double LogSigmaEta(const ParameterSpec& spec) {
   const double b2 = static_cast<double>(spec.max_feature) * static_cast<double>(spec.max_feature);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
@@ -84,6 +85,8 @@ class Parameters {
   std::vector<uint64_t> delta_;
 };
 
+// log2 of Q, the product of the primes.
+double LogQ(std::span<const uint64_t> primes);
 // All that Create checks of a spec, without making a ring: for a planner that compares many.
 absl::Status CheckParameters(const ParameterSpec& spec);
 // Bits of statistical security for a spec, before anything is checked; what Create computes and what a planner shows.
