@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 #include <unordered_set>
+#include <utility>
 
 #include "base/bytes.h"
 #include "ring/residues.h"
@@ -30,7 +31,12 @@ constexpr std::array<RingChoice, 12> kRings = {{{2048, 1},
                                                 {16384, 7},
                                                 {16384, 8}}};
 
-SegmentPlan Describe(const ParameterSpec& parameters, Geometry geometry, uint64_t image_budget) {
+// Coefficient multiply-accumulates an image.
+uint64_t UserMacs(const ParameterSpec& parameters, const Geometry& geometry) {
+  return parameters.primes.size() * (parameters.terms + 1) * (uint64_t{geometry.spec().outputs} + 1) * parameters.n;
+}
+
+SegmentPlan Describe(const ParameterSpec& parameters, const Geometry& geometry, uint64_t image_budget) {
   const uint64_t outputs = geometry.spec().outputs, positions = geometry.positions_per_output();
   const uint64_t terms = parameters.terms + 1, primes = parameters.primes.size(), n = parameters.n;
   SegmentPlan plan{.parameters = parameters,
@@ -43,7 +49,7 @@ SegmentPlan Describe(const ParameterSpec& parameters, Geometry geometry, uint64_
                    .user_memory_bytes = (outputs + 1) * terms * primes * n * sizeof(uint64_t),
                    .user_forward_ntts = primes * (terms + 1),
                    .user_inverse_ntts = primes * outputs,
-                   .user_macs = primes * terms * (outputs + 1) * n,
+                   .user_macs = UserMacs(parameters, geometry),
                    .statistical_security = StatisticalSecurity(parameters),
                    .unknowns_per_output = UnknownsPerOutput(geometry),
                    .images_to_reconstruct = 0,
@@ -56,7 +62,7 @@ SegmentPlan Describe(const ParameterSpec& parameters, Geometry geometry, uint64_
 
 absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits, uint64_t image_budget) {
   if (image_budget < 1) return InvalidArgument("plan: a budget of 0 images; at least 1 is needed");
-  std::optional<SegmentPlan> best;
+  std::optional<std::pair<ParameterSpec, Geometry>> best;
   absl::Status refused;
   for (const RingChoice& ring : kRings) {
     auto geometry = Geometry::Create(spec, ring.n);
@@ -76,11 +82,10 @@ absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits,
       refused = status;
       continue;
     }
-    SegmentPlan plan = Describe(p, *std::move(geometry), image_budget);
-    if (!best || plan.user_macs < best->user_macs) best = std::move(plan);
+    if (!best || UserMacs(p, *geometry) < UserMacs(best->first, best->second)) best.emplace(p, *std::move(geometry));
   }
   if (!best) return Annotate(refused, "no ring fits this segment; the largest was refused");
-  return *best;
+  return Describe(best->first, best->second, image_budget);
 }
 
 uint64_t ImagesToRecoverKeys(const Geometry& geometry, int plain_bits) {
