@@ -7,6 +7,8 @@ find_package(TBB CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)
 find_package(Protobuf REQUIRED)  # before Torch and ONNX, whose own look-ups would find it half
 find_package(ONNX CONFIG REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(JPEG REQUIRED)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 if(NOT PRIVDNN_BUILD_FUZZERS)

@@ -17,8 +17,11 @@ tensors=(libtorch-dev libopenblas0-openmp)
 # The model format, and the message format that it is written in.
 models=(libonnx-dev libprotobuf-dev protobuf-compiler)
 
-# The service between owner and user. gRPC's CMake files look for zlib, c-ares and RE2 by themselves.
-service=(libgrpc++-dev libgrpc-dev protobuf-compiler-grpc zlib1g-dev libc-ares-dev libre2-dev libsqlite3-dev)
+# Images: gzip files and JPEGs of data sets.
+images=(zlib1g-dev libjpeg62-turbo-dev)
+
+# The service between owner and user. gRPC's CMake files look for c-ares, RE2 and zlib by themselves.
+service=(libgrpc++-dev libgrpc-dev protobuf-compiler-grpc libc-ares-dev libre2-dev libsqlite3-dev)
 
 # Cryptographic primitives and checksums.
 primitives=(libssl-dev libxxhash-dev)
@@ -51,8 +54,8 @@ for argument in "$@"; do
   esac
 done
 
-packages=("${toolchain[@]}" "${tensors[@]}" "${models[@]}" "${service[@]}" "${primitives[@]}" "${foundations[@]}"
-  "${tests[@]}")
+packages=("${toolchain[@]}" "${tensors[@]}" "${models[@]}" "${images[@]}" "${service[@]}" "${primitives[@]}"
+  "${foundations[@]}" "${tests[@]}")
 if $with_tools; then packages+=("${tools[@]}"); fi
 
 if ! { command -v dpkg-query && command -v apt-get; } >/dev/null; then

@@ -63,7 +63,7 @@ absl::StatusOr<nn::ImageSet> ImageInput::Load() const {
   } else if (!images.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadIdxImages(images));
   } else if (!data.empty()) {
-    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadMnist(data, nn::Split::kTest));
+    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadDataSet("mnist", data, nn::Split::kTest));
   } else {
     PRIVDNN_ASSIGN_OR_RETURN(set,
                              nn::ParseIdx(lenet5::EmbeddedFile("t10k-1000-images-idx3-ubyte"), "embedded images",

@@ -21,8 +21,8 @@ struct TrainCommand {
 
 absl::StatusOr<CommandOutput> Train(TrainCommand command) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(command.data));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, nn::LoadMnist(root, nn::Split::kTrain));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet test, nn::LoadMnist(root, nn::Split::kTest));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, nn::LoadDataSet("mnist", root, nn::Split::kTrain));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet test, nn::LoadDataSet("mnist", root, nn::Split::kTest));
   if (all.count <= kValidationImages) {
     return InvalidArgument("{}: {} training images, more than {} are needed", root, all.count, kValidationImages);
   }

@@ -1,74 +1,85 @@
 #include "nn/dataset.h"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cassert>
+#include <numeric>
 
-#include "base/file.h"
+#include "base/random.h"
+#include "nn/dataset_formats.h"
 
 namespace privdnn::nn {
 namespace {
 
-constexpr uint32_t kImagesMagic = 0x00000803;
-constexpr uint32_t kLabelsMagic = 0x00000801;
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
+constexpr std::array<DataSetInfo, 7> kDataSets{{
+    {"mnist", "handwritten digits", "MNIST database of LeCun, Cortes and Burges",
+     "mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 10},
+    {"fashion-mnist", "articles of clothing", "Fashion-MNIST of Zalando Research; Debian package dataset-fashion-mnist",
+     "fashion-mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 10},
+    {"emnist-letters", "handwritten letters a to z", "EMNIST of NIST (Cohen et al. 2017), the file in IDX format",
+     "emnist/emnist-letters-{train,test}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 26},
+    {"emnist-letters13", "handwritten letters a to m, a part of EMNIST letters",
+     "cut from EMNIST letters by the user: labels 1 to 13",
+     "emnist/emnist-letters13-{train,test}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 13},
+    {"cifar10", "photographs of animals and vehicles", "CIFAR-10 of Krizhevsky, the binary version",
+     "cifar10/cifar-10-batches-bin/{data_batch_1..5,test_batch}.bin", 3, 32, 32, 10},
+    {"gtsrb", "traffic signs, scaled to 32x32",
+     "German Traffic Sign Recognition Benchmark: training images, test images, extended test annotations",
+     "gtsrb/GTSRB/Final_Training/Images/000NN/{GT-000NN.csv,*.ppm}, "
+     "gtsrb/GTSRB/Final_Test/Images/{GT-final_test.csv,*.ppm}",
+     3, 32, 32, 43},
+    {"tiny-imagenet", "photographs of 200 classes or as many as are there; its validation images are the test set",
+     "Tiny ImageNet of Stanford's course CS231n",
+     "tiny-imagenet/tiny-imagenet-200/{wnids.txt,train/nNNNNNNNN/{nNNNNNNNN_boxes.txt,images/*.JPEG},"
+     "val/{val_annotations.txt,images/*.JPEG}}",
+     3, 64, 64, 0},
+}};
 
-uint32_t SwapBytes(uint32_t v) { return (v >> 24) | ((v >> 8) & 0xff00u) | ((v << 8) & 0xff0000u) | (v << 24); }
-
-// IDX counts are big-endian, unlike everything ByteReader is otherwise used for.
-absl::StatusOr<uint32_t> BigEndianU32(ByteReader& reader, std::string_view field) {
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t v, reader.U32(field));
-  return SwapBytes(v);
+// A file under its plain name or, if that isn't there, with .gz behind it. The plain name if neither is.
+std::filesystem::path PlainOrGz(const std::filesystem::path& path) {
+  std::error_code ignored;
+  std::filesystem::path compressed = path;
+  compressed += ".gz";
+  return !std::filesystem::exists(path, ignored) && std::filesystem::exists(compressed, ignored) ? compressed : path;
 }
 
-absl::Status ExpectMagic(ByteReader& reader, uint32_t expected) {
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, BigEndianU32(reader, "magic"));
-  if (magic == expected) return absl::OkStatus();
-  return reader.Error("magic", fmt::format("is 0x{:08x}, needs 0x{:08x}", magic, expected));
+absl::StatusOr<ImageSet> LoadNamedIdx(const std::filesystem::path& folder, const std::string& prefix, int32_t classes,
+                                      int32_t first_label) {
+  return LoadIdx(PlainOrGz(folder / (prefix + "-images-idx3-ubyte")),
+                 PlainOrGz(folder / (prefix + "-labels-idx1-ubyte")), classes, first_label);
 }
 
-// A size of the header, at least 1.
-absl::StatusOr<uint32_t> Dimension(ByteReader& reader, std::string_view field) {
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t size, BigEndianU32(reader, field));
-  if (size >= 1 && size <= (uint32_t{1} << 31) - 1) return size;
-  return reader.Error(field, fmt::format("is {}, must lie in [1, 2^31)", size));
-}
-
-absl::Status ParseImages(std::span<const uint8_t> file, const std::string& name, ImageSet& set) {
-  ByteReader reader(file, name);
-  PRIVDNN_RETURN_IF_ERROR(ExpectMagic(reader, kImagesMagic));
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t count, Dimension(reader, "number of images"));
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t height, Dimension(reader, "rows"));
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t width, Dimension(reader, "columns"));
-  auto bytes = CheckedMul(uint64_t{height} * width, count);
-  if (!bytes.ok()) return reader.Error("columns", fmt::format("{} x {} x {} pixels overflow", count, height, width));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto pixels, reader.Take(*bytes, "pixels"));
-  PRIVDNN_RETURN_IF_ERROR(reader.Finish());
-  set.count = count;
-  set.channels = 1;
-  set.height = height;
-  set.width = width;
-  set.pixels.assign(pixels.begin(), pixels.end());
-  return absl::OkStatus();
-}
-
-absl::Status ParseLabels(std::span<const uint8_t> file, const std::string& name, int32_t classes, ImageSet& set) {
-  ByteReader reader(file, name);
-  PRIVDNN_RETURN_IF_ERROR(ExpectMagic(reader, kLabelsMagic));
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t count, Dimension(reader, "number of labels"));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto labels, reader.Take(count, "labels"));
-  PRIVDNN_RETURN_IF_ERROR(reader.Finish());
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] >= classes) {
-      return InvalidArgument("{}: label {} of image {} is not below the {} classes", name, labels[i], i, classes);
+// EMNIST's images lie on their side: rows are columns.
+void TransposeImages(ImageSet& set) {
+  std::vector<uint8_t> upright(set.pixels.size());
+  const int64_t h = set.height, w = set.width;
+  for (int64_t plane = 0; plane < set.count * set.channels; ++plane) {
+    const auto at = [&](int64_t offset) { return static_cast<size_t>(plane * h * w + offset); };
+    for (int64_t i = 0; i < h; ++i) {
+      for (int64_t j = 0; j < w; ++j) upright[at(j * h + i)] = set.pixels[at(i * w + j)];
     }
   }
-  set.labels.assign(labels.begin(), labels.end());
-  set.classes = classes;
-  return absl::OkStatus();
+  set.pixels = std::move(upright);
+  std::swap(set.height, set.width);
 }
 
-void PutBigEndian(ByteWriter& writer, int64_t v) { writer.U32(SwapBytes(static_cast<uint32_t>(v))); }
+absl::StatusOr<ImageSet> LoadOfficialSplit(const DataSetInfo& info, const std::filesystem::path& root, bool train,
+                                           const LoadOptions& options) {
+  const std::string name(info.name);
+  if (name == "mnist" || name == "fashion-mnist") {
+    return LoadNamedIdx(root / name, train ? "train" : "t10k", info.classes, 0);
+  }
+  if (name == "emnist-letters" || name == "emnist-letters13") {
+    PRIVDNN_ASSIGN_OR_RETURN(ImageSet set,
+                             LoadNamedIdx(root / "emnist", name + (train ? "-train" : "-test"), info.classes, 1));
+    TransposeImages(set);
+    return set;
+  }
+  if (name == "cifar10") return LoadCifar10(root / name, train);
+  if (name == "gtsrb") return LoadGtsrb(root / name, train, options);
+  assert(name == "tiny-imagenet");
+  return LoadTinyImageNet(root / name, train, options);
+}
 
 }  // namespace
 
@@ -86,70 +97,71 @@ ImageSet ImageSet::Slice(int64_t begin, int64_t end) const {
   begin = std::clamp<int64_t>(begin, 0, count);
   end = std::clamp<int64_t>(end, begin, count);
   const int64_t per_image = channels * height * width;
-  return {end - begin,
-          channels,
-          height,
-          width,
-          {pixels.begin() + begin * per_image, pixels.begin() + end * per_image},
-          {labels.begin() + begin, labels.begin() + end},
-          classes};
+  ImageSet slice{end - begin,
+                 channels,
+                 height,
+                 width,
+                 {pixels.begin() + begin * per_image, pixels.begin() + end * per_image},
+                 {labels.begin() + begin, labels.begin() + end},
+                 classes};
+  if (!groups.empty()) slice.groups.assign(groups.begin() + begin, groups.begin() + end);
+  return slice;
 }
 
 ImageSet ImageSet::Head(int64_t limit) const { return Slice(0, limit); }
 
-absl::StatusOr<ImageSet> ParseIdx(std::span<const uint8_t> images, const std::string& images_name,
-                                  std::span<const uint8_t> labels, const std::string& labels_name, int32_t classes) {
-  ImageSet set;
-  PRIVDNN_RETURN_IF_ERROR(ParseImages(images, images_name, set));
-  PRIVDNN_RETURN_IF_ERROR(ParseLabels(labels, labels_name, classes, set));
-  if (static_cast<int64_t>(set.labels.size()) != set.count) {
-    return InvalidArgument("{} holds {} images, {} holds {} labels", images_name, set.count, labels_name,
-                           set.labels.size());
+ImageSet ImageSet::Pick(std::span<const int64_t> indices) const {
+  ImageSet picked{static_cast<int64_t>(indices.size()), channels, height, width, {}, {}, classes};
+  const int64_t per_image = channels * height * width;
+  picked.pixels.reserve(indices.size() * static_cast<size_t>(per_image));
+  picked.labels.reserve(indices.size());
+  for (const int64_t i : indices) {
+    assert(0 <= i && i < count);
+    const auto first = pixels.begin() + i * per_image;
+    picked.pixels.insert(picked.pixels.end(), first, first + per_image);
+    picked.labels.push_back(labels[static_cast<size_t>(i)]);
+    if (!groups.empty()) picked.groups.push_back(groups[static_cast<size_t>(i)]);
   }
-  return set;
+  return picked;
 }
 
-absl::StatusOr<ImageSet> LoadIdx(const std::filesystem::path& images, const std::filesystem::path& labels,
-                                 int32_t classes) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Bytes image_bytes, ReadFile(images, kMaxFileBytes));
-  PRIVDNN_ASSIGN_OR_RETURN(const Bytes label_bytes, ReadFile(labels, kMaxFileBytes));
-  return ParseIdx(image_bytes, images.string(), label_bytes, labels.string(), classes);
+std::span<const DataSetInfo> DataSets() { return kDataSets; }
+
+absl::StatusOr<DataSetInfo> FindDataSet(std::string_view name) {
+  std::string names;
+  for (const DataSetInfo& info : kDataSets) {
+    if (info.name == name) return info;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", info.name);
+  }
+  return NotFound("no data set '{}'; there are {}", name, names);
 }
 
-absl::StatusOr<ImageSet> LoadIdxImages(const std::filesystem::path& images) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(images, kMaxFileBytes));
-  ImageSet set;
-  PRIVDNN_RETURN_IF_ERROR(ParseImages(bytes, images.string(), set));
-  set.labels.assign(static_cast<size_t>(set.count), 0);
-  return set;
+std::vector<int64_t> RandomOrder(int64_t count, uint64_t seed) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<uint64_t> draws(order.size());
+  DeterministicRandom(seed).Fill(std::span(draws));
+  // Fisher and Yates. The remainder of a 64-bit draw is uniform up to count / 2^64.
+  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[draws[i - 1] % i]);
+  return order;
 }
 
-Bytes WriteIdxImages(const ImageSet& set) {
-  assert(set.channels == 1);
-  ByteWriter writer;
-  PutBigEndian(writer, kImagesMagic);
-  PutBigEndian(writer, set.count);
-  PutBigEndian(writer, set.height);
-  PutBigEndian(writer, set.width);
-  writer.Raw(set.pixels);
-  return std::move(writer).Take();
-}
-
-Bytes WriteIdxLabels(const ImageSet& set) {
-  ByteWriter writer;
-  PutBigEndian(writer, kLabelsMagic);
-  PutBigEndian(writer, set.count);
-  for (const int32_t label : set.labels) writer.U8(static_cast<uint8_t>(label));
-  return std::move(writer).Take();
-}
-
-absl::StatusOr<ImageSet> LoadMnist(const std::filesystem::path& root, Split split) {
-  const std::string prefix = split == Split::kTrain ? "train" : "t10k";
-  return LoadIdx(root / "mnist" / (prefix + "-images-idx3-ubyte"), root / "mnist" / (prefix + "-labels-idx1-ubyte"));
+absl::StatusOr<ImageSet> LoadDataSet(const std::string& name, const std::filesystem::path& root, Split split,
+                                     const LoadOptions& options) {
+  PRIVDNN_ASSIGN_OR_RETURN(const DataSetInfo info, FindDataSet(name));
+  PRIVDNN_ASSIGN_OR_RETURN(ImageSet set, LoadOfficialSplit(info, root, split == Split::kTrain, options));
+  if (split == Split::kTrain || split == Split::kTest) return set;
+  const std::vector<int64_t> order = RandomOrder(set.count, 0);
+  const std::span all(order);
+  const size_t half = order.size() / 2;
+  return set.Pick(split == Split::kValidationHalf ? all.first(half) : all.subspan(half));
 }
 
 std::pair<ImageSet, ImageSet> SplitValidation(const ImageSet& set, int64_t held_out) {
-  return {set.Slice(0, set.count - held_out), set.Slice(set.count - held_out, set.count)};
+  int64_t border = std::clamp<int64_t>(set.count - held_out, 0, set.count);
+  const auto group = [&](int64_t i) { return set.groups[static_cast<size_t>(i)]; };
+  while (!set.groups.empty() && border > 0 && border < set.count && group(border - 1) == group(border)) --border;
+  return {set.Slice(0, border), set.Slice(border, set.count)};
 }
 
 }  // namespace privdnn::nn

@@ -126,17 +126,18 @@ TEST(ImageSet, SlicesClampToTheSet) {
   EXPECT_EQ(set.Slice(5, 2).count, 0);
 }
 
-TEST(LoadMnist, FindsTheOfficialNames) {
+TEST(LoadDataSet, FindsMnistsOfficialNames) {
   const auto directory = TemporaryDirectory::Create().value();
   const ImageSet set = SmallSet();
   std::filesystem::create_directory(directory.path() / "mnist");
   ASSERT_TRUE(WriteFile(directory.path() / "mnist" / "t10k-images-idx3-ubyte", WriteIdxImages(set)).ok());
   ASSERT_TRUE(WriteFile(directory.path() / "mnist" / "t10k-labels-idx1-ubyte", WriteIdxLabels(set)).ok());
-  const auto test = LoadMnist(directory.path(), Split::kTest);
+  const auto test = LoadDataSet("mnist", directory.path(), Split::kTest);
   ASSERT_TRUE(test.ok()) << test.status();
   EXPECT_EQ(test->count, 3);
   EXPECT_EQ(test->classes, 10);
-  EXPECT_THAT(Message(LoadMnist(directory.path(), Split::kTrain).status()), HasSubstr("train-images-idx3-ubyte"));
+  EXPECT_THAT(Message(LoadDataSet("mnist", directory.path(), Split::kTrain).status()),
+              HasSubstr("train-images-idx3-ubyte"));
 }
 
 TEST(SplitValidation, HoldsOutTheEnd) {
