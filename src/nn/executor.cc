@@ -86,8 +86,7 @@ absl::StatusOr<std::map<std::string, Tensor>> Executor::Run(const std::map<std::
   if (inputs.size() != impl_->inputs.size()) {
     return InvalidArgument("{} inputs given, the graph has {}", inputs.size(), impl_->inputs.size());
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto results,
-                           impl_->program.Run(impl_->parameters, std::move(tensors), Program::Mode::kInference));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto results, impl_->program.Run(impl_->parameters, std::move(tensors)));
   std::map<std::string, Tensor> outputs;
   try {
     for (size_t i = 0; i < results.size(); ++i) outputs.emplace(impl_->outputs[i].name, FromTorch(results[i]));

@@ -1,9 +1,11 @@
 // The executor against plain loops in double precision.
 #include "nn/executor.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -12,6 +14,7 @@
 #include "nn/architectures.h"
 #include "nn/naive_operators.h"
 #include "nn/onnx.h"
+#include "nn/program.h"
 #include "nn/test_graphs.h"
 
 namespace privdnn::nn {
@@ -103,6 +106,60 @@ TEST(Executor, Elementwise) {
     ExpectMatchesLoops(SingleNodeGraph({3, 5}, Add{}, b, {"b", "x"}, {3, 5}));
   }
   ExpectMatchesLoops(SingleNodeGraph({1, 5}, Add{}, {{"b", PatternTensor({4, 1}, 1)}}, {"x", "b"}, {4, 5}));
+}
+
+TEST(Executor, Arithmetic) {
+  for (const Op& op : {Op(Sub{}), Op(Mul{}), Op(Div{})}) {
+    for (const auto& shape : std::vector<std::vector<int64_t>>{{}, {5}, {3, 1}, {1, 5}, {1, 3, 5}, {1, 1, 1}}) {
+      const std::map<std::string, Tensor> b = {{"b", PatternTensor(shape, 1)}};
+      ExpectMatchesLoops(SingleNodeGraph({3, 5}, op, b, {"x", "b"}, {3, 5}));
+      ExpectMatchesLoops(SingleNodeGraph({3, 5}, op, b, {"b", "x"}, {3, 5}));
+    }
+    // A factor for each channel, computed, as squeeze-and-excitation blocks have it; either operand may be the small
+    // one.
+    for (const bool swap : {false, true}) {
+      Graph graph = SingleNodeGraph({3, 4, 5}, op, {}, {swap ? "m" : "x", swap ? "x" : "m"}, {3, 4, 5});
+      graph.nodes.insert(graph.nodes.begin(), {"mean", AveragePool{{{4, 5}, {1, 1}, {}}, false}, {"x"}, "m"});
+      ExpectMatchesLoops(graph);
+    }
+  }
+}
+
+TEST(Executor, Activations) {
+  // Values on both sides of every bend.
+  for (const float scale : {1.0f, 7.0f}) {
+    for (const Op& op :
+         {Op(LeakyRelu{0.2f}), Op(LeakyRelu{-1.5f}), Op(Clip{}), Op(Clip{0, 6}), Op(Clip{-0.5f, 0.25f}), Op(Sigmoid{}),
+          Op(Tanh{}), Op(HardSigmoid{}), Op(HardSigmoid{-0.4f, 0.1f}), Op(HardSwish{}), Op(Dropout{0.9f})}) {
+      Graph graph = SingleNodeGraph({3, 5}, op, {{"scale", {{}, {scale}}}}, {"scaled"}, {3, 5});
+      graph.nodes.insert(graph.nodes.begin(), {"mul", Mul{}, {"x", "scale"}, "scaled"});
+      ExpectMatchesLoops(graph);
+    }
+  }
+}
+
+// In training, a share of values is zero and the rest larger; which ones, the seed says.
+TEST(Program, DropsOutInTrainingOnly) {
+  const Graph graph = SingleNodeGraph({1000}, Dropout{0.2f}, {}, {"x"}, {1000});
+  const auto program = Program::Compile(graph);
+  ASSERT_TRUE(program.ok()) << program.status();
+  const auto run = [&](std::optional<uint64_t> seed) {
+    return FromTorch(program->Run({}, {at::ones({10, 1000})}, seed).value().at(0));
+  };
+  EXPECT_EQ(run(std::nullopt).values, std::vector<float>(10000, 1));
+  const Tensor dropped = run(7);
+  const auto zeros = std::count(dropped.values.begin(), dropped.values.end(), 0.0f);
+  EXPECT_NEAR(static_cast<double>(zeros), 2000, 5 * 40);  // five standard deviations
+  EXPECT_EQ(zeros + std::count(dropped.values.begin(), dropped.values.end(), 1.25f), 10000);
+  EXPECT_EQ(dropped, run(7));
+  EXPECT_NE(dropped, run(8));
+}
+
+TEST(Executor, Pads) {
+  ExpectMatchesLoops(SingleNodeGraph({3, 4, 5}, Pad{{0, 0, 1, 2, 0, 0, 3, 0}, 0}, {}, {"x"}, {3, 8, 7}));
+  ExpectMatchesLoops(SingleNodeGraph({3, 4, 5}, Pad{{0, 2, 0, 0, 0, 1, 0, 0}, -1.5f}, {}, {"x"}, {6, 4, 5}));
+  ExpectMatchesLoops(SingleNodeGraph({3}, Pad{{0, 1, 0, 2}, 0.5f}, {}, {"x"}, {6}));
+  ExpectMatchesLoops(SingleNodeGraph({3}, Pad{{0, 0, 0, 0}, 0.5f}, {}, {"x"}, {3}));
 }
 
 TEST(Executor, Products) {

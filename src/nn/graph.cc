@@ -38,15 +38,26 @@ std::string OpName(const Op& op) {
     const char* operator()(const AveragePool&) const { return "AveragePool"; }
     const char* operator()(const MaxPool&) const { return "MaxPool"; }
     const char* operator()(const Relu&) const { return "Relu"; }
+    const char* operator()(const LeakyRelu&) const { return "LeakyRelu"; }
+    const char* operator()(const Clip&) const { return "Clip"; }
+    const char* operator()(const Sigmoid&) const { return "Sigmoid"; }
+    const char* operator()(const Tanh&) const { return "Tanh"; }
+    const char* operator()(const HardSigmoid&) const { return "HardSigmoid"; }
+    const char* operator()(const HardSwish&) const { return "HardSwish"; }
     const char* operator()(const Square&) const { return "Square"; }
     const char* operator()(const Flatten&) const { return "Flatten"; }
     const char* operator()(const Reshape&) const { return "Reshape"; }
     const char* operator()(const Gemm&) const { return "Gemm"; }
     const char* operator()(const MatMul&) const { return "MatMul"; }
     const char* operator()(const Add&) const { return "Add"; }
+    const char* operator()(const Sub&) const { return "Sub"; }
+    const char* operator()(const Mul&) const { return "Mul"; }
+    const char* operator()(const Div&) const { return "Div"; }
     const char* operator()(const Softmax&) const { return "Softmax"; }
     const char* operator()(const Concat&) const { return "Concat"; }
     const char* operator()(const Gather&) const { return "Gather"; }
+    const char* operator()(const Pad&) const { return "Pad"; }
+    const char* operator()(const Dropout&) const { return "Dropout"; }
   };
   return std::visit(Visitor{}, op);
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <variant>
@@ -56,6 +57,27 @@ struct MaxPool {
 struct Relu {
   bool operator==(const Relu&) const = default;
 };
+struct LeakyRelu {  // x for x >= 0, alpha x below
+  float alpha = 0.01f;
+  bool operator==(const LeakyRelu&) const = default;
+};
+struct Clip {  // min <= max
+  float min = std::numeric_limits<float>::lowest(), max = std::numeric_limits<float>::max();
+  bool operator==(const Clip&) const = default;
+};
+struct Sigmoid {
+  bool operator==(const Sigmoid&) const = default;
+};
+struct Tanh {
+  bool operator==(const Tanh&) const = default;
+};
+struct HardSigmoid {  // alpha x + beta, clipped to [0, 1]
+  float alpha = 0.2f, beta = 0.5f;
+  bool operator==(const HardSigmoid&) const = default;
+};
+struct HardSwish {  // x HardSigmoid(x) with alpha 1/6 and beta 1/2
+  bool operator==(const HardSwish&) const = default;
+};
 struct Square {
   bool operator==(const Square&) const = default;
 };  // Mul(x, x) or Pow(x, 2) in ONNX
@@ -75,8 +97,18 @@ struct Gemm {  // y = alpha A' B' + beta C;  A, B[, C]
 struct MatMul {
   bool operator==(const MatMul&) const = default;
 };
+// Elementwise with NumPy's broadcasting, which leaves the batch where it is; one operand may be an initializer.
 struct Add {
   bool operator==(const Add&) const = default;
+};
+struct Sub {
+  bool operator==(const Sub&) const = default;
+};
+struct Mul {  // of different values; Square is the product of a value by itself
+  bool operator==(const Mul&) const = default;
+};
+struct Div {  // by an initializer without zeros, or by a value
+  bool operator==(const Div&) const = default;
 };
 struct Softmax {
   int64_t axis = -1;
@@ -90,10 +122,20 @@ struct Gather {
   int64_t axis = 1;
   std::vector<int64_t> indices;
   bool operator==(const Gather&) const = default;
-};  // constant indices
+};                            // constant indices
+struct Pad {                  // with a constant; cropping isn't meant
+  std::vector<int64_t> pads;  // the beginnings of every dimension, then the ends; 0 for the batch
+  float value = 0;
+  bool operator==(const Pad&) const = default;
+};
+struct Dropout {       // inference: the identity. Training: zero with probability `ratio`, else divided by 1 - ratio
+  float ratio = 0.5f;  // [0, 1)
+  bool operator==(const Dropout&) const = default;
+};
 
-using Op = std::variant<Conv, BatchNormalization, AveragePool, MaxPool, Relu, Square, Flatten, Reshape, Gemm, MatMul,
-                        Add, Softmax, Concat, Gather>;
+using Op = std::variant<Conv, BatchNormalization, AveragePool, MaxPool, Relu, LeakyRelu, Clip, Sigmoid, Tanh,
+                        HardSigmoid, HardSwish, Square, Flatten, Reshape, Gemm, MatMul, Add, Sub, Mul, Div, Softmax,
+                        Concat, Gather, Pad, Dropout>;
 // "Conv", "BatchNormalization", ...
 std::string OpName(const Op& op);
 

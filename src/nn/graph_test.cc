@@ -222,12 +222,36 @@ INSTANTIATE_TEST_SUITE_P(
                [](Graph& g) {
                  g.initializers["planes"] = PatternTensor({5, 1, 1}, 0);
                },
-               "cannot add"},
+               "cannot broadcast"},
         Broken{"add rank",
                [](Graph& g) {
                  g.initializers["planes"] = PatternTensor({1, 1, 1, 1, 1}, 0);
                },
-               "cannot add"},
+               "cannot broadcast"},
+        Broken{"mul", [](Graph& g) { Find(g, "gate").inputs[1] = "p2"; }, "node 'gate' (Mul): cannot broadcast"},
+        Broken{"two constants", [](Graph& g) { Find(g, "negative").inputs[1] = "one"; },
+               "node 'negative' (Sub): input 1 is an initializer"},
+        Broken{"division by zero", [](Graph& g) { g.initializers["divisors"].values[3] = -0.0f; },
+               "node 'scaled' (Div): divides by zero: element 3"},
+        Broken{"leaky", [](Graph& g) { std::get<LeakyRelu>(Find(g, "leaky").op).alpha = INFINITY; },
+               "(LeakyRelu): alpha inf"},
+        Broken{"clip order", [](Graph& g) { std::get<Clip>(Find(g, "clip").op).min = 1; }, "min 1 and max 0.75"},
+        Broken{"clip NaN", [](Graph& g) { std::get<Clip>(Find(g, "clip").op).max = std::nanf(""); }, "max nan"},
+        Broken{"hard sigmoid", [](Graph& g) { std::get<HardSigmoid>(Find(g, "hard").op).beta = std::nanf(""); },
+               "not finite"},
+        Broken{"activation inputs",
+               [](Graph& g) {
+                 Find(g, "tanh").inputs = {"m4", "m4"};
+               },
+               "node 'tanh' (Tanh): has 2 inputs"},
+        Broken{"pad count", [](Graph& g) { std::get<Pad>(Find(g, "channels").op).pads.pop_back(); },
+               "7 pads for 4 dimensions"},
+        Broken{"pad batch", [](Graph& g) { std::get<Pad>(Find(g, "channels").op).pads[4] = 1; }, "pads the batch"},
+        Broken{"cropping", [](Graph& g) { std::get<Pad>(Find(g, "channels").op).pads[6] = -1; }, "pad -1 lies"},
+        Broken{"huge padding", [](Graph& g) { std::get<Pad>(Find(g, "channels").op).pads[6] = INT64_MAX; }, "outside"},
+        Broken{"large padding", [](Graph& g) { std::get<Pad>(Find(g, "channels").op).pads[6] = 1 << 30; }, "elements"},
+        Broken{"pad value", [](Graph& g) { std::get<Pad>(Find(g, "channels").op).value = INFINITY; }, "pads with inf"},
+        Broken{"dropout", [](Graph& g) { std::get<Dropout>(Find(g, "dropout").op).ratio = 1; }, "ratio 1 is not in"},
         Broken{"softmax axis", [](Graph& g) { std::get<Softmax>(Find(g, "softmax").op).axis = 2; },
                "axis 2 lies outside"},
         Broken{"softmax batch", [](Graph& g) { std::get<Softmax>(Find(g, "softmax").op).axis = -2; },
@@ -236,9 +260,9 @@ INSTANTIATE_TEST_SUITE_P(
                "axis 0 is the batch"},
         Broken{"concat shapes", [](Graph& g) { Find(g, "concat").inputs[0] = "p2"; }, "cannot concatenate"},
         Broken{"concat nothing", [](Graph& g) { Find(g, "concat").inputs.clear(); }, "has no inputs"},
-        Broken{"gather index", [](Graph& g) { std::get<Gather>(Find(g, "gather").op).indices[1] = 12; }, "index 12"},
-        Broken{"gather negative", [](Graph& g) { std::get<Gather>(Find(g, "gather").op).indices[1] = -13; },
-               "index -13"},
+        Broken{"gather index", [](Graph& g) { std::get<Gather>(Find(g, "gather").op).indices[1] = 14; }, "index 14"},
+        Broken{"gather negative", [](Graph& g) { std::get<Gather>(Find(g, "gather").op).indices[1] = -15; },
+               "index -15"},
         Broken{"gather nothing", [](Graph& g) { std::get<Gather>(Find(g, "gather").op).indices.clear(); },
                "no indices"}));
 

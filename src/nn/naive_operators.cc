@@ -100,6 +100,26 @@ class Naive {
     for (double& v : y.values) v = std::max(v, 0.0);
     return y;
   }
+  Array operator()(const LeakyRelu& relu) const {
+    return ForEachValue([&](double v) { return v < 0 ? double{relu.alpha} * v : v; });
+  }
+  Array operator()(const Clip& clip) const {
+    return ForEachValue([&](double v) { return std::min(std::max(v, double{clip.min}), double{clip.max}); });
+  }
+  Array operator()(const Sigmoid&) const {
+    return ForEachValue([](double v) { return 1 / (1 + std::exp(-v)); });
+  }
+  Array operator()(const Tanh&) const {
+    return ForEachValue([](double v) { return std::tanh(v); });
+  }
+  Array operator()(const HardSigmoid& sigmoid) const {
+    return ForEachValue(
+        [&](double v) { return std::min(std::max(double{sigmoid.alpha} * v + double{sigmoid.beta}, 0.0), 1.0); });
+  }
+  Array operator()(const HardSwish&) const {
+    return ForEachValue([](double v) { return v * std::min(std::max(v / 6 + 0.5, 0.0), 1.0); });
+  }
+  Array operator()(const Dropout&) const { return in_[0]; }
   Array operator()(const Square&) const {
     Array y = in_[0];
     for (double& v : y.values) v *= v;
@@ -144,7 +164,11 @@ class Naive {
     });
     return y;
   }
-  Array operator()(const Add&) const {
+  Array operator()(const Add&) const { return Broadcast(std::plus<double>()); }
+  Array operator()(const Sub&) const { return Broadcast(std::minus<double>()); }
+  Array operator()(const Mul&) const { return Broadcast(std::multiplies<double>()); }
+  Array operator()(const Div&) const { return Broadcast(std::divides<double>()); }
+  Array Broadcast(const std::function<double(double, double)>& f) const {
     const size_t rank = std::max(in_[0].shape.size(), in_[1].shape.size());
     std::vector<int64_t> shape(rank, 1);
     for (const Array& x : in_) {
@@ -155,11 +179,13 @@ class Naive {
     }
     Array y = Array::Zeros(shape);
     ForEach(shape, [&](const std::vector<int64_t>& o) {
+      std::vector<double> operands;
       for (const Array& x : in_) {
         std::vector<int64_t> i(o.end() - static_cast<int64_t>(x.shape.size()), o.end());
         for (size_t a = 0; a < i.size(); ++a) i[a] = x.shape[a] == 1 ? 0 : i[a];
-        y.at(o) += x.at(i);
+        operands.push_back(x.at(i));
       }
+      y.at(o) = f(operands[0], operands[1]);
     });
     return y;
   }
@@ -205,7 +231,26 @@ class Naive {
     return y;
   }
 
+  Array operator()(const Pad& pad) const {
+    std::vector<int64_t> shape = in_[0].shape;
+    const size_t rank = shape.size();
+    for (size_t i = 0; i < pad.pads.size(); ++i) shape[i % rank] += pad.pads[i];
+    Array y = Array::Zeros(shape);
+    std::fill(y.values.begin(), y.values.end(), double{pad.value});
+    ForEach(in_[0].shape, [&](std::vector<int64_t> i) {
+      const double value = in_[0].at(i);
+      for (size_t a = 0; a < rank; ++a) i[a] += pad.pads[a];
+      y.at(i) = value;
+    });
+    return y;
+  }
+
  private:
+  Array ForEachValue(const std::function<double(double)>& f) const {
+    Array y = in_[0];
+    for (double& v : y.values) v = f(v);
+    return y;
+  }
   Array WindowOutput(const Window& w, int64_t channels) const {
     const auto side = [&](size_t i) {
       return (in_[0].shape[i + 2] + w.pads[i] + w.pads[i + 2] - w.kernel[i]) / w.strides[i] + 1;

@@ -1,5 +1,6 @@
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/file.h"
@@ -9,8 +10,9 @@
 namespace privdnn::nn {
 namespace {
 
-constexpr int64_t kIrVersion = 7;  // the one that came with operator set 13 (ONNX 1.8)
+constexpr int64_t kIrVersion = 7;  // the one of operator sets 13 and 14 (ONNX 1.8 and 1.9)
 constexpr int64_t kOpset = 13;
+constexpr int64_t kHardSwishOpset = 14;
 constexpr const char* kBatch = "N";
 
 void SetAttribute(onnx::NodeProto& node, const std::string& name, int64_t value) {
@@ -55,7 +57,9 @@ class Exporter {
     model.set_producer_name("privdnn");
     onnx::OperatorSetIdProto& opset = *model.add_opset_import();
     opset.set_domain("");
-    opset.set_version(kOpset);
+    const bool hard_swish = std::any_of(graph_.nodes.begin(), graph_.nodes.end(),
+                                        [](const Node& n) { return std::holds_alternative<HardSwish>(n.op); });
+    opset.set_version(hard_swish ? kHardSwishOpset : kOpset);
     proto_ = model.mutable_graph();
     proto_->set_name(graph_.name);
     for (const ValueInfo& input : graph_.inputs) WriteValue(input, *proto_->add_input());
@@ -105,6 +109,15 @@ class Exporter {
     SetAttribute(proto, "count_include_pad", static_cast<int64_t>(pool.count_include_pad));
   }
   void WriteOp(const Node&, const MaxPool& pool, onnx::NodeProto& proto) { SetWindow(proto, pool.window); }
+  void WriteOp(const Node&, const LeakyRelu& relu, onnx::NodeProto& proto) { SetAttribute(proto, "alpha", relu.alpha); }
+  void WriteOp(const Node& node, const Clip& clip, onnx::NodeProto& proto) {
+    proto.add_input(AddFloat(node.name + "_min", clip.min));
+    proto.add_input(AddFloat(node.name + "_max", clip.max));
+  }
+  void WriteOp(const Node&, const HardSigmoid& sigmoid, onnx::NodeProto& proto) {
+    SetAttribute(proto, "alpha", sigmoid.alpha);
+    SetAttribute(proto, "beta", sigmoid.beta);
+  }
   void WriteOp(const Node& node, const Square&, onnx::NodeProto& proto) { proto.add_input(node.inputs[0]); }
   void WriteOp(const Node&, const Flatten& flatten, onnx::NodeProto& proto) {
     SetAttribute(proto, "axis", flatten.axis);
@@ -126,11 +139,23 @@ class Exporter {
     proto.add_input(AddIntegers(node.name + "_indices", gather.indices));
     SetAttribute(proto, "axis", gather.axis);
   }
+  void WriteOp(const Node& node, const Pad& pad, onnx::NodeProto& proto) {
+    proto.add_input(AddIntegers(node.name + "_pads", pad.pads));
+    proto.add_input(AddFloat(node.name + "_value", pad.value));
+  }
+  void WriteOp(const Node& node, const Dropout& dropout, onnx::NodeProto& proto) {
+    proto.add_input(AddFloat(node.name + "_ratio", dropout.ratio));
+  }
 
-  // An integer initializer; returns its name.
+  // Adds an initializer: a vector of integers, a scalar. Returns its name.
   std::string AddIntegers(std::string name, const std::vector<int64_t>& values) {
     while (!names_.insert(name).second) name += "_";
     WriteTensor(name, values, *proto_->add_initializer());
+    return name;
+  }
+  std::string AddFloat(std::string name, float value) {
+    while (!names_.insert(name).second) name += "_";
+    WriteTensor(name, Tensor{{}, {value}}, *proto_->add_initializer());
     return name;
   }
 

@@ -114,6 +114,7 @@ absl::Status OnnxImporter::ReadOutput(const onnx::ValueInfoProto& info) {
   const std::string& name = info.name();
   PRIVDNN_ASSIGN_OR_RETURN(const auto declared, DeclaredShape(info));
   if (const auto alias = aliases_.find(name); alias != aliases_.end()) {
+    PRIVDNN_RETURN_IF_ERROR(ShapeOf(alias->second).status());
     PRIVDNN_RETURN_IF_ERROR(RenameToOutput(alias->second, name));
   }
   PRIVDNN_ASSIGN_OR_RETURN(std::vector<int64_t> shape, ShapeOf(name));
@@ -130,7 +131,7 @@ absl::Status OnnxImporter::ReadOutput(const onnx::ValueInfoProto& info) {
 }
 
 // A graph output that is another name for a node's output: the node then writes the graph output's name.
-absl::Status OnnxImporter::RenameToOutput(const std::string& value, const std::string& output) {
+absl::Status OnnxImporter::RenameToOutput(std::string value, const std::string& output) {
   const auto same = [&](const ValueInfo& info) { return info.name == value; };
   const auto producer =
       std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& n) { return n.output == value; });
@@ -143,6 +144,10 @@ absl::Status OnnxImporter::RenameToOutput(const std::string& value, const std::s
   shapes_.erase(value);
   for (auto& [name, target] : aliases_) {
     if (target == value) target = output;
+  }
+  padded_.erase(value);
+  for (auto& [name, padded] : padded_) {
+    if (padded.value == value) padded.value = output;
   }
   aliases_.erase(output);
   return absl::OkStatus();
@@ -206,21 +211,25 @@ absl::Status OnnxImporter::DefineConstant(const std::string& value, ConstantTens
 }
 
 absl::Status OnnxImporter::Append(const Source& source, Op op, std::vector<std::string> inputs) {
-  Node node{UniqueNodeName(source.proto), std::move(op), std::move(inputs), source.proto.output(0)};
+  PRIVDNN_RETURN_IF_ERROR(Define(source.proto.output(0)));
+  return AppendNode({UniqueNodeName(source.proto), std::move(op), std::move(inputs), source.proto.output(0)});
+}
+
+absl::Status OnnxImporter::AppendNode(Node node) {
   std::vector<Operand> operands;
   for (const std::string& input : node.inputs) {
     if (input.empty()) return InvalidArgument("an input is omitted");
     if (ints_.contains(input)) return InvalidArgument("'{}' is an integer tensor, needs floats", input);
-    if (padded_.contains(input))
-      return InvalidArgument("reads a padded value; Pad is supported before Conv and AveragePool");
     const auto constant = graph_.initializers.find(input);
-    const bool is_constant = constant != graph_.initializers.end();
-    operands.push_back(
-        {is_constant ? constant->second.shape : shapes_.at(input), is_constant ? &constant->second : nullptr});
+    if (constant != graph_.initializers.end()) {
+      operands.push_back({constant->second.shape, &constant->second});
+      continue;
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(auto shape, ShapeOf(input));
+    operands.push_back({std::move(shape), nullptr});
   }
   auto shape = InferNodeShape(node, operands);
   PRIVDNN_RETURN_IF_ERROR(shape.status());
-  PRIVDNN_RETURN_IF_ERROR(Define(node.output));
   shapes_[node.output] = *std::move(shape);
   graph_.nodes.push_back(std::move(node));
   return absl::OkStatus();
@@ -240,8 +249,14 @@ std::string OnnxImporter::UniqueNodeName(const onnx::NodeProto& proto) {
   return name;
 }
 
-absl::StatusOr<std::vector<int64_t>> OnnxImporter::ShapeOf(const std::string& value) const {
-  const auto shape = shapes_.find(value);
+absl::StatusOr<std::vector<int64_t>> OnnxImporter::ShapeOf(const std::string& value) {
+  auto shape = shapes_.find(value);
+  if (const auto padded = padded_.find(value); shape == shapes_.end() && padded != padded_.end()) {
+    const auto& [base, pads, name] = padded->second;
+    PRIVDNN_RETURN_IF_ERROR(
+        AppendNode({name, Pad{{0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]}, 0}, {base}, value}));
+    shape = shapes_.find(value);
+  }
   if (shape == shapes_.end()) return InvalidArgument("'{}' is not computed from the graph's inputs", value);
   return shape->second;
 }
@@ -264,6 +279,11 @@ absl::StatusOr<double> OnnxImporter::FoldedScalar(const std::string& value) {
   const Tensor* floats = FoldedFloats(value);
   if (floats != nullptr && floats->size() == 1) return static_cast<double>(floats->values[0]);
   return InvalidArgument("'{}' must be a constant with one element", value);
+}
+
+absl::StatusOr<float> OnnxImporter::FoldedFloat(const std::string& value) {
+  PRIVDNN_ASSIGN_OR_RETURN(const double scalar, FoldedScalar(value));
+  return static_cast<float>(scalar);
 }
 
 absl::StatusOr<std::vector<int64_t>> OnnxImporter::FoldedIntVector(const Source& source, size_t input) {

@@ -22,8 +22,8 @@ class ValueInfoProto;
 
 namespace privdnn::nn {
 
-// Walks the nodes in order. Constant, Identity, Dropout and Pad nodes leave no node behind: they define constants,
-// other names for values, or padding that the next Conv or AveragePool takes over.
+// Walks the nodes in order. Constant and Identity nodes leave no node behind: they define constants and other names for
+// values. Nor do Pad nodes whose zeros the next Conv or AveragePool takes over; one that others read is appended late.
 class OnnxImporter {
  public:
   // Takes the weights out of `model`.
@@ -40,6 +40,7 @@ class OnnxImporter {
   struct PaddedValue {
     std::string value;
     std::array<int64_t, 4> pads;
+    std::string node_name;
   };
   using Handler = absl::Status (OnnxImporter::*)(Source& source);
   static const std::map<std::string, Handler>& Handlers();
@@ -50,7 +51,7 @@ class OnnxImporter {
   absl::Status ReadInputs(const onnx::GraphProto& graph);
   absl::Status ReadOutputs(const onnx::GraphProto& graph);
   absl::Status ReadOutput(const onnx::ValueInfoProto& info);
-  absl::Status RenameToOutput(const std::string& value, const std::string& output);
+  absl::Status RenameToOutput(std::string value, const std::string& output);
   absl::Status ReadNode(const onnx::NodeProto& proto);
   absl::StatusOr<std::vector<std::string>> ResolveInputs(const onnx::NodeProto& proto) const;
   void DropFoldedConstants();
@@ -58,15 +59,18 @@ class OnnxImporter {
   absl::Status DefineConstant(const std::string& value, ConstantTensor tensor);
   // Appends a node that computes `op` of `inputs`.
   absl::Status Append(const Source& source, Op op, std::vector<std::string> inputs);
+  absl::Status AppendNode(Node node);
   // Gives `value` the name of the node's first output.
   absl::Status AppendAlias(const Source& source, const std::string& value);
   std::string UniqueNodeName(const onnx::NodeProto& proto);
-  absl::StatusOr<std::vector<int64_t>> ShapeOf(const std::string& value) const;
+  // Appends the node of a padded value that has none yet.
+  absl::StatusOr<std::vector<int64_t>> ShapeOf(const std::string& value);
   // A constant that is folded away, so that it need not stay in the graph. Null if it isn't constant.
   const Tensor* FoldedFloats(const std::string& value);
   const IntTensor* FoldedInts(const std::string& value) const;
   // The single number in a constant, of either type.
   absl::StatusOr<double> FoldedScalar(const std::string& value);
+  absl::StatusOr<float> FoldedFloat(const std::string& value);
   absl::StatusOr<std::vector<int64_t>> FoldedIntVector(const Source& source, size_t input);
 
   // onnx_operators.cc: one handler for each operator.
@@ -76,6 +80,12 @@ class OnnxImporter {
   absl::Status ReadGlobalAveragePool(Source& source);
   absl::Status ReadMaxPool(Source& source);
   absl::Status ReadRelu(Source& source);
+  absl::Status ReadLeakyRelu(Source& source);
+  absl::Status ReadClip(Source& source);
+  absl::Status ReadSigmoid(Source& source);
+  absl::Status ReadTanh(Source& source);
+  absl::Status ReadHardSigmoid(Source& source);
+  absl::Status ReadHardSwish(Source& source);
   absl::Status ReadMul(Source& source);
   absl::Status ReadPow(Source& source);
   absl::Status ReadFlatten(Source& source);
@@ -83,6 +93,8 @@ class OnnxImporter {
   absl::Status ReadGemm(Source& source);
   absl::Status ReadMatMul(Source& source);
   absl::Status ReadAdd(Source& source);
+  absl::Status ReadSub(Source& source);
+  absl::Status ReadDiv(Source& source);
   absl::Status ReadSoftmax(Source& source);
   absl::Status ReadConcat(Source& source);
   absl::Status ReadGather(Source& source);

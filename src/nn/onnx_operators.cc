@@ -12,15 +12,20 @@ const std::map<std::string, OnnxImporter::Handler>& OnnxImporter::Handlers() {
       {"Add", &OnnxImporter::ReadAdd},
       {"AveragePool", &OnnxImporter::ReadAveragePool},
       {"BatchNormalization", &OnnxImporter::ReadBatchNormalization},
+      {"Clip", &OnnxImporter::ReadClip},
       {"Concat", &OnnxImporter::ReadConcat},
       {"Constant", &OnnxImporter::ReadConstant},
       {"Conv", &OnnxImporter::ReadConv},
+      {"Div", &OnnxImporter::ReadDiv},
       {"Dropout", &OnnxImporter::ReadDropout},
       {"Flatten", &OnnxImporter::ReadFlatten},
       {"Gather", &OnnxImporter::ReadGather},
       {"Gemm", &OnnxImporter::ReadGemm},
       {"GlobalAveragePool", &OnnxImporter::ReadGlobalAveragePool},
+      {"HardSigmoid", &OnnxImporter::ReadHardSigmoid},
+      {"HardSwish", &OnnxImporter::ReadHardSwish},
       {"Identity", &OnnxImporter::ReadIdentity},
+      {"LeakyRelu", &OnnxImporter::ReadLeakyRelu},
       {"MatMul", &OnnxImporter::ReadMatMul},
       {"MaxPool", &OnnxImporter::ReadMaxPool},
       {"Mul", &OnnxImporter::ReadMul},
@@ -28,7 +33,10 @@ const std::map<std::string, OnnxImporter::Handler>& OnnxImporter::Handlers() {
       {"Pow", &OnnxImporter::ReadPow},
       {"Relu", &OnnxImporter::ReadRelu},
       {"Reshape", &OnnxImporter::ReadReshape},
+      {"Sigmoid", &OnnxImporter::ReadSigmoid},
       {"Softmax", &OnnxImporter::ReadSoftmax},
+      {"Sub", &OnnxImporter::ReadSub},
+      {"Tanh", &OnnxImporter::ReadTanh},
   };
   return handlers;
 }
@@ -116,7 +124,7 @@ absl::StatusOr<Window> OnnxImporter::ReadWindow(Source& source, const std::vecto
 
 OnnxImporter::PaddedValue OnnxImporter::Unpad(const std::string& value) const {
   const auto it = padded_.find(value);
-  return it == padded_.end() ? PaddedValue{value, {}} : it->second;
+  return it == padded_.end() ? PaddedValue{value, {}, {}} : it->second;
 }
 
 absl::Status OnnxImporter::ReadConv(Source& source) {
@@ -156,9 +164,7 @@ absl::Status OnnxImporter::ReadAveragePool(Source& source) {
   pool.count_include_pad = include != 0;
   if (AnyPad(x.pads)) {
     // The zeros of a Pad node are counted, so its pads can only join pads that are counted too.
-    if (AnyPad(pool.window.pads) && !pool.count_include_pad) {
-      return InvalidArgument("padding by a Pad node and by pads that are not counted");
-    }
+    if (AnyPad(pool.window.pads) && !pool.count_include_pad) return Append(source, pool, source.inputs);
     pool.count_include_pad = true;
     PRIVDNN_ASSIGN_OR_RETURN(pool.window.pads, AddPads(pool.window.pads, x.pads));
   }
@@ -186,13 +192,47 @@ absl::Status OnnxImporter::ReadMaxPool(Source& source) {
 
 absl::Status OnnxImporter::ReadRelu(Source& source) { return Append(source, Relu{}, source.inputs); }
 
+absl::Status OnnxImporter::ReadLeakyRelu(Source& source) {
+  LeakyRelu relu;
+  PRIVDNN_ASSIGN_OR_RETURN(relu.alpha, source.attributes.Float("alpha", relu.alpha));
+  return Append(source, relu, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadClip(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, opset_ < 11 ? 1 : 3));
+  Clip clip;
+  if (opset_ < 11) {
+    PRIVDNN_ASSIGN_OR_RETURN(clip.min, source.attributes.Float("min", clip.min));
+    PRIVDNN_ASSIGN_OR_RETURN(clip.max, source.attributes.Float("max", clip.max));
+  }
+  if (source.inputs.size() > 1 && !source.inputs[1].empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(clip.min, FoldedFloat(source.inputs[1]));
+  }
+  if (source.inputs.size() > 2) {
+    PRIVDNN_ASSIGN_OR_RETURN(clip.max, FoldedFloat(source.inputs[2]));
+  }
+  return Append(source, clip, {source.inputs[0]});
+}
+
+absl::Status OnnxImporter::ReadSigmoid(Source& source) { return Append(source, Sigmoid{}, source.inputs); }
+absl::Status OnnxImporter::ReadTanh(Source& source) { return Append(source, Tanh{}, source.inputs); }
+
+absl::Status OnnxImporter::ReadHardSigmoid(Source& source) {
+  HardSigmoid sigmoid;
+  PRIVDNN_ASSIGN_OR_RETURN(sigmoid.alpha, source.attributes.Float("alpha", sigmoid.alpha));
+  PRIVDNN_ASSIGN_OR_RETURN(sigmoid.beta, source.attributes.Float("beta", sigmoid.beta));
+  return Append(source, sigmoid, source.inputs);
+}
+
+absl::Status OnnxImporter::ReadHardSwish(Source& source) {
+  if (opset_ < 14) return InvalidArgument("is not in operator set {}, it came with 14", opset_);
+  return Append(source, HardSwish{}, source.inputs);
+}
+
 absl::Status OnnxImporter::ReadMul(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
-  if (source.inputs[0] != source.inputs[1]) {
-    return InvalidArgument("multiplies '{}' by '{}'; only a value by itself is supported", source.inputs[0],
-                           source.inputs[1]);
-  }
-  return Append(source, Square{}, {source.inputs[0]});
+  if (source.inputs[0] == source.inputs[1]) return Append(source, Square{}, {source.inputs[0]});
+  return Append(source, Mul{}, source.inputs);
 }
 
 absl::Status OnnxImporter::ReadPow(Source& source) {
@@ -234,6 +274,8 @@ absl::Status OnnxImporter::ReadGemm(Source& source) {
 
 absl::Status OnnxImporter::ReadMatMul(Source& source) { return Append(source, MatMul{}, source.inputs); }
 absl::Status OnnxImporter::ReadAdd(Source& source) { return Append(source, Add{}, source.inputs); }
+absl::Status OnnxImporter::ReadSub(Source& source) { return Append(source, Sub{}, source.inputs); }
+absl::Status OnnxImporter::ReadDiv(Source& source) { return Append(source, Div{}, source.inputs); }
 
 absl::Status OnnxImporter::ReadSoftmax(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
@@ -295,15 +337,18 @@ absl::Status OnnxImporter::ReadIdentity(Source& source) {
   return AppendAlias(source, source.inputs[0]);
 }
 
-// Inference copies the input; the ratio and the seed do not matter then.
 absl::Status OnnxImporter::ReadDropout(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 3));
-  source.attributes.Ignore("ratio");
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, opset_ < 12 ? 1 : 3));
   source.attributes.Ignore("seed");
-  if (source.inputs.size() >= 2 && !source.inputs[1].empty())
-    PRIVDNN_RETURN_IF_ERROR(FoldedScalar(source.inputs[1]).status());
-  if (source.inputs.size() == 3) return InvalidArgument("training mode is not supported");
-  return AppendAlias(source, source.inputs[0]);
+  Dropout dropout;
+  if (opset_ < 12) {
+    PRIVDNN_ASSIGN_OR_RETURN(dropout.ratio, source.attributes.Float("ratio", dropout.ratio));
+  }
+  if (source.inputs.size() > 1 && !source.inputs[1].empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(dropout.ratio, FoldedFloat(source.inputs[1]));
+  }
+  if (source.inputs.size() > 2) return InvalidArgument("training mode is not supported");
+  return Append(source, dropout, {source.inputs[0]});
 }
 
 absl::Status OnnxImporter::ReadPad(Source& source) {
@@ -311,28 +356,28 @@ absl::Status OnnxImporter::ReadPad(Source& source) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto mode, source.attributes.String("mode", "constant"));
   if (mode != "constant") return InvalidArgument("mode '{}' is not supported (supported: constant)", mode);
   std::vector<int64_t> all;  // the beginnings of every dimension, then the ends
-  double fill = 0;
+  float fill = 0;
   if (opset_ < 11) {
     PRIVDNN_ASSIGN_OR_RETURN(all, source.attributes.Ints("pads"));
     PRIVDNN_ASSIGN_OR_RETURN(fill, source.attributes.Float("value", 0));
   } else {
     PRIVDNN_ASSIGN_OR_RETURN(all, FoldedIntVector(source, 1));
     if (source.inputs.size() == 3) {
-      PRIVDNN_ASSIGN_OR_RETURN(fill, FoldedScalar(source.inputs[2]));
+      PRIVDNN_ASSIGN_OR_RETURN(fill, FoldedFloat(source.inputs[2]));
     }
   }
-  if (fill != 0) return InvalidArgument("fill value {} is not supported (supported: 0)", fill);
-  if (padded_.contains(source.inputs[0])) return InvalidArgument("pads a padded value");
-  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
-  if (all.size() != 2 * shape.size()) return InvalidArgument("{} pads for {} dimensions", all.size(), shape.size());
-  if (std::all_of(all.begin(), all.end(), [](int64_t p) { return p == 0; }))
+  const PaddedValue x = Unpad(source.inputs[0]);
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(x.value));
+  if (all.size() == 2 * shape.size() && std::all_of(all.begin(), all.end(), [](int64_t p) { return p == 0; })) {
     return AppendAlias(source, source.inputs[0]);
-  if (shape.size() != 4) return InvalidArgument("its input has {} dimensions, needs 4", shape.size());
-  if (all[0] != 0 || all[1] != 0 || all[4] != 0 || all[5] != 0)
-    return InvalidArgument("pads the batch or the channels");
-  PRIVDNN_ASSIGN_OR_RETURN(const auto pads, ToPads({all[2], all[3], all[6], all[7]}));
+  }
+  const bool maps_only =
+      shape.size() == 4 && all.size() == 8 && all[0] == 0 && all[1] == 0 && all[4] == 0 && all[5] == 0;
+  if (fill != 0 || !maps_only) return Append(source, Pad{std::move(all), fill}, {source.inputs[0]});
+  PRIVDNN_ASSIGN_OR_RETURN(auto pads, ToPads({all[2], all[3], all[6], all[7]}));
+  PRIVDNN_ASSIGN_OR_RETURN(pads, AddPads(pads, x.pads));
   PRIVDNN_RETURN_IF_ERROR(Define(source.proto.output(0)));
-  padded_[source.proto.output(0)] = {source.inputs[0], pads};
+  padded_[source.proto.output(0)] = {x.value, pads, UniqueNodeName(source.proto)};
   return absl::OkStatus();
 }
 

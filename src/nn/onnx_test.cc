@@ -73,17 +73,16 @@ TEST(Onnx, ReadsPyTorchExport) {
   EXPECT_EQ(ImportOnnx(ExportOnnx(*graph), "test").value(), *graph);
 }
 
-TEST(OnnxImport, FoldsConstantsIdentitiesAndDropout) {
+TEST(OnnxImport, FoldsConstantsAndIdentities) {
   onnx::ModelProto model = EmptyModel({1, 4, 4}, {1, 4, 4});
   AddNode(model, "Constant", {}, {"two"}, {TensorAttribute("value", FloatTensor("", {}, {2}))});
   AddNode(model, "Constant", {}, {"weights"}, {TensorAttribute("value", FloatTensor("", {1, 1, 1, 1}, {3}))});
   AddNode(model, "Identity", {"weights"}, {"same_weights"});
   AddNode(model, "Identity", {"x"}, {"x2"});
-  AddNode(model, "Dropout", {"x2"}, {"d", "mask"});
-  AddNode(model, "Pow", {"d", "two"}, {"s"});
+  AddNode(model, "Pow", {"x2", "two"}, {"s"});
   AddNode(model, "Conv", {"s", "same_weights", ""}, {"c"});
   AddNode(model, "Identity", {"c"}, {"c2"});
-  AddNode(model, "Dropout", {"c2"}, {"y"});
+  AddNode(model, "Identity", {"c2"}, {"y"});
   const Graph graph = MustImport(model);
   ASSERT_EQ(graph.nodes.size(), 2u);
   EXPECT_EQ(graph.nodes[0], (Node{"Pow_0", Square{}, {"x"}, "s"}));
@@ -163,6 +162,92 @@ TEST(OnnxImport, FoldsPadsIntoConvolutionsAndAveragePools) {
              IntsAttribute("pads", {0, 0, 0, 1})});
     const Graph pooled = MustImport(model);
     EXPECT_EQ(std::get<AveragePool>(pooled.nodes[0].op), (AveragePool{{{1, 2}, {1, 1}, {1, 0, 2, 2}}, true}));
+  }
+}
+
+// Others read a node of its own, which is written once.
+TEST(OnnxImport, KeepsPadsThatOthersRead) {
+  onnx::ModelProto model = EmptyModel({1, 4, 4}, {1, 3, 3});
+  model.mutable_graph()->add_initializer()->CopyFrom(IntTensor64("pads", {8}, {0, 0, 1, 0, 0, 0, 1, 2}));
+  model.mutable_graph()->add_initializer()->CopyFrom(FloatTensor("w", {1, 1, 4, 4}, std::vector<float>(16, 1)));
+  AddNode(model, "Pad", {"x", "pads"}, {"p"}).set_name("pad");
+  AddNode(model, "Conv", {"p", "w"}, {"c"});
+  AddNode(model, "MaxPool", {"p"}, {"m"}, {IntsAttribute("kernel_shape", {4, 4})});
+  AddNode(model, "AveragePool", {"p"}, {"a"},
+          {IntsAttribute("kernel_shape", {6, 6}), IntsAttribute("pads", {1, 1, 1, 1})});
+  AddNode(model, "Add", {"c", "m"}, {"s"});
+  AddNode(model, "Add", {"s", "a"}, {"y"});
+  const Graph graph = MustImport(model);
+  ASSERT_EQ(graph.nodes.size(), 6u);
+  EXPECT_EQ(std::get<Conv>(graph.nodes[0].op).window.pads, (std::array<int64_t, 4>{1, 0, 1, 2}));
+  EXPECT_EQ(graph.nodes[0].inputs[0], "x");
+  EXPECT_EQ(graph.nodes[1], (Node{"pad", Pad{{0, 0, 1, 0, 0, 0, 1, 2}, 0}, {"x"}, "p"}));
+  EXPECT_EQ(graph.nodes[2].inputs[0], "p");
+  EXPECT_EQ(graph.nodes[3].inputs[0], "p");
+  EXPECT_EQ(ImportOnnx(ExportOnnx(graph), "test").value(), graph);
+}
+
+TEST(OnnxImport, AddsPadsOfPads) {
+  onnx::ModelProto model = EmptyModel({1, 4, 4}, {1, 6, 5});
+  model.mutable_graph()->add_initializer()->CopyFrom(IntTensor64("a", {8}, {0, 0, 1, 0, 0, 0, 0, 0}));
+  model.mutable_graph()->add_initializer()->CopyFrom(IntTensor64("b", {8}, {0, 0, 0, 1, 0, 0, 1, 0}));
+  AddNode(model, "Pad", {"x", "a"}, {"p"});
+  AddNode(model, "Pad", {"p", "b"}, {"y"});
+  const Graph graph = MustImport(model);
+  ASSERT_EQ(graph.nodes.size(), 1u);
+  EXPECT_EQ(graph.nodes[0].op, Op(Pad{{0, 0, 1, 1, 0, 0, 1, 0}, 0}));
+  EXPECT_EQ(ImportOnnx(ExportOnnx(graph), "test").value(), graph);
+}
+
+// Two graph outputs, one a copy of what the other pads.
+TEST(OnnxImport, RenamesWhatIsPadded) {
+  onnx::ModelProto model = EmptyModel({1, 4, 4}, {1, 4, 4});
+  model.mutable_graph()->add_initializer()->CopyFrom(IntTensor64("pads", {8}, {0, 0, 1, 0, 0, 0, 0, 0}));
+  AddNode(model, "Relu", {"x"}, {"r"});
+  AddNode(model, "Pad", {"r", "pads"}, {"p"});
+  AddNode(model, "Identity", {"r"}, {"y"});
+  AddNode(model, "Identity", {"p"}, {"z"});
+  *model.mutable_graph()->add_output() = FloatValue("z", {-1, 1, 5, 4});
+  const Graph graph = MustImport(model);
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[0].output, "y");
+  EXPECT_EQ(graph.nodes[1].inputs[0], "y");
+  EXPECT_EQ(graph.nodes[1].output, "z");
+  *model.mutable_graph()->add_output() = FloatValue("p", {-1, 1, 5, 4});
+  EXPECT_THAT(Message(ImportModel(model).status()), HasSubstr("graph output 'p'"));
+}
+
+TEST(OnnxImport, ReadsDropoutOfEveryOpset) {
+  for (const int opset : {9, 11, 12, 17}) {
+    onnx::ModelProto model = EmptyModel({4}, {4}, opset);
+    if (opset < 12) {
+      AddNode(model, "Dropout", {"x"}, {"y", "mask"}, {FloatAttribute("ratio", 0.25f)});
+    } else {
+      AddNode(model, "Constant", {}, {"ratio"}, {FloatAttribute("value_float", 0.25f)});
+      AddNode(model, "Dropout", {"x", "ratio"}, {"y", "mask"}, {IntAttribute("seed", 3)});
+    }
+    EXPECT_EQ(MustImport(model).nodes.at(0).op, Op(Dropout{0.25f})) << opset;
+    EXPECT_TRUE(MustImport(model).initializers.empty()) << opset;
+    model.mutable_graph()->mutable_node()->rbegin()->clear_attribute();
+    while (model.mutable_graph()->mutable_node()->rbegin()->input_size() > 1)
+      model.mutable_graph()->mutable_node()->rbegin()->mutable_input()->RemoveLast();
+    EXPECT_EQ(MustImport(model).nodes.at(0).op, Op(Dropout{0.5f})) << opset;
+  }
+}
+
+TEST(OnnxImport, ReadsClipOfEveryOpset) {
+  onnx::ModelProto attributes = EmptyModel({4}, {4}, 10);
+  AddNode(attributes, "Clip", {"x"}, {"y"}, {FloatAttribute("min", 0), FloatAttribute("max", 6)});
+  EXPECT_EQ(MustImport(attributes).nodes.at(0).op, Op(Clip{0, 6}));
+  for (const int opset : {11, 12, 13}) {
+    onnx::ModelProto model = EmptyModel({4}, {4}, opset);
+    *model.mutable_graph()->add_initializer() = FloatTensor("six", {}, {6});
+    auto& clip = AddNode(model, "Clip", {"x", "", "six"}, {"y"});
+    EXPECT_EQ(MustImport(model).nodes.at(0).op, Op(Clip{Clip().min, 6})) << opset;
+    clip.mutable_input()->RemoveLast();
+    EXPECT_EQ(MustImport(model).nodes.at(0).op, Op(Clip{})) << opset;
+    *clip.add_attribute() = FloatAttribute("min", 0);
+    EXPECT_THAT(Message(ImportModel(model).status()), HasSubstr("attribute 'min' is not supported"));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "nn/program.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
 #include <exception>
@@ -21,7 +22,7 @@ std::array<int64_t, 2> SymmetricPads(const Window& w) { return {w.pads[0], w.pad
 bool PoolTakesPads(const Window& w) {
   return IsSymmetric(w) && 2 * w.pads[0] <= w.kernel[0] && 2 * w.pads[1] <= w.kernel[1];
 }
-at::Tensor Pad(const at::Tensor& x, const Window& w, double value) {
+at::Tensor PadWindow(const at::Tensor& x, const Window& w, double value) {
   const std::array<int64_t, 4> last_dimension_first = {w.pads[1], w.pads[3], w.pads[0], w.pads[2]};
   return at::constant_pad_nd(x, last_dimension_first, value);
 }
@@ -36,40 +37,49 @@ struct Step {
   std::vector<size_t> expired;  // values that no later step reads
 };
 
-// Executes one operator. `x(i)` is input i.
+// Executes one operator. `x(i)` is input i. `random` is given in training.
 class Kernel {
  public:
   Kernel(const Step& step, const std::vector<at::Tensor>& parameters, const std::vector<at::Tensor>& values,
-         bool training)
-      : step_(step), parameters_(parameters), values_(values), training_(training) {}
+         const c10::optional<at::Generator>& random)
+      : step_(step), parameters_(parameters), values_(values), random_(random) {}
 
   at::Tensor operator()(const Conv& conv) const {
     const c10::optional<at::Tensor> bias = arity() == 3 ? c10::optional<at::Tensor>(x(2)) : c10::nullopt;
     if (IsSymmetric(conv.window)) {
       return at::conv2d(x(0), x(1), bias, conv.window.strides, SymmetricPads(conv.window), kNoDilation, conv.groups);
     }
-    return at::conv2d(Pad(x(0), conv.window, 0), x(1), bias, conv.window.strides, kNoPads, kNoDilation, conv.groups);
+    return at::conv2d(PadWindow(x(0), conv.window, 0), x(1), bias, conv.window.strides, kNoPads, kNoDilation,
+                      conv.groups);
   }
   at::Tensor operator()(const BatchNormalization& norm) const {
-    return at::batch_norm(x(0), x(1), x(2), x(3), x(4), training_, kBatchNormMomentum, norm.epsilon, false);
+    return at::batch_norm(x(0), x(1), x(2), x(3), x(4), training(), kBatchNormMomentum, norm.epsilon, false);
   }
   at::Tensor operator()(const AveragePool& pool) const {
     const Window& w = pool.window;
     if (PoolTakesPads(w)) {
       return at::avg_pool2d(x(0), w.kernel, w.strides, SymmetricPads(w), false, pool.count_include_pad);
     }
-    const at::Tensor padded = at::avg_pool2d(Pad(x(0), w, 0), w.kernel, w.strides);
+    const at::Tensor padded = at::avg_pool2d(PadWindow(x(0), w, 0), w.kernel, w.strides);
     if (pool.count_include_pad) return padded;
     // Divided by the share of the window that lies inside.
     const at::Tensor inside = at::ones({1, 1, x(0).size(2), x(0).size(3)}, x(0).options());
-    return padded / at::avg_pool2d(Pad(inside, w, 0), w.kernel, w.strides);
+    return padded / at::avg_pool2d(PadWindow(inside, w, 0), w.kernel, w.strides);
   }
   at::Tensor operator()(const MaxPool& pool) const {
     const Window& w = pool.window;
     if (PoolTakesPads(w)) return at::max_pool2d(x(0), w.kernel, w.strides, SymmetricPads(w));
-    return at::max_pool2d(Pad(x(0), w, -std::numeric_limits<double>::infinity()), w.kernel, w.strides);
+    return at::max_pool2d(PadWindow(x(0), w, -std::numeric_limits<double>::infinity()), w.kernel, w.strides);
   }
   at::Tensor operator()(const Relu&) const { return at::relu(x(0)); }
+  at::Tensor operator()(const LeakyRelu& relu) const { return at::leaky_relu(x(0), relu.alpha); }
+  at::Tensor operator()(const Clip& clip) const { return at::clamp(x(0), clip.min, clip.max); }
+  at::Tensor operator()(const Sigmoid&) const { return at::sigmoid(x(0)); }
+  at::Tensor operator()(const Tanh&) const { return at::tanh(x(0)); }
+  at::Tensor operator()(const HardSigmoid& sigmoid) const {
+    return at::clamp(at::add(at::mul(x(0), sigmoid.alpha), sigmoid.beta), 0, 1);
+  }
+  at::Tensor operator()(const HardSwish&) const { return at::hardswish(x(0)); }
   at::Tensor operator()(const Square&) const { return at::mul(x(0), x(0)); }
   at::Tensor operator()(const Flatten&) const { return at::flatten(x(0), 1); }
   at::Tensor operator()(const Reshape& reshape) const {
@@ -87,6 +97,9 @@ class Kernel {
   }
   at::Tensor operator()(const MatMul&) const { return at::matmul(x(0), x(1)); }
   at::Tensor operator()(const Add&) const { return at::add(x(0), x(1)); }
+  at::Tensor operator()(const Sub&) const { return at::sub(x(0), x(1)); }
+  at::Tensor operator()(const Mul&) const { return at::mul(x(0), x(1)); }
+  at::Tensor operator()(const Div&) const { return at::div(x(0), x(1)); }
   at::Tensor operator()(const Softmax& softmax) const { return at::softmax(x(0), softmax.axis); }
   at::Tensor operator()(const Concat& concat) const {
     std::vector<at::Tensor> parts;
@@ -94,11 +107,25 @@ class Kernel {
     return at::cat(parts, concat.axis);
   }
   at::Tensor operator()(const Gather& gather) const { return at::index_select(x(0), gather.axis, step_.indices); }
+  at::Tensor operator()(const Pad& pad) const {
+    std::vector<int64_t> last_dimension_first;
+    for (size_t i = pad.pads.size() / 2; i-- > 0;) {
+      last_dimension_first.push_back(pad.pads[i]);
+      last_dimension_first.push_back(pad.pads[i + pad.pads.size() / 2]);
+    }
+    return at::constant_pad_nd(x(0), last_dimension_first, pad.value);
+  }
+  at::Tensor operator()(const Dropout& dropout) const {
+    if (!training() || dropout.ratio == 0) return x(0);
+    const double keep = 1 - double{dropout.ratio};
+    return x(0) * at::empty_like(x(0)).bernoulli_(keep, *random_).div_(keep);
+  }
 
  private:
   static constexpr std::array<int64_t, 2> kNoDilation = {1, 1};
   static constexpr std::array<int64_t, 2> kNoPads = {0, 0};
 
+  bool training() const { return random_.has_value(); }
   size_t arity() const { return step_.inputs.size(); }
   const at::Tensor& x(size_t i) const {
     const size_t position = step_.inputs[i];
@@ -108,7 +135,7 @@ class Kernel {
   const Step& step_;
   const std::vector<at::Tensor>& parameters_;
   const std::vector<at::Tensor>& values_;
-  const bool training_;
+  const c10::optional<at::Generator>& random_;
 };
 
 at::Tensor GatherIndices(const Gather& gather, int64_t extent) {
@@ -168,15 +195,18 @@ absl::StatusOr<Program> Program::Compile(const Graph& graph) {
 }
 
 absl::StatusOr<std::vector<at::Tensor>> Program::Run(const std::vector<at::Tensor>& parameters,
-                                                     std::vector<at::Tensor> inputs, Mode mode) const {
+                                                     std::vector<at::Tensor> inputs,
+                                                     std::optional<uint64_t> training_seed) const {
   const size_t offset = parameters.size();
   std::vector<at::Tensor> values = std::move(inputs);
   values.resize(values.size() + impl_->steps.size());
   const Step* current = nullptr;
   try {
+    c10::optional<at::Generator> random;
+    if (training_seed.has_value()) random = at::detail::createCPUGenerator(*training_seed);
     for (const Step& step : impl_->steps) {
       current = &step;
-      values[step.output - offset] = std::visit(Kernel(step, parameters, values, mode == Mode::kTraining), step.op);
+      values[step.output - offset] = std::visit(Kernel(step, parameters, values, random), step.op);
       for (const size_t expired : step.expired) values[expired - offset].reset();
     }
   } catch (const std::exception& e) {

@@ -2,7 +2,9 @@
 // to nn: it names LibTorch's tensor type, without including it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,9 +18,6 @@ namespace privdnn::nn {
 
 class Program {
  public:
-  // In training, batch normalisation normalises by the batch and updates its running mean and variance.
-  enum class Mode { kInference, kTraining };
-
   // Checks the graph with InferShapes.
   static absl::StatusOr<Program> Compile(const Graph& graph);
   Program(Program&&) noexcept;
@@ -30,8 +29,10 @@ class Program {
   // parameters: one tensor for each name; inputs: one for each graph input, all of one batch, shapes already checked.
   // Returns the graph's outputs in order. Keeps a value only as long as a later node reads it. What LibTorch throws
   // comes back as Internal, naming the node. Thread-safe.
+  // With a `training_seed`, batch normalisation normalises by the batch and updates its running mean and variance, and
+  // Dropout drops what the seed's low 32 bits say: give every step another one.
   absl::StatusOr<std::vector<at::Tensor>> Run(const std::vector<at::Tensor>& parameters, std::vector<at::Tensor> inputs,
-                                              Mode mode) const;
+                                              std::optional<uint64_t> training_seed = std::nullopt) const;
 
  private:
   struct Impl;

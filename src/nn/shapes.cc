@@ -88,6 +88,10 @@ struct Rule {
     PRIVDNN_RETURN_IF_ERROR(CheckOperandCount(operands, 1, 1));
     return Dynamic(0);
   }
+  absl::StatusOr<Shape> SameAsInput() const {
+    PRIVDNN_RETURN_IF_ERROR(Unary());
+    return x();
+  }
   absl::Status Dynamic(size_t index) const {
     if (operands[index].constant == nullptr) return absl::OkStatus();
     return InvalidArgument("input {} is an initializer; it must depend on the graph's input", index);
@@ -134,14 +138,26 @@ struct Rule {
     PRIVDNN_RETURN_IF_ERROR(CheckPadsBelowKernel(pool.window));
     return SlideWindow(x(), pool.window, x()[1]);
   }
-  absl::StatusOr<Shape> operator()(const Relu&) const {
-    PRIVDNN_RETURN_IF_ERROR(Unary());
-    return x();
+  absl::StatusOr<Shape> operator()(const Relu&) const { return SameAsInput(); }
+  absl::StatusOr<Shape> operator()(const LeakyRelu& relu) const {
+    if (!std::isfinite(relu.alpha)) return InvalidArgument("alpha {} is not finite", relu.alpha);
+    return SameAsInput();
   }
-  absl::StatusOr<Shape> operator()(const Square&) const {
-    PRIVDNN_RETURN_IF_ERROR(Unary());
-    return x();
+  absl::StatusOr<Shape> operator()(const Clip& clip) const {
+    if (!std::isfinite(clip.min) || !std::isfinite(clip.max) || clip.min > clip.max) {
+      return InvalidArgument("min {} and max {} are not finite numbers in this order", clip.min, clip.max);
+    }
+    return SameAsInput();
   }
+  absl::StatusOr<Shape> operator()(const Sigmoid&) const { return SameAsInput(); }
+  absl::StatusOr<Shape> operator()(const Tanh&) const { return SameAsInput(); }
+  absl::StatusOr<Shape> operator()(const HardSigmoid& sigmoid) const {
+    if (!std::isfinite(sigmoid.alpha) || !std::isfinite(sigmoid.beta))
+      return InvalidArgument("alpha or beta is not finite");
+    return SameAsInput();
+  }
+  absl::StatusOr<Shape> operator()(const HardSwish&) const { return SameAsInput(); }
+  absl::StatusOr<Shape> operator()(const Square&) const { return SameAsInput(); }
 
   absl::StatusOr<Shape> operator()(const Flatten& flatten) const {
     PRIVDNN_RETURN_IF_ERROR(Unary());
@@ -211,13 +227,26 @@ struct Rule {
     return out;
   }
 
+  absl::StatusOr<Shape> operator()(const Add&) const { return Broadcast(); }
+  absl::StatusOr<Shape> operator()(const Sub&) const { return Broadcast(); }
+  absl::StatusOr<Shape> operator()(const Mul&) const { return Broadcast(); }
+  absl::StatusOr<Shape> operator()(const Div&) const {
+    PRIVDNN_ASSIGN_OR_RETURN(Shape shape, Broadcast());
+    if (operands[1].constant != nullptr) {
+      const auto& values = operands[1].constant->values;
+      const auto zero = std::find(values.begin(), values.end(), 0.0f);
+      if (zero != values.end()) return InvalidArgument("divides by zero: element {} of input 1", zero - values.begin());
+    }
+    return shape;
+  }
+
   // NumPy broadcasting that leaves the batch where it is.
-  absl::StatusOr<Shape> operator()(const Add&) const {
+  absl::StatusOr<Shape> Broadcast() const {
     PRIVDNN_RETURN_IF_ERROR(CheckOperandCount(operands, 2, 2));
     if (operands[0].constant != nullptr) PRIVDNN_RETURN_IF_ERROR(Dynamic(1));
     const Operand& a = operands[0].constant == nullptr ? operands[0] : operands[1];
     const Operand& b = operands[0].constant == nullptr ? operands[1] : operands[0];
-    const absl::Status mismatch = InvalidArgument("cannot add {} and {}", Text(a.shape), Text(b.shape));
+    const absl::Status mismatch = InvalidArgument("cannot broadcast {} and {}", Text(a.shape), Text(b.shape));
     if (b.constant == nullptr ? a.shape.size() != b.shape.size() : b.shape.size() > a.shape.size()) return mismatch;
     Shape out = a.shape;
     const size_t offset = a.shape.size() - b.shape.size();
@@ -270,6 +299,26 @@ struct Rule {
     Shape out = x();
     out[axis] = static_cast<int64_t>(gather.indices.size());
     return out;
+  }
+
+  absl::StatusOr<Shape> operator()(const Pad& pad) const {
+    PRIVDNN_RETURN_IF_ERROR(Unary());
+    const size_t rank = x().size();
+    if (pad.pads.size() != 2 * rank) return InvalidArgument("{} pads for {} dimensions", pad.pads.size(), rank);
+    if (pad.pads[0] != 0 || pad.pads[rank] != 0) return InvalidArgument("pads the batch");
+    if (!std::isfinite(pad.value)) return InvalidArgument("pads with {}, not a finite number", pad.value);
+    Shape out = x();
+    for (size_t i = 0; i < pad.pads.size(); ++i) {
+      if (pad.pads[i] < 0 || pad.pads[i] > kMaxExtent)
+        return InvalidArgument("pad {} lies outside [0, 2^31]", pad.pads[i]);
+      out[i % rank] += pad.pads[i];
+    }
+    return out;
+  }
+
+  absl::StatusOr<Shape> operator()(const Dropout& dropout) const {
+    if (!(dropout.ratio >= 0 && dropout.ratio < 1)) return InvalidArgument("ratio {} is not in [0, 1)", dropout.ratio);
+    return SameAsInput();
   }
 };
 

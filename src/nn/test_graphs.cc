@@ -27,6 +27,8 @@ Graph EveryOperatorGraph() {
   init["w2"] = PatternTensor({6, 6, 1, 1}, 6);
   init["planes"] = PatternTensor({6, 1, 1}, 7);
   init["scalar"] = {{}, {0.125f}};
+  init["one"] = {{1}, {1}};
+  init["divisors"] = {{8, 1, 1}, {1, 2, 0.5f, -1, 3, 0.25f, -0.5f, 4}};
   init["w3"] = PatternTensor({5, 72}, 8);
   init["b3"] = PatternTensor({5}, 9);
   init["w4"] = PatternTensor({5, 6}, 10);
@@ -47,12 +49,23 @@ Graph EveryOperatorGraph() {
       {"scalar", Add{}, {"p1", "scalar"}, "p2"},
       {"max", MaxPool{{{3, 3}, {2, 3}, {1, 1, 1, 1}}}, {"p2"}, "m1"},                  // (6, 3, 3)
       {"average2", AveragePool{{{3, 3}, {1, 1}, {1, 1, 1, 1}}, false}, {"m1"}, "m2"},  // (6, 3, 3)
-      {"concat", Concat{1}, {"m1", "m2"}, "k1"},                                       // (12, 3, 3)
-      {"gather", Gather{-3, {11, 0, -2, 3, 4, 5, 6, 0}}, {"k1"}, "k2"},                // (8, 3, 3)
-      {"reshape", Reshape{{0, -1, 9}}, {"k2"}, "k3"},                                  // (8, 9)
-      {"flatten", Flatten{1}, {"k3"}, "f1"},                                           // (72)
-      {"gemm", gemm, {"f1", "w3", "b3"}, "g1"},                                        // (5)
-      {"matmul", MatMul{}, {"g1", "w4"}, "g2"},                                        // (6)
+      {"channels", Pad{{0, 2, 0, 0, 0, 0, 0, 0}, 0.5f}, {"m2"}, "m3"},                 // (8, 3, 3)
+      {"negative", Sub{}, {"one", "m3"}, "m4"},
+      {"sigmoid", Sigmoid{}, {"m4"}, "m5"},
+      {"tanh", Tanh{}, {"m4"}, "m6"},
+      {"gate", Mul{}, {"m5", "m6"}, "m7"},
+      {"scaled", Div{}, {"m7", "divisors"}, "m8"},
+      {"leaky", LeakyRelu{0.1f}, {"m8"}, "m9"},
+      {"clip", Clip{-0.25f, 0.75f}, {"m9"}, "m10"},
+      {"hard", HardSigmoid{0.3f, 0.4f}, {"m10"}, "m11"},
+      {"swish", HardSwish{}, {"m11"}, "m12"},
+      {"dropout", Dropout{0.25f}, {"m12"}, "m13"},
+      {"concat", Concat{1}, {"m1", "m13"}, "k1"},                        // (14, 3, 3)
+      {"gather", Gather{-3, {13, 0, -2, 3, 4, 5, 6, 0}}, {"k1"}, "k2"},  // (8, 3, 3)
+      {"reshape", Reshape{{0, -1, 9}}, {"k2"}, "k3"},                    // (8, 9)
+      {"flatten", Flatten{1}, {"k3"}, "f1"},                             // (72)
+      {"gemm", gemm, {"f1", "w3", "b3"}, "g1"},                          // (5)
+      {"matmul", MatMul{}, {"g1", "w4"}, "g2"},                          // (6)
       {"softmax", Softmax{-1}, {"g2"}, "y"},
   };
   return g;

@@ -91,6 +91,8 @@ class Trainer {
   absl::Status Save(const Fingerprint& fingerprint) const;
   absl::Status Resume(const Fingerprint& fingerprint);
 
+  // Another one for each step; the same after a checkpoint.
+  uint64_t DropoutSeed() const { return (options_.seed * 0x9e3779b97f4a7c15u + step_ + 1) * 0xbf58476d1ce4e5b9u >> 32; }
   int epoch() const { return static_cast<int>(epochs_.size()) + 1; }
   std::string Note() const {
     const uint64_t in_epoch = step_ % train_.steps_per_epoch();
@@ -118,7 +120,7 @@ absl::Status Trainer::Step() {
   for (const Parameter& p : parameters_) {
     leaves.push_back(p.role == Role::kTrained ? p.value.detach().requires_grad_() : p.value);
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, program_.Run(leaves, {images}, Program::Mode::kTraining));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, program_.Run(leaves, {images}, DropoutSeed()));
   const at::Tensor loss = at::cross_entropy_loss(outputs[0], labels);
   const double loss_value = loss.item<double>();
   if (!std::isfinite(loss_value)) {
@@ -192,8 +194,7 @@ absl::StatusOr<double> Trainer::ValidationAccuracy() const {
   int64_t right = 0;
   for (int64_t begin = 0; begin < count; begin += kValidationBatch) {
     const int64_t end = std::min(begin + kValidationBatch, count);
-    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs,
-                             program_.Run(averages, {validation_.Plain(begin, end)}, Program::Mode::kInference));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, program_.Run(averages, {validation_.Plain(begin, end)}));
     const std::vector<int32_t> guesses = Argmax(FromTorch(outputs[0]));
     for (size_t i = 0; i < guesses.size(); ++i)
       right += guesses[i] == validation_labels_[static_cast<size_t>(begin) + i];
