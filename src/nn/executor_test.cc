@@ -200,6 +200,26 @@ TEST(Executor, WholeGraphs) {
   ExpectMatchesLoops(lenet);
 }
 
+// Neither depth nor squares blow up or fade out what flows through freshly initialised networks.
+TEST(Executor, RunsEveryArchitecture) {
+  for (const std::string& name : ArchitectureNames()) {
+    const Graph graph = BuildArchitecture(name, 1).value();
+    std::vector<int64_t> shape = graph.inputs[0].shape;
+    shape[0] = 2;
+    Tensor images = PatternTensor(shape, 3);
+    for (float& v : images.values) v = std::abs(v) - std::floor(std::abs(v));
+    const auto outputs = Executor::Create(graph)->Run({{"image", images}});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    const Tensor& logits = outputs->at("logits");
+    EXPECT_EQ(logits.shape, (std::vector<int64_t>{2, graph.outputs[0].shape[1]}));
+    double squares = 0;
+    for (const float v : logits.values) squares += double{v} * v;
+    const double rms = std::sqrt(squares / static_cast<double>(logits.size()));
+    EXPECT_GT(rms, 0.01) << name;
+    EXPECT_LT(rms, 100) << name;
+  }
+}
+
 // See testdata/export_torch_model.py.
 TEST(Executor, ComputesWhatPyTorchComputes) {
   const std::filesystem::path data(PRIVDNN_NN_TESTDATA);

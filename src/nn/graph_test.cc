@@ -7,7 +7,6 @@
 #include <functional>
 #include <limits>
 
-#include "nn/architectures.h"
 #include "nn/test_graphs.h"
 
 namespace privdnn::nn {
@@ -272,42 +271,6 @@ TEST(InferShapes, RefusesInitializersWithABatch) {
     const Graph g = SingleNodeGraph({4}, Add{}, {{"b", PatternTensor({rows, 4}, 1)}}, {"x", "b"}, {4});
     for (const int64_t batch : {1, 3, 5}) EXPECT_EQ(InferShapes(g, batch).ok(), rows == 1) << rows << " " << batch;
   }
-}
-
-TEST(Lenet5, HasThePublishedShapes) {
-  const Graph g = BuildArchitecture("lenet5-mnist", 1).value();
-  const auto shapes = InferShapes(g, 2);
-  ASSERT_TRUE(shapes.ok()) << shapes.status();
-  EXPECT_EQ(g.inputs[0].shape, (Shape{-1, 1, 28, 28}));
-  EXPECT_EQ(shapes->at("conv1.out"), (Shape{2, 6, 24, 24}));
-  EXPECT_EQ(shapes->at("conv2.out"), (Shape{2, 16, 8, 8}));
-  EXPECT_EQ(shapes->at("flatten.out"), (Shape{2, 256}));
-  EXPECT_EQ(shapes->at("logits"), (Shape{2, 10}));
-  EXPECT_EQ(g.ParameterCount(), 6 * 26 + 16 * 151 + 120 * 257 + 84 * 121 + 10 * 85);
-}
-
-TEST(Lenet5, WeightsAreKaimingUniformAndDependOnTheSeed) {
-  const Graph a = BuildArchitecture("lenet5-mnist", 1).value();
-  EXPECT_EQ(a, BuildArchitecture("lenet5-mnist", 1).value());
-  EXPECT_NE(a, BuildArchitecture("lenet5-mnist", 2).value());
-  const Tensor& w = a.initializers.at("fc1.weight");
-  double sum = 0, squares = 0, largest = 0;
-  for (const float v : w.values) {
-    sum += v;
-    squares += double{v} * v;
-    largest = std::max(largest, std::abs(double{v}));
-  }
-  const double bound = 1.0 / 16, count = static_cast<double>(w.size());
-  EXPECT_LE(largest, bound);
-  EXPECT_GT(largest, 0.999 * bound);
-  EXPECT_NEAR(sum / count, 0, 5 * bound / std::sqrt(3 * count));
-  EXPECT_NEAR(squares / count, bound * bound / 3, 0.02 * bound * bound);
-}
-
-TEST(BuildArchitecture, NamesWhatItKnows) {
-  const auto graph = BuildArchitecture("lenet6", 1);
-  EXPECT_EQ(graph.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(Message(graph.status()), AllOf(HasSubstr("lenet6"), HasSubstr("lenet5-mnist")));
 }
 
 }  // namespace
