@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kImagesMagic = 0x00000803;
 constexpr uint32_t kLabelsMagic = 0x00000801;
+constexpr std::string_view kTooLong = "decompresses to more bytes than its IDX header says";
 
 uint32_t SwapBytes(uint32_t v) { return (v >> 24) | ((v >> 8) & 0xff00u) | ((v << 8) & 0xff0000u) | (v << 24); }
 
@@ -104,7 +105,7 @@ class Inflater {
   absl::Status Finish() {
     uint8_t surplus = 0;
     PRIVDNN_ASSIGN_OR_RETURN(const size_t more, Read({&surplus, 1}));
-    if (more > 0) return Error("decompresses to more bytes than its IDX header says");
+    if (more > 0) return Error(kTooLong);
     if (stream_.avail_in > 0) return Error(fmt::format("{} bytes behind the gzip stream", stream_.avail_in));
     return absl::OkStatus();
   }
@@ -149,9 +150,10 @@ absl::StatusOr<Bytes> GunzipIdx(std::span<const uint8_t> file, const std::string
   }
   size += reader.offset();
   // Deflate expands at most 1,032 times; a header that promises more is wrong, and nothing is allocated for it.
-  if (size / 1032 > file.size() || size < header.size()) {
-    return reader.Error("size", fmt::format("of {} bytes doesn't fit a compressed file of {}", size, file.size()));
+  if (size / 1032 > file.size()) {
+    return reader.Error("size", fmt::format("of {} bytes can't come of a file of {}", size, file.size()));
   }
+  if (size < header.size()) return inflater.Error(kTooLong);
   Bytes bytes(size);
   std::copy(header.begin(), header.end(), bytes.begin());
   PRIVDNN_ASSIGN_OR_RETURN(const size_t rest, inflater.Read(std::span(bytes).subspan(header.size())));

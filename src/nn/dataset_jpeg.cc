@@ -73,7 +73,10 @@ absl::StatusOr<Image> DecodeJpeg(std::span<const uint8_t> file, const std::strin
                            static_cast<uint32_t>(width), interleaved.data());
   const size_t left = decoder.jpeg.src != nullptr ? std::min(decoder.jpeg.src->bytes_in_buffer, file.size()) : 0;
   jpeg_destroy_decompress(&decoder.jpeg);
-  if (!good) return InvalidArgument("{}: JPEG at byte {}: {}", name, file.size() - left, decoder.message);
+  if (!good) {
+    return InvalidArgument("{}: JPEG: {} (decoded up to byte {} of {})", name, decoder.message, file.size() - left,
+                           file.size());
+  }
 
   Image image{3, height, width, std::vector<uint8_t>(plane * 3)};
   for (size_t i = 0; i < plane; ++i) {

@@ -147,5 +147,27 @@ TEST(SplitValidation, HoldsOutTheEnd) {
   EXPECT_EQ(SplitValidation(SmallSet(), 5).first.count, 0);
 }
 
+TEST(SplitValidation, HoldsOutWholeGroups) {
+  ImageSet set = SmallSet();
+  set.groups = {4, 7, 7};
+  const auto [train, validation] = SplitValidation(set, 1);
+  EXPECT_EQ(train.groups, (std::vector<int32_t>{4}));
+  EXPECT_EQ(validation.groups, (std::vector<int32_t>{7, 7}));
+  EXPECT_EQ(SplitValidation(set, 0).second.count, 0);
+}
+
+TEST(ImageSet, PicksInTheGivenOrder) {
+  ImageSet set = SmallSet();
+  set.groups = {4, 7, 7};
+  const ImageSet picked = set.Pick(std::vector<int64_t>{2, 0});
+  EXPECT_EQ(picked.count, 2);
+  EXPECT_EQ(picked.labels, (std::vector<int32_t>{1, 2}));
+  EXPECT_EQ(picked.groups, (std::vector<int32_t>{7, 4}));
+  Bytes pixels(set.pixels.begin() + 16, set.pixels.end());
+  pixels.insert(pixels.end(), set.pixels.begin(), set.pixels.begin() + 8);
+  EXPECT_EQ(picked.pixels, pixels);
+  EXPECT_EQ(picked.classes, 3);
+}
+
 }  // namespace
 }  // namespace privdnn::nn

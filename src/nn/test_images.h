@@ -1,0 +1,28 @@
+// Files of data sets for tests and fuzz seeds.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "nn/dataset_formats.h"
+
+namespace privdnn::nn {
+
+// The pixel at (c, y, x) is (37 x^2 + 91 y + 13 x y + 53 c) mod 256.
+Image PatternImage(int64_t channels, int64_t height, int64_t width);
+
+// "P6 WIDTH HEIGHT 255" and the pixels of a 3-channel image.
+Bytes WritePpm(const Image& image);
+
+// A baseline JPEG of quality 90, made by libjpeg: grayscale from 1 channel, colour from 3, CMYK from 4.
+Bytes WriteJpeg(const Image& image);
+
+// A gzip file that holds these bytes.
+Bytes Gzip(std::span<const uint8_t> bytes);
+
+// Writes a file and the directories above it; a failure ends the test program.
+void PutFile(const std::filesystem::path& path, std::span<const uint8_t> bytes);
+void PutFile(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace privdnn::nn
