@@ -77,19 +77,23 @@ InnerProductTiming TimeInnerProduct(const Kernels& kernels, const Modulus& q, co
   const size_t outputs = std::max<size_t>(8, weights.size() / (4096 / kTile * vector_words));
   const size_t tiles = weights.size() / (outputs * vector_words);
   const AlignedVector<uint64_t> features = SomeResidues(tiles * vector_words * images, q);
-  AlignedVector<uint64_t> sums(images * kTile);
+  const size_t row_stride = tiles * kTile;
+  AlignedVector<uint64_t> products(images * outputs * row_stride);
   const uint64_t* f[kMaxImagesPerPass];
   uint64_t* out[kMaxImagesPerPass];
-  const double seconds = MedianSeconds(repeats, [&] {
-    const uint64_t* w = weights.data();
-    for (size_t tile = 0; tile < tiles; ++tile) {
-      for (size_t i = 0; i < images; ++i) {
-        f[i] = features.data() + (tile * images + i) * vector_words;
-        out[i] = sums.data() + i * kTile;
-      }
-      for (size_t o = 0; o < outputs; ++o, w += vector_words) kernels.inner_product(q, kTile, terms, w, f, images, out);
-    }
-  });
+  for (size_t i = 0; i < images; ++i) {
+    f[i] = features.data() + i * tiles * vector_words;
+    out[i] = products.data() + i * outputs * row_stride;
+  }
+  const InnerProductArgs args{.tiles = tiles,
+                              .rows = outputs,
+                              .terms = terms,
+                              .images = images,
+                              .weights = weights.data(),
+                              .features = f,
+                              .out = out,
+                              .row_stride = row_stride};
+  const double seconds = MedianSeconds(repeats, [&] { kernels.inner_products(q, args); });
   const size_t words = tiles * outputs * vector_words;
   return {.images = images,
           .from_memory = from_memory,
@@ -139,12 +143,13 @@ KernelBenchmark BenchmarkKernels(const Kernels& kernels, const Modulus& q, const
   KernelBenchmark result{
       .kernel = std::string(kernels.name), .ntt = {}, .inner_products = {}, .peak_gmacs = 0, .read_gbytes_per_s = 0};
   for (const size_t n : {4096, 8192, 16384}) result.ntt.push_back(TimeNtt(kernels, n, q, repeats));
+  constexpr size_t kImages[] = {1, 4, kMaxImagesPerPass};
   // LeNet-5's 14 terms (13 weight polynomials and the mask) on a cache's worth of weights; VGG16's 137 on many.
   const AlignedVector<uint64_t> in_cache = SomeResidues(size_t{16} << 10, q);
-  for (const size_t images : {size_t{1}, kMaxImagesPerPass}) {
+  for (const size_t images : kImages) {
     result.inner_products.push_back(TimeInnerProduct(kernels, q, in_cache, 14, images, false, repeats));
   }
-  for (const size_t images : {size_t{1}, kMaxImagesPerPass}) {
+  for (const size_t images : kImages) {
     const size_t terms = memory.size() >= size_t{1} << 20 ? 137 : 14;
     result.inner_products.push_back(TimeInnerProduct(kernels, q, memory, terms, images, true, repeats));
   }

@@ -18,7 +18,7 @@ TEST(RunKernelBenchmarks, FillsEveryField) {
       EXPECT_GT(t.forward_us, 0);
       EXPECT_GT(t.inverse_us, 0);
     }
-    ASSERT_EQ(k.inner_products.size(), 4u);
+    ASSERT_EQ(k.inner_products.size(), 6u);
     for (const InnerProductTiming& t : k.inner_products) {
       EXPECT_GT(t.gmacs, 0);
       EXPECT_GT(t.weight_bytes, 0u);

@@ -71,72 +71,71 @@ TEST_F(VectorKernels, PointwiseFunctionsEqualScalar) {
   }
 }
 
-TEST_F(VectorKernels, InnerProductEqualsScalar) {
-  constexpr size_t n = 64;
-  for (const uint64_t prime : kPrimes) {
-    const Modulus q = MakeModulus(prime);
-    for (const size_t terms : {1, 2, 3, 4, 5, 7, 8, 13, 137}) {
-      const Words weights = RandomResidues(terms, n * terms, q);
-      Words features[kMaxImagesPerPass], expected[kMaxImagesPerPass], got[kMaxImagesPerPass];
-      const uint64_t* f[kMaxImagesPerPass];
-      uint64_t *e[kMaxImagesPerPass], *g[kMaxImagesPerPass];
-      for (size_t i = 0; i < kMaxImagesPerPass; ++i) {
-        f[i] = (features[i] = RandomResidues(100 + i, n * terms, q)).data();
-        e[i] = (expected[i] = Words(n)).data();
-        g[i] = (got[i] = Words(n)).data();
+// All implementations, the scalar one included, against the definitions.
+
+// Every supported kernel set, for every number of images, against sums made here with U128. `fill` makes n residues.
+template <typename Fill>
+void CheckInnerProducts(const Modulus& q, size_t tiles, size_t rows, size_t terms, const Fill& fill) {
+  const size_t tile_words = terms * kTile, row_stride = (tiles + 1) * kTile;
+  const Words weights = fill(0, tiles * rows * tile_words);
+  const Words untouched(rows * row_stride, ~uint64_t{0});  // what lies between rows of the output stays as it is
+  std::array<Words, kMaxImagesPerPass> features, expected, got;
+  const uint64_t* f[kMaxImagesPerPass];
+  uint64_t* out[kMaxImagesPerPass];
+  for (size_t i = 0; i < kMaxImagesPerPass; ++i) {
+    f[i] = (features[i] = fill(i + 1, tiles * tile_words)).data();
+    expected[i] = untouched;
+    for (size_t row = 0; row < rows; ++row) {
+      for (size_t k = 0; k < tiles * kTile; ++k) {
+        const size_t tile = k / kTile, lane = k % kTile;
+        ring_test::U128 sum = 0;
+        for (size_t j = 0; j < terms; ++j) {
+          sum += static_cast<ring_test::U128>(weights[(tile * rows + row) * tile_words + j * kTile + lane]) *
+                 features[i][tile * tile_words + j * kTile + lane];
+        }
+        expected[i][row * row_stride + k] = static_cast<uint64_t>(sum % q.value());
       }
-      scalar_.inner_product(q, n, terms, weights.data(), f, kMaxImagesPerPass, e);
-      for (size_t images = 1; images <= kMaxImagesPerPass; ++images) {
-        vector_.inner_product(q, n, terms, weights.data(), f, images, g);
-        for (size_t i = 0; i < images; ++i) ASSERT_EQ(got[i], expected[i]) << "terms " << terms << " images " << images;
+    }
+  }
+  for (const Kernels* kernels : ring_test::SupportedKernels()) {
+    for (size_t images = 1; images <= kMaxImagesPerPass; ++images) {
+      for (size_t i = 0; i < kMaxImagesPerPass; ++i) out[i] = (got[i] = untouched).data();
+      kernels->inner_products(q, {.tiles = tiles,
+                                  .rows = rows,
+                                  .terms = terms,
+                                  .images = images,
+                                  .weights = weights.data(),
+                                  .features = f,
+                                  .out = out,
+                                  .row_stride = row_stride});
+      for (size_t i = 0; i < kMaxImagesPerPass; ++i) {
+        ASSERT_EQ(got[i], i < images ? expected[i] : untouched)
+            << kernels->name << " q " << q.value() << " rows " << rows << " terms " << terms << " image " << i << " of "
+            << images;
       }
     }
   }
 }
 
-// All implementations, the scalar one included, against the definitions.
-TEST(Kernels, InnerProductMatchesTheDefinition) {
-  constexpr size_t n = 32;
+TEST(Kernels, InnerProductsMatchTheDefinition) {
   for (const uint64_t prime : kPrimes) {
     const Modulus q = MakeModulus(prime);
-    for (const size_t terms : {1, 2, 13, 137, 4096}) {
-      for (const bool largest : {true, false}) {  // all q-1 is the worst case of the lazy sums
-        const auto fill = [&](uint64_t seed) {
-          return largest ? Words(n * terms, prime - 1) : RandomResidues(seed, n * terms, q);
-        };
-        const Words weights = fill(0);
-        std::array<Words, kMaxImagesPerPass> features, expected;
-        for (size_t i = 0; i < kMaxImagesPerPass; ++i) {
-          features[i] = fill(i + 1);
-          expected[i].resize(n);
-          for (size_t k = 0; k < n; ++k) {
-            ring_test::U128 sum = 0;
-            for (size_t j = 0; j < terms; ++j) {
-              const size_t at = (k / kTile * terms + j) * kTile + k % kTile;
-              sum += static_cast<ring_test::U128>(weights[at]) * features[i][at];
-            }
-            expected[i][k] = static_cast<uint64_t>(sum % prime);
-          }
-        }
-        for (const Kernels* kernels : ring_test::SupportedKernels()) {
-          for (size_t images = 1; images <= kMaxImagesPerPass; ++images) {
-            std::array<Words, kMaxImagesPerPass> got;
-            const uint64_t* f[kMaxImagesPerPass];
-            uint64_t* out[kMaxImagesPerPass];
-            for (size_t i = 0; i < images; ++i) {
-              got[i].assign(n, ~uint64_t{0});
-              f[i] = features[i].data();
-              out[i] = got[i].data();
-            }
-            kernels->inner_product(q, n, terms, weights.data(), f, images, out);
-            for (size_t i = 0; i < images; ++i) {
-              ASSERT_EQ(got[i], expected[i])
-                  << kernels->name << " q " << prime << " terms " << terms << " of " << images;
-            }
-          }
-        }
-      }
+    const auto fill = [&](uint64_t seed, size_t n) { return RandomResidues(seed, n, q); };
+    // Every way in which rows and terms can be left over after blocks of rows and unrolled terms.
+    for (size_t rows = 1; rows <= 9; ++rows) {
+      for (size_t terms = 1; terms <= 9; ++terms) CheckInnerProducts(q, 2, rows, terms, fill);
     }
+    CheckInnerProducts(q, 3, 13, 14, fill);
+    CheckInnerProducts(q, 1, 33, 137, fill);
+  }
+}
+
+// All q-1 and kMaxTerms terms are the worst case of the lazy sums.
+TEST(Kernels, InnerProductsOfTheLargestResiduesDoNotOverflow) {
+  for (const uint64_t prime : kPrimes) {
+    const Modulus q = MakeModulus(prime);
+    const auto largest = [&](uint64_t, size_t n) { return Words(n, prime - 1); };
+    for (size_t rows = 1; rows <= 4; ++rows) CheckInnerProducts(q, 1, rows, kMaxTerms, largest);
   }
 }
 

@@ -1,14 +1,18 @@
 #include "rlwe/evaluation.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
+
+#include "base/parallel.h"
 
 namespace privdnn {
 
 EncryptedKernels::EncryptedKernels(const Parameters& params, size_t outputs, const Seed& seed)
     : outputs_(outputs),
-      row_size_(params.ring().n() * (params.terms() + 1)),
-      weights_(params.ring().num_primes() * (outputs + 1) * row_size_) {
+      tile_size_(kTile * rows() * (params.terms() + 1)),
+      prime_size_(params.ring().n() / kTile * tile_size_),
+      weights_(params.ring().num_primes() * prime_size_) {
   for (uint32_t j = 0; j <= params.terms(); ++j) {
     Set(params, outputs, j, ExpandUniform(params.ring(), seed, j).all());
   }
@@ -16,88 +20,133 @@ EncryptedKernels::EncryptedKernels(const Parameters& params, size_t outputs, con
 
 void EncryptedKernels::Set(const Parameters& params, size_t output, size_t term, std::span<const uint64_t> residues) {
   const Ring& ring = params.ring();
-  assert(residues.size() == ring.limbs_size() && output <= outputs_ && term <= params.terms());
+  const size_t terms = params.terms() + 1;
+  assert(residues.size() == ring.limbs_size() && output <= outputs_ && term < terms);
   for (size_t i = 0; i < ring.num_primes(); ++i) {
-    uint64_t* to = weights_.data() + (i * (outputs_ + 1) + output) * row_size_;
-    ring.kernels().scatter_tiles(ring.n(), params.terms() + 1, term, residues.data() + i * ring.n(), to);
+    // A tile's rows lie side by side as if they were one of rows() * terms terms.
+    ring.kernels().scatter_tiles(ring.n(), rows() * terms, output * terms + term, residues.data() + i * ring.n(),
+                                 weights_.data() + i * prime_size_);
   }
 }
 
 namespace {
 
-void Prepare(const Parameters& params, size_t outputs, size_t images, EvaluationScratch& scratch) {
-  const Ring& ring = params.ring();
-  const size_t size = ring.limbs_size() * (params.terms() + 1);
-  scratch.features.resize(std::max(scratch.features.size(), images));
-  scratch.products.resize(std::max(scratch.products.size(), images));
-  for (size_t k = 0; k < images; ++k) {
-    scratch.features[k].resize(size);
-    scratch.products[k].resize((outputs + 1) * ring.n());
-  }
-  scratch.small.resize(ring.n());
-  scratch.limb.resize(ring.n());
+// Grows `v` to `size`, to exactly that where it must allocate; the contents are unspecified.
+template <typename Vector>
+void Fit(Vector& v, size_t size) {
+  if (v.capacity() < size) v = Vector(size);
+  v.resize(size);
 }
 
-// scratch.small -> NTT form, prime by prime; use(prime, residues).
+void Prepare(const Parameters& params, size_t outputs, size_t images, size_t workers, EvaluationScratch& scratch) {
+  const Ring& ring = params.ring();
+  const auto at_least = [](auto& v, size_t size) { v.resize(std::max(v.size(), size)); };
+  at_least(scratch.features, images);
+  at_least(scratch.products, images);
+  at_least(scratch.blinding, images);
+  at_least(scratch.workers, workers);
+  for (size_t k = 0; k < images; ++k) {
+    Fit(scratch.features[k], ring.limbs_size() * (params.terms() + 1));
+    Fit(scratch.products[k], (outputs + 1) * ring.n());
+    Fit(scratch.blinding[k], ring.n());
+  }
+  for (size_t w = 0; w < workers; ++w) {
+    Fit(scratch.workers[w].small, ring.n());
+    Fit(scratch.workers[w].limb, ring.n());
+  }
+}
+
+// Calls body(task, worker) for every task below `tasks`, each on whichever of the workers is free: no two calls with
+// the same worker at a time.
+void ForEachTask(size_t tasks, size_t workers, const std::function<void(size_t task, size_t worker)>& body) {
+  std::atomic<size_t> next = 0;
+  ParallelFor(workers, static_cast<int>(workers), [&](size_t worker) {
+    for (size_t task = next++; task < tasks; task = next++) body(task, worker);
+  });
+}
+
+// Small coefficients -> NTT form in worker.limb, prime by prime; use(prime, residues).
 template <typename Use>
-void TransformSmall(const Parameters& params, EvaluationScratch& scratch, const Use& use) {
+void TransformSmall(const Parameters& params, std::span<const int32_t> small, EvaluationScratch::Worker& worker,
+                    const Use& use) {
   const Ring& ring = params.ring();
   for (size_t i = 0; i < ring.num_primes(); ++i) {
-    ring.kernels().lift_signed(ring.modulus(i), ring.n(), scratch.small.data(), scratch.limb.data());
-    ring.kernels().ntt_forward(ring.tables(i), scratch.limb.data());
-    use(i, scratch.limb.data());
+    ring.kernels().lift_signed(ring.modulus(i), ring.n(), small.data(), worker.limb.data());
+    ring.kernels().ntt_forward(ring.tables(i), worker.limb.data());
+    use(i, worker.limb.data());
   }
 }
 
-// phi_0 ... phi_{J-1} and v of one image into its tile-major array.
-void TransformFeatures(const Parameters& params, size_t image, const FeatureFn& features, RandomSource& random,
+// phi_0 ... phi_{J-1} and v of every image into its tile-major array.
+void TransformFeatures(const Parameters& params, size_t images, const FeatureFn& features, size_t workers,
                        EvaluationScratch& scratch) {
   const Ring& ring = params.ring();
   const size_t terms = params.terms() + 1;
-  for (size_t j = 0; j < terms; ++j) {
+  ForEachTask(images * terms, workers, [&](size_t task, size_t w) {
+    const size_t image = task / terms, j = task % terms;
+    EvaluationScratch::Worker& worker = scratch.workers[w];
+    std::span<const int32_t> small = scratch.blinding[image];
     if (j < params.terms()) {
-      std::fill(scratch.small.begin(), scratch.small.end(), 0);
-      features(image, j, scratch.small);
-    } else {
-      SampleTernary(random, scratch.small);
+      std::fill(worker.small.begin(), worker.small.end(), 0);
+      features(image, j, worker.small);
+      small = worker.small;
     }
-    TransformSmall(params, scratch, [&](size_t i, const uint64_t* residues) {
+    TransformSmall(params, small, worker, [&](size_t i, const uint64_t* residues) {
       ring.kernels().scatter_tiles(ring.n(), terms, j, residues, scratch.features[image].data() + i * ring.n() * terms);
     });
-  }
-}
-
-// Lanes that one call of the inner product takes: as many as let the features of all images stay in the first-level
-// cache while every row of the kernels passes over them.
-size_t BlockLanes(size_t n, size_t terms, size_t images) {
-  constexpr size_t kCacheBytes = 32 << 10;
-  const size_t lanes = kCacheBytes / (images * terms * sizeof(uint64_t)) / kTile * kTile;
-  return std::clamp(lanes, kTile, n);
+  });
 }
 
 // Every row modulo prime i for every image, into scratch.products[image]: [row][n].
-void Products(const Parameters& params, const EncryptedKernels& kernels, size_t i, size_t images,
+void Products(const Parameters& params, const EncryptedKernels& kernels, size_t i, size_t images, size_t workers,
               EvaluationScratch& scratch) {
   const Ring& ring = params.ring();
-  const size_t n = ring.n(), terms = params.terms() + 1;
-  const size_t block = BlockLanes(n, terms, images);
-  const uint64_t* x[kMaxImagesPerPass];
-  uint64_t* out[kMaxImagesPerPass];
-  for (size_t lane = 0; lane < n; lane += block) {
-    const size_t lanes = std::min(block, n - lane);
-    for (size_t k = 0; k < images; ++k) x[k] = scratch.features[k].data() + (i * n + lane) * terms;
-    for (size_t row = 0; row <= kernels.outputs(); ++row) {
-      for (size_t k = 0; k < images; ++k) out[k] = scratch.products[k].data() + row * n + lane;
-      ring.kernels().inner_product(ring.modulus(i), lanes, terms, kernels.row(i, row) + lane * terms, x, images, out);
+  const size_t n = ring.n(), terms = params.terms() + 1, tiles = n / kTile;
+  // Tiles are what threads share: a few at a time, so that all end together.
+  const size_t chunk = workers == 1 ? tiles : std::max<size_t>(1, tiles / (16 * workers));
+  ForEachTask((tiles + chunk - 1) / chunk, workers, [&](size_t task, size_t) {
+    const size_t tile = task * chunk, lane = tile * kTile;
+    const uint64_t* x[kMaxImagesPerPass];
+    uint64_t* out[kMaxImagesPerPass];
+    for (size_t k = 0; k < images; ++k) {
+      x[k] = scratch.features[k].data() + (i * n + lane) * terms;
+      out[k] = scratch.products[k].data() + lane;
     }
-  }
+    ring.kernels().inner_products(ring.modulus(i), {.tiles = std::min(chunk, tiles - tile),
+                                                    .rows = kernels.rows(),
+                                                    .terms = terms,
+                                                    .images = images,
+                                                    .weights = kernels.tile(i, tile),
+                                                    .features = x,
+                                                    .out = out,
+                                                    .row_stride = n});
+  });
+}
+
+// From the products modulo prime i: b' at the positions, without its mask, and a' without its error.
+void Gather(const Parameters& params, const EncryptedKernels& kernels, size_t i, std::span<const uint32_t> positions,
+            size_t workers, EvaluationScratch& scratch, std::vector<MaskedImage>& result) {
+  const Ring& ring = params.ring();
+  const size_t rows = kernels.rows(), outputs = kernels.outputs();
+  ForEachTask(result.size() * rows, workers, [&](size_t task, size_t) {
+    const size_t k = task / rows, row = task % rows;
+    uint64_t* product = scratch.products[k].data() + row * ring.n();
+    if (row == outputs) {
+      std::copy_n(product, ring.n(), result[k].a.limb(i).data());
+      return;
+    }
+    ring.kernels().ntt_inverse(ring.tables(i), product);
+    uint64_t* to = result[k].b.data() + (row * ring.num_primes() + i) * positions.size();
+    for (size_t p = 0; p < positions.size(); ++p) to[p] = product[positions[p]];
+  });
 }
 
 // Adds g to a'.
 void AddError(const Parameters& params, RandomSource& random, EvaluationScratch& scratch, NttPoly& a) {
   const Ring& ring = params.ring();
-  SampleCenteredBinomial(random, scratch.small);
-  TransformSmall(params, scratch, [&](size_t i, const uint64_t* g) {
+  EvaluationScratch::Worker& worker = scratch.workers[0];
+  SampleCenteredBinomial(random, worker.small);
+  TransformSmall(params, worker.small, worker, [&](size_t i, const uint64_t* g) {
     ring.kernels().add(ring.modulus(i), ring.n(), a.limb(i).data(), g, a.limb(i).data());
   });
 }
@@ -126,27 +175,29 @@ void Mask(const Parameters& params, const TorusMap& torus, size_t outputs, size_
 
 }  // namespace
 
+uint64_t EvaluationScratchBytes(const Parameters& params, size_t outputs, size_t images, int threads) {
+  const uint64_t n = params.ring().n(), limbs = params.ring().limbs_size(), terms = params.terms() + 1;
+  const uint64_t image = (limbs * terms + n * (outputs + 1)) * sizeof(uint64_t) + n * sizeof(int32_t);
+  const uint64_t worker = n * (sizeof(int32_t) + sizeof(uint64_t));
+  return images * image + static_cast<uint64_t>(std::max(threads, 1)) * worker;
+}
+
 std::vector<MaskedImage> Evaluate(const Parameters& params, const TorusMap& torus, const EncryptedKernels& kernels,
                                   size_t images, const FeatureFn& features, std::span<const uint32_t> positions,
-                                  RandomSource& random, EvaluationScratch& scratch, std::span<Masks> masks) {
+                                  RandomSource& random, EvaluationScratch& scratch, std::span<Masks> masks,
+                                  int threads) {
   const Ring& ring = params.ring();
   assert(images >= 1 && images <= kMaxImagesPerPass && masks.size() == images);
   const size_t outputs = kernels.outputs(), primes = ring.num_primes(), count = positions.size();
-  Prepare(params, outputs, images, scratch);
-  for (size_t k = 0; k < images; ++k) TransformFeatures(params, k, features, random, scratch);
+  const auto workers = static_cast<size_t>(std::max(threads, 1));
+  Prepare(params, outputs, images, workers, scratch);
+  for (size_t k = 0; k < images; ++k) SampleTernary(random, scratch.blinding[k]);
+  TransformFeatures(params, images, features, workers, scratch);
 
   std::vector<MaskedImage> result(images, {NttPoly(ring), std::vector<uint64_t>(outputs * primes * count)});
   for (size_t i = 0; i < primes; ++i) {
-    Products(params, kernels, i, images, scratch);
-    for (size_t k = 0; k < images; ++k) {
-      for (size_t f = 0; f < outputs; ++f) {
-        uint64_t* product = scratch.products[k].data() + f * ring.n();
-        ring.kernels().ntt_inverse(ring.tables(i), product);
-        uint64_t* to = result[k].b.data() + (f * primes + i) * count;
-        for (size_t p = 0; p < count; ++p) to[p] = product[positions[p]];
-      }
-      std::copy_n(scratch.products[k].data() + outputs * ring.n(), ring.n(), result[k].a.limb(i).data());
-    }
+    Products(params, kernels, i, images, workers, scratch);
+    Gather(params, kernels, i, positions, workers, scratch, result);
   }
   for (size_t k = 0; k < images; ++k) {
     AddError(params, random, scratch, result[k].a);

@@ -14,7 +14,7 @@
 
 namespace privdnn {
 
-// A package's ciphertexts in the order the inner product reads them: for each prime and each row, tile-major (see
+// A package's ciphertexts in the order the inner product reads them: for each prime [tile][row][term][lane] (see
 // kernels.h), terms()+1 terms. Row f < outputs holds b_{f,*}; row `outputs` holds the public a_*.
 class EncryptedKernels {
  public:
@@ -25,13 +25,16 @@ class EncryptedKernels {
   void Set(const Parameters& params, size_t output, size_t term, std::span<const uint64_t> residues);
 
   size_t outputs() const { return outputs_; }
-  const uint64_t* row(size_t prime, size_t row) const {
-    return weights_.data() + (prime * (outputs_ + 1) + row) * row_size_;
+  size_t rows() const { return outputs_ + 1; }
+  // All rows modulo prime i, from the tile on.
+  const uint64_t* tile(size_t prime, size_t tile) const {
+    return weights_.data() + prime * prime_size_ + tile * tile_size_;
   }
 
  private:
   size_t outputs_;
-  size_t row_size_;  // residues in a row
+  size_t tile_size_;   // residues of a tile: all rows and terms
+  size_t prime_size_;  // residues of a prime: all tiles
   AlignedVector<uint64_t> weights_;
 };
 
@@ -45,22 +48,40 @@ struct MaskedImage {
 // rho/Q for each [output][position]; kept by the user, zeroised when it goes.
 using Masks = Secret<Torus>;
 
-// Memory that Evaluate works in; belongs to the caller, one a thread. Holds the last images' features.
+// Memory that Evaluate works in; belongs to the caller, one for each concurrent call. Holds the last images' features.
+// It grows to what the largest call needed and does not shrink.
+//
+// The features of all images of a pass are held in NTT form, since the transform of a term gives all of its lanes and a
+// tile of the inner product takes that lane of all terms; so the features are most of the memory. With J = terms(),
+// m primes and F outputs, a call takes
+//   images N (8 m (J+1) + 8 (F+1) + 4) + 12 N threads      bytes,
+// for example 8 images, N = 4096, m = 2: 36.6 MB + 8.9 MB for VGG16's J = 136, F = 32; 110 + 34 MB for J = 209, F =
+// 128.
 struct EvaluationScratch {
-  std::vector<AlignedVector<uint64_t>> features;  // one for each image of a pass: [prime][tile][term][lane]
-  std::vector<AlignedVector<uint64_t>> products;  // one for each image of a pass: [row][n]
-  ZeroizingVector<int32_t> small;
-  AlignedVector<uint64_t> limb;
+  struct Worker {
+    ZeroizingVector<int32_t> small;
+    AlignedVector<uint64_t> limb;
+  };
+  std::vector<AlignedVector<uint64_t>> features;   // one for each image of a pass: [prime][tile][term][lane]
+  std::vector<AlignedVector<uint64_t>> products;   // one for each image of a pass: [row][n]
+  std::vector<ZeroizingVector<int32_t>> blinding;  // v, one for each image of a pass
+  std::vector<Worker> workers;                     // one a thread
 };
 
+// Bytes that a fresh EvaluationScratch holds after Evaluate for so many outputs, images and threads: the formula above.
+uint64_t EvaluationScratchBytes(const Parameters& params, size_t outputs, size_t images, int threads = 1);
+
 // Writes the n coefficients of feature polynomial phi_term of an image: |c| <= max_feature. `out` arrives zeroed.
+// Called once for each (image, term), from several threads at a time if Evaluate has several.
 using FeatureFn = std::function<void(size_t image, size_t term, std::span<int32_t> out)>;
 
-// Evaluates 1 to kMaxImagesPerPass images. v, g and rho are fresh for each. `positions` are the coefficients that the
-// owner is to decrypt, ascending, below n.
+// Evaluates 1 to kMaxImagesPerPass images on up to `threads` (at least 1) threads. v, g and rho are fresh for each.
+// `positions` are the coefficients that the owner is to decrypt, ascending, below n. All randomness is drawn by the
+// calling thread in one order, so the result does not depend on `threads`.
 std::vector<MaskedImage> Evaluate(const Parameters& params, const TorusMap& torus, const EncryptedKernels& kernels,
                                   size_t images, const FeatureFn& features, std::span<const uint32_t> positions,
-                                  RandomSource& random, EvaluationScratch& scratch, std::span<Masks> masks);
+                                  RandomSource& random, EvaluationScratch& scratch, std::span<Masks> masks,
+                                  int threads = 1);
 
 // y = round((reply * Q/2^L - rho)/Delta) mod t, centred: in [-t/2, t/2).
 int64_t Unmask(const Parameters& params, uint64_t reply, Torus mask);

@@ -244,7 +244,7 @@ TEST(Exchange, EqualsTheIntegerProductAndItsNoiseIsBelowTheBound) {
   for (uint32_t p = 5; p < 4096; p += 97) positions.push_back(p);
   EvaluationScratch scratch;
   double square = 0, count = 0;
-  for (const size_t images : {1, 3, 4}) {
+  for (const size_t images : {1, 3, 8}) {
     std::vector<std::vector<std::vector<int32_t>>> phi(images);
     for (auto& image : phi) {
       for (uint32_t j = 0; j < spec.terms; ++j) image.push_back(e.Random(bound));
@@ -311,6 +311,84 @@ TEST(Exchange, WorksInEveryRing) {
       EXPECT_EQ(Unmask(e.params_, reply[p], masks[0].Reveal()[p]), e.Expected(0, phi, positions[p]));
     }
   }
+}
+
+// What Evaluate gives for `images` images of chosen features, from a random source that starts afresh.
+struct Evaluated {
+  std::vector<MaskedImage> masked;
+  std::vector<Masks> masks;
+};
+Evaluated EvaluateAgain(const Exchange& e, size_t images, EvaluationScratch& scratch, int threads) {
+  Evaluated result{{}, std::vector<Masks>(images)};
+  DeterministicRandom random(99);
+  const std::vector<uint32_t> positions = {0, 17, 4095};
+  const auto features = [](size_t k, size_t j, std::span<int32_t> out) {
+    for (size_t u = j; u < out.size(); u += 3) out[u] = static_cast<int32_t>((u * 31 + k * 7 + j) % 16001) - 8000;
+  };
+  result.masked =
+      Evaluate(e.params_, e.torus_, e.kernels_, images, features, positions, random, scratch, result.masks, threads);
+  return result;
+}
+
+TEST(Evaluate, DoesNotDependOnTheNumberOfThreads) {
+  for (const uint32_t terms : {1, 4, 13}) {
+    ParameterSpec spec = SmallSpec();
+    spec.terms = terms;
+    const Exchange e(spec, terms == 13 ? 12 : 3, 40, terms);
+    for (size_t images = 1; images <= kMaxImagesPerPass; ++images) {
+      EvaluationScratch one_scratch;
+      const Evaluated one = EvaluateAgain(e, images, one_scratch, 1);
+      for (const int threads : {2, 3, 7}) {
+        EvaluationScratch scratch;
+        const Evaluated many = EvaluateAgain(e, images, scratch, threads);
+        for (size_t k = 0; k < images; ++k) {
+          ASSERT_TRUE(std::ranges::equal(many.masked[k].a.all(), one.masked[k].a.all())) << threads << " threads";
+          ASSERT_EQ(many.masked[k].b, one.masked[k].b) << threads << " threads";
+          ASSERT_TRUE(std::ranges::equal(many.masks[k].Reveal(), one.masks[k].Reveal())) << threads << " threads";
+        }
+      }
+    }
+  }
+}
+
+// Nothing of an earlier, larger or smaller, use of the scratch shows in a result.
+TEST(Evaluate, DoesNotDependOnWhatTheScratchWasUsedFor) {
+  ParameterSpec spec = SmallSpec();
+  const Exchange small(spec, 1, 40, 1);
+  spec.terms = 5;
+  const Exchange large(spec, 4, 40, 2);
+  EvaluationScratch used;
+  EvaluateAgain(small, 2, used, 1);
+  for (const Exchange* e : {&large, &small}) {
+    EvaluationScratch fresh;
+    const Evaluated expected = EvaluateAgain(*e, 3, fresh, 1), got = EvaluateAgain(*e, 3, used, 2);
+    for (size_t k = 0; k < 3; ++k) {
+      EXPECT_TRUE(std::ranges::equal(got.masked[k].a.all(), expected.masked[k].a.all()));
+      EXPECT_EQ(got.masked[k].b, expected.masked[k].b);
+    }
+  }
+}
+
+TEST(EvaluationScratchBytes, IsWhatAFreshScratchHolds) {
+  ParameterSpec spec = SmallSpec();
+  const Exchange e(spec, 2, 40, 3);
+  for (const auto& [images, threads] : {std::pair<size_t, int>{1, 1}, {3, 2}, {8, 3}}) {
+    EvaluationScratch scratch;
+    EvaluateAgain(e, images, scratch, threads);
+    uint64_t bytes = 0;
+    for (const auto& v : scratch.features) bytes += v.capacity() * sizeof(uint64_t);
+    for (const auto& v : scratch.products) bytes += v.capacity() * sizeof(uint64_t);
+    for (const auto& v : scratch.blinding) bytes += v.capacity() * sizeof(int32_t);
+    for (const auto& w : scratch.workers) {
+      bytes += w.small.capacity() * sizeof(int32_t) + w.limb.capacity() * sizeof(uint64_t);
+    }
+    EXPECT_EQ(EvaluationScratchBytes(e.params_, 2, images, threads), bytes) << images << " images";
+  }
+  // The formula in evaluation.h for VGG16's shape.
+  spec.plain_bits = 34;
+  spec.terms = 136;
+  EXPECT_EQ(EvaluationScratchBytes(*Parameters::Create(spec), 32, 8, 2),
+            8 * 4096 * (8 * 2 * 137 + 8 * 33 + 4) + 2 * 12 * 4096);
 }
 
 TEST(Exchange, DrowningNoiseHasItsDeviation) {

@@ -7,8 +7,7 @@
 namespace privdnn::avx512ifma {
 namespace {
 
-constexpr size_t kTileWords = 16;  // kTile of kernels.h
-constexpr size_t kVectors = kTileWords / 8;
+constexpr size_t kTileWords = 8;  // kTile of kernels.h: one vector
 
 struct Constants {
   explicit Constants(const ModulusView& m)
@@ -54,75 +53,88 @@ inline V MulMod(V a, V b, const Constants& c) {
   return ReduceOnce(ReduceOnce(sum, c.two_q), c.q);
 }
 
-// Weights come from memory in one long stream, which the hardware alone does not fetch far enough ahead: this many
-// bytes gain 15 % with one image and 5 to 35 % with four.
+// Weights come from memory in one long stream, which the hardware alone does not fetch far enough ahead.
 constexpr size_t kPrefetchBytes = 1024;
 inline void PrefetchAhead(const uint64_t* p) {
   // As an integer, since pointer arithmetic may not leave the array. NOLINTNEXTLINE(performance-no-int-to-ptr)
   _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + kPrefetchBytes), _MM_HINT_T0);
 }
 
-// A load that is done once: the compiler would make it a memory operand of both multiplications.
+// A load that is done once: the compiler would make it a memory operand of every multiplication.
 inline V LoadOnce(const uint64_t* p) {
   V x = Load(p);
   asm("" : "+v"(x));
   return x;
 }
 
-// Sums of one tile for several images: low and high halves apart, so that nothing is reduced inside the loop. kUnroll
-// terms go to accumulators of their own, to hide the latency of the multiplications when there are few images.
-template <size_t kImages, size_t kUnroll>
-struct Sums {
-  V lo[kUnroll][kImages][kVectors];
-  V hi[kUnroll][kImages][kVectors];
-
-  Sums() {
-    for (size_t u = 0; u < kUnroll; ++u) {
-      for (size_t i = 0; i < kImages; ++i) {
-        for (size_t v = 0; v < kVectors; ++v) lo[u][i][v] = hi[u][i][v] = _mm512_setzero_si512();
-      }
-    }
-  }
-  // Adds the term at word `offset` of a tile.
-  void Add(const uint64_t* weights, const uint64_t* const* features, size_t offset, size_t u) {
-    for (size_t v = 0; v < kVectors; ++v) {
-      const V w = LoadOnce(weights + offset + 8 * v);
-      PrefetchAhead(weights + offset + 8 * v);
-      for (size_t i = 0; i < kImages; ++i) {
-        const V f = LoadOnce(features[i] + offset + 8 * v);
-        lo[u][i][v] = MulAddLow(lo[u][i][v], w, f);
-        hi[u][i][v] = MulAddHigh(hi[u][i][v], w, f);
-      }
-    }
-  }
-};
-
-template <size_t kImages, size_t kUnroll>
-void InnerProductOf(const Constants& c, size_t n, size_t terms, const uint64_t* weights,
-                    const uint64_t* const* features, uint64_t* const* out) {
-  const size_t tile_words = terms * kTileWords;
-  for (size_t tile = 0; tile < n / kTileWords; ++tile) {
-    const uint64_t* w = weights + tile * tile_words;
-    const uint64_t* f[kImages];
-    for (size_t i = 0; i < kImages; ++i) f[i] = features[i] + tile * tile_words;
-    Sums<kImages, kUnroll> sums;
+// One tile of kRows neighbouring rows for kImages images. Every weight in a register serves all images and every
+// feature all rows. Low and high halves are summed apart, so that nothing is reduced inside the loop; 2 kRows kImages
+// accumulators, kRows weights and a feature must fit 32 registers.
+template <size_t kRows, size_t kImages>
+class Block {
+ public:
+  // `features` and `out` at the tile, `out` and `weights` at the first row.
+  static void Run(const Constants& c, size_t terms, const uint64_t* weights, const uint64_t* const* features,
+                  uint64_t* const* out, size_t row_stride) {
+    const size_t row_words = terms * kTileWords;
+    Block sums;
     size_t j = 0;
     for (; j + kUnroll <= terms; j += kUnroll) {
-      for (size_t u = 0; u < kUnroll; ++u) sums.Add(w, f, (j + u) * kTileWords, u);
+      for (size_t u = 0; u < kUnroll; ++u) sums.Add(weights + (j + u) * kTileWords, row_words, features, j + u, u);
     }
-    for (; j < terms; ++j) sums.Add(w, f, j * kTileWords, 0);
-    for (size_t i = 0; i < kImages; ++i) {
-      for (size_t v = 0; v < kVectors; ++v) {
-        V lo = sums.lo[0][i][v], hi = sums.hi[0][i][v];
+    for (; j < terms; ++j) sums.Add(weights + j * kTileWords, row_words, features, j, 0);
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t i = 0; i < kImages; ++i) {
+        V lo = sums.lo_[0][r][i], hi = sums.hi_[0][r][i];
         for (size_t u = 1; u < kUnroll; ++u) {
-          lo = _mm512_add_epi64(lo, sums.lo[u][i][v]);
-          hi = _mm512_add_epi64(hi, sums.hi[u][i][v]);
+          lo = _mm512_add_epi64(lo, sums.lo_[u][r][i]);
+          hi = _mm512_add_epi64(hi, sums.hi_[u][r][i]);
         }
-        Store(out[i] + tile * kTileWords + 8 * v, ReduceSum(lo, hi, c));
+        Store(out[i] + r * row_stride, ReduceSum(lo, hi, c));
       }
     }
   }
-}
+
+ private:
+  // Where rows and images are few, neighbouring terms go to accumulators of their own: two multiplications start in a
+  // cycle and take four, so fewer than 8 accumulators would leave the multipliers waiting.
+  static constexpr size_t kUnroll = (4 + kRows * kImages - 1) / (kRows * kImages);
+  static_assert(2 * kUnroll * kRows * kImages + kRows + 1 <= 32);
+
+  Block() {
+    for (size_t u = 0; u < kUnroll; ++u) {
+      for (size_t r = 0; r < kRows; ++r) {
+        for (size_t i = 0; i < kImages; ++i) lo_[u][r][i] = hi_[u][r][i] = _mm512_setzero_si512();
+      }
+    }
+  }
+  void Add(const uint64_t* weights, size_t row_words, const uint64_t* const* features, size_t term, size_t u) {
+    V w[kRows];
+    for (size_t r = 0; r < kRows; ++r) {
+      w[r] = LoadOnce(weights + r * row_words);
+      PrefetchAhead(weights + r * row_words);
+    }
+    for (size_t i = 0; i < kImages; ++i) {
+      const V f = LoadOnce(features[i] + term * kTileWords);
+      for (size_t r = 0; r < kRows; ++r) {
+        lo_[u][r][i] = MulAddLow(lo_[u][r][i], w[r], f);
+        hi_[u][r][i] = MulAddHigh(hi_[u][r][i], w[r], f);
+      }
+    }
+  }
+  V lo_[kUnroll][kRows][kImages], hi_[kUnroll][kRows][kImages];
+};
+
+using BlockFn = void (*)(const Constants& c, size_t terms, const uint64_t* weights, const uint64_t* const* features,
+                         uint64_t* const* out, size_t row_stride);
+constexpr size_t kMaxBlockRows = 4, kMaxBlockImages = 4;
+// [rows - 1][images - 1]; four rows of four images would not fit the registers.
+constexpr BlockFn kBlocks[kMaxBlockRows][kMaxBlockImages] = {
+    {Block<1, 1>::Run, Block<1, 2>::Run, Block<1, 3>::Run, Block<1, 4>::Run},
+    {Block<2, 1>::Run, Block<2, 2>::Run, Block<2, 3>::Run, Block<2, 4>::Run},
+    {Block<3, 1>::Run, Block<3, 2>::Run, Block<3, 3>::Run, Block<3, 4>::Run},
+    {Block<4, 1>::Run, Block<4, 2>::Run, Block<4, 3>::Run, nullptr},
+};
 
 inline uint64_t SumLanes(V x) {
   alignas(64) uint64_t lanes[8];
@@ -134,18 +146,31 @@ inline uint64_t SumLanes(V x) {
 
 }  // namespace
 
-void InnerProduct(const ModulusView& modulus, size_t n, size_t terms, const uint64_t* weights,
-                  const uint64_t* const* features, size_t images, uint64_t* const* out) {
+// More than kMaxBlockImages images are two parts that follow one another for the same few rows: the second part finds
+// their weights in the first- or second-level cache, so memory is still read once.
+void InnerProducts(const ModulusView& modulus, const InnerProductArgs& args) {
   const Constants c(modulus);
-  switch (images) {
-    case 1:
-      return InnerProductOf<1, 4>(c, n, terms, weights, features, out);
-    case 2:
-      return InnerProductOf<2, 2>(c, n, terms, weights, features, out);
-    case 3:
-      return InnerProductOf<3, 1>(c, n, terms, weights, features, out);
-    default:
-      return InnerProductOf<4, 1>(c, n, terms, weights, features, out);
+  const size_t parts = args.images > kMaxBlockImages ? 2 : 1;
+  const size_t first = (args.images + parts - 1) / parts;  // images of the first part, the larger
+  const size_t block_rows = first == kMaxBlockImages ? kMaxBlockRows - 1 : kMaxBlockRows;
+  const size_t row_words = args.terms * kTileWords;
+  const uint64_t* features[2 * kMaxBlockImages];
+  uint64_t* out[2 * kMaxBlockImages];
+  for (size_t tile = 0; tile < args.tiles; ++tile) {
+    for (size_t i = 0; i < args.images; ++i) {
+      features[i] = args.features[i] + tile * row_words;
+      out[i] = args.out[i] + tile * kTileWords;
+    }
+    const uint64_t* weights = args.weights + tile * args.rows * row_words;
+    for (size_t row = 0; row < args.rows; row += block_rows, weights += block_rows * row_words) {
+      const size_t rows = args.rows - row < block_rows ? args.rows - row : block_rows;
+      kBlocks[rows - 1][first - 1](c, args.terms, weights, features, out, args.row_stride);
+      if (parts == 2) {
+        kBlocks[rows - 1][args.images - first - 1](c, args.terms, weights, features + first, out + first,
+                                                   args.row_stride);
+      }
+      for (size_t i = 0; i < args.images; ++i) out[i] += rows * args.row_stride;
+    }
   }
 }
 
@@ -174,7 +199,7 @@ void LiftSigned(const ModulusView& modulus, size_t n, const int32_t* small, uint
 void ScatterTiles(size_t n, size_t terms, size_t term, const uint64_t* src, uint64_t* dst) {
   dst += term * kTileWords;
   for (size_t k = 0; k < n; k += kTileWords, dst += terms * kTileWords) {
-    for (size_t v = 0; v < kVectors; ++v) Store(dst + 8 * v, Load(src + k + 8 * v));
+    Store(dst, Load(src + k));
   }
 }
 

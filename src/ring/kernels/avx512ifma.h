@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ring/kernels/inner_product_args.h"
+
 namespace privdnn::avx512ifma {
 
 // Roots and Shoup quotients floor(w * 2^52 / q) in the order of NttTables.
@@ -28,8 +30,7 @@ struct ModulusView {
 inline constexpr size_t kMinNttDegree = 64;
 void NttForward(const NttView& tables, uint64_t* values);
 void NttInverse(const NttView& tables, uint64_t* values);
-void InnerProduct(const ModulusView& modulus, size_t n, size_t terms, const uint64_t* weights,
-                  const uint64_t* const* features, size_t images, uint64_t* const* out);
+void InnerProducts(const ModulusView& modulus, const InnerProductArgs& args);
 void Multiply(const ModulusView& modulus, size_t n, const uint64_t* a, const uint64_t* b, uint64_t* out);
 void Add(const ModulusView& modulus, size_t n, const uint64_t* a, const uint64_t* b, uint64_t* out);
 void LiftSigned(const ModulusView& modulus, size_t n, const int32_t* small, uint64_t* out);

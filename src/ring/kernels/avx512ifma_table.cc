@@ -30,10 +30,11 @@ void NttInverse(const NttTables& t, uint64_t* values) {
   avx512ifma::NttInverse({t.n, t.modulus.value(), t.inverse_roots.data(), t.inverse_roots_shoup52.data()}, values);
 }
 
-void InnerProduct(const Modulus& modulus, size_t n, size_t terms, const uint64_t* weights,
-                  const uint64_t* const* features, size_t images, uint64_t* const* out) {
-  assert(n % kTile == 0 && terms >= 1 && terms <= kMaxTerms && images >= 1 && images <= kMaxImagesPerPass);
-  avx512ifma::InnerProduct(View(modulus), n, terms, weights, features, images, out);
+static_assert(kTile == 8 &&
+              kMaxImagesPerPass == 8);  // what avx512ifma.cc, which may not include kernels.h, was made for
+void InnerProducts(const Modulus& modulus, const InnerProductArgs& args) {
+  assert(args.terms >= 1 && args.terms <= kMaxTerms && args.images >= 1 && args.images <= kMaxImagesPerPass);
+  avx512ifma::InnerProducts(View(modulus), args);
 }
 
 void Multiply(const Modulus& modulus, size_t n, const uint64_t* a, const uint64_t* b, uint64_t* out) {
@@ -52,7 +53,7 @@ constexpr Kernels kAvx512Ifma = {.name = "avx512ifma",
                                  .supported = CpuHasAvx512Ifma,
                                  .ntt_forward = NttForward,
                                  .ntt_inverse = NttInverse,
-                                 .inner_product = InnerProduct,
+                                 .inner_products = InnerProducts,
                                  .multiply = Multiply,
                                  .add = Add,
                                  .lift_signed = LiftSigned,
@@ -65,7 +66,7 @@ constexpr Kernels kAvx512Ifma = {.name = "avx512ifma",
                                  .supported = [] { return false; },
                                  .ntt_forward = nullptr,
                                  .ntt_inverse = nullptr,
-                                 .inner_product = nullptr,
+                                 .inner_products = nullptr,
                                  .multiply = nullptr,
                                  .add = nullptr,
                                  .lift_signed = nullptr,

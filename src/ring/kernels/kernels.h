@@ -8,17 +8,18 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "ring/kernels/inner_product_args.h"
 #include "ring/modulus.h"
 #include "ring/ntt_tables.h"
 
 namespace privdnn {
 
-// Coefficients that a tile holds; tile-major arrays are [n / kTile][terms][kTile].
-inline constexpr size_t kTile = 16;
+// Coefficients that a tile holds: a cache line. Tile-major arrays are [n / kTile][terms][kTile].
+inline constexpr size_t kTile = 8;
 // Terms that an inner product may sum before it reduces: lo parts < 2^52 sum to < 2^64, hi parts < 2^48.
 inline constexpr size_t kMaxTerms = 4096;
 // Feature vectors ("images") that one pass over the weights may serve.
-inline constexpr size_t kMaxImagesPerPass = 4;
+inline constexpr size_t kMaxImagesPerPass = 8;
 
 // Every pointer is 64-byte aligned, every residue in [0, q) on entry and on return. No branch and no index depends on a
 // residue.
@@ -30,12 +31,9 @@ struct Kernels {
   void (*ntt_forward)(const NttTables& tables, uint64_t* values);
   void (*ntt_inverse)(const NttTables& tables, uint64_t* values);
 
-  // out[i][k] = sum_j weights[tile(k)][j][lane(k)] * features[i][tile(k)][j][lane(k)] mod q, k = tile*kTile + lane in
-  // [0, n), j in [0, terms), i in [0, images). weights and features[i] are tile-major, out[i] is in order.
-  // 1 <= terms <= kMaxTerms, 1 <= images <= kMaxImagesPerPass. n is any multiple of kTile, so a caller with many weight
-  // vectors may go through them tile by tile while the features of that tile stay in the first-level cache.
-  void (*inner_product)(const Modulus& modulus, size_t n, size_t terms, const uint64_t* weights,
-                        const uint64_t* const* features, size_t images, uint64_t* const* out);
+  // For every image i, row r, tile and lane:
+  //   out[i][r][tile][lane] = sum_j weights[tile][r][j][lane] * features[i][tile][j][lane] mod q, j in [0, terms).
+  void (*inner_products)(const Modulus& modulus, const InnerProductArgs& args);
 
   // out[k] = a[k] * b[k] mod q; out may be a or b.
   void (*multiply)(const Modulus& modulus, size_t n, const uint64_t* a, const uint64_t* b, uint64_t* out);

@@ -70,20 +70,23 @@ void NttInverse(const NttTables& tables, uint64_t* values) {
   }
 }
 
-void InnerProduct(const Modulus& modulus, size_t n, size_t terms, const uint64_t* weights,
-                  const uint64_t* const* features, size_t images, uint64_t* const* out) {
-  assert(n % kTile == 0 && terms >= 1 && terms <= kMaxTerms && images >= 1 && images <= kMaxImagesPerPass);
-  for (size_t tile = 0; tile < n / kTile; ++tile) {
-    const uint64_t* w = weights + tile * terms * kTile;
-    for (size_t i = 0; i < images; ++i) {
-      const uint64_t* f = features[i] + tile * terms * kTile;
-      U128 sums[kTile] = {};  // below 2^12 * 2^100
-      for (size_t j = 0; j < terms; ++j) {
-        for (size_t lane = 0; lane < kTile; ++lane) {
-          sums[lane] += static_cast<U128>(w[j * kTile + lane]) * f[j * kTile + lane];
+void InnerProducts(const Modulus& modulus, const InnerProductArgs& args) {
+  const auto& [tiles, rows, terms, images, weights, features, out, row_stride] = args;
+  assert(terms >= 1 && terms <= kMaxTerms && images >= 1 && images <= kMaxImagesPerPass);
+  for (size_t tile = 0; tile < tiles; ++tile) {
+    for (size_t row = 0; row < rows; ++row) {
+      const uint64_t* w = weights + (tile * rows + row) * terms * kTile;
+      for (size_t i = 0; i < images; ++i) {
+        const uint64_t* f = features[i] + tile * terms * kTile;
+        U128 sums[kTile] = {};  // below 2^12 * 2^100
+        for (size_t j = 0; j < terms; ++j) {
+          for (size_t lane = 0; lane < kTile; ++lane) {
+            sums[lane] += static_cast<U128>(w[j * kTile + lane]) * f[j * kTile + lane];
+          }
         }
+        uint64_t* to = out[i] + row * row_stride + tile * kTile;
+        for (size_t lane = 0; lane < kTile; ++lane) to[lane] = modulus.Reduce(sums[lane]);
       }
-      for (size_t lane = 0; lane < kTile; ++lane) out[i][tile * kTile + lane] = modulus.Reduce(sums[lane]);
     }
   }
 }
@@ -111,7 +114,7 @@ constexpr Kernels kScalar = {.name = "scalar",
                              .supported = [] { return true; },
                              .ntt_forward = NttForward,
                              .ntt_inverse = NttInverse,
-                             .inner_product = InnerProduct,
+                             .inner_products = InnerProducts,
                              .multiply = Multiply,
                              .add = Add,
                              .lift_signed = LiftSigned,
