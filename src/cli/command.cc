@@ -65,7 +65,7 @@ int RunProgram(int argc, const char* const* argv) {
   Globals globals;
   Action action;
   for (const auto add : {AddTrain, AddEval, AddSelect, AddPlan, AddKeygen, AddEncrypt, AddServe, AddInfer, AddDemo,
-                         AddBench, AddVersion}) {
+                         AddBench, AddData, AddVersion}) {
     add(app, globals, action);
   }
   try {
@@ -84,7 +84,7 @@ int RunProgram(int argc, const char* const* argv) {
     spdlog::error("stdout can't be written");
     return 1;
   }
-  return 0;
+  return output->failed ? 1 : 0;
 }
 
 }  // namespace privdnn::cli

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 struct CommandOutput {
   Json json;
   std::string text;
+  bool failed = false;  // it is to be printed, but the answer is no: exit code 1
 };
 
 // A command, ready to run: set by the callback of the subcommand that was given.
@@ -52,6 +53,7 @@ void AddServe(CLI::App& app, Globals& globals, Action& action);
 void AddInfer(CLI::App& app, Globals& globals, Action& action);
 void AddDemo(CLI::App& app, Globals& globals, Action& action);
 void AddBench(CLI::App& app, Globals& globals, Action& action);
+void AddData(CLI::App& app, Globals& globals, Action& action);
 void AddVersion(CLI::App& app, Globals& globals, Action& action);
 
 // The whole program. Returns the exit code: 0 ok, 1 failed, 2 wrong usage.

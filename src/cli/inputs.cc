@@ -1,8 +1,11 @@
 #include "cli/inputs.h"
 
+#include <tbb/info.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <map>
 
 #include "base/file.h"
 #include "embedded/lenet5.h"
@@ -13,6 +16,11 @@ namespace {
 
 // Far above any selection file.
 constexpr uint64_t kMaxSelectionBytes = 1 << 20;
+
+const std::map<std::string, nn::Split> kSplits = {{"train", nn::Split::kTrain},
+                                                  {"test", nn::Split::kTest},
+                                                  {"validation", nn::Split::kValidationHalf},
+                                                  {"test-half", nn::Split::kTestHalf}};
 
 }  // namespace
 
@@ -45,31 +53,53 @@ absl::StatusOr<std::string> DataRoot(const std::string& option) {
   if (!option.empty()) return option;
   const char* environment = std::getenv("PRIVDNN_DATA");
   if (environment && *environment) return std::string(environment);
-  return NotFound("no data: give --data DIR or set PRIVDNN_DATA to a directory that holds mnist/");
+  return NotFound(
+      "no data: give --data DIR or set PRIVDNN_DATA to a directory that holds the data sets "
+      "(`privdnn data list` says how)");
+}
+
+std::vector<std::string> DataSetNames() {
+  std::vector<std::string> names;
+  for (const nn::DataSetInfo& info : nn::DataSets()) names.emplace_back(info.name);
+  return names;
 }
 
 void ImageInput::Add(CLI::App* command) {
   auto* image_option =
       command->add_option("--images", images, "IDX file of images; default: 1,000 MNIST test images carried along");
   command->add_option("--labels", labels, "IDX file of labels")->needs(image_option);
-  command->add_option("--data", data, "data root: its mnist/t10k-* test images")->excludes(image_option);
+  command->add_option("--data-set", data_set, "a known data set; default with --data: mnist")
+      ->check(CLI::IsMember(DataSetNames()))
+      ->excludes(image_option);
+  command->add_option("--data", data, "data root that holds it; default with --data-set: PRIVDNN_DATA")
+      ->excludes(image_option);
+  command
+      ->add_option("--split", split,
+                   "its images: train, test (default), or a half of test, always the same: validation, test-half")
+      ->check(CLI::IsMember(kSplits))
+      ->excludes(image_option);
   command->add_option("--limit", limit, "only the first N images")->check(CLI::PositiveNumber);
 }
 
 absl::StatusOr<nn::ImageSet> ImageInput::Load() const {
   nn::ImageSet set;
   if (!images.empty() && !labels.empty()) {
-    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadIdx(images, labels));
+    constexpr int32_t kAnyLabel = 256;
+    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadIdx(images, labels, kAnyLabel));
   } else if (!images.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadIdxImages(images));
-  } else if (!data.empty()) {
-    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadDataSet("mnist", data, nn::Split::kTest));
+  } else if (!data_set.empty() || !data.empty() || !split.empty()) {
+    const std::string name = data_set.empty() ? "mnist" : data_set;
+    PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(data));
+    const nn::LoadOptions options{tbb::info::default_concurrency(),
+                                  MakeProgress(std::make_shared<ProgressBar>("loading " + name))};
+    PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadDataSet(name, root, kSplits.at(split.empty() ? "test" : split), options));
   } else {
     PRIVDNN_ASSIGN_OR_RETURN(set,
                              nn::ParseIdx(lenet5::EmbeddedFile("t10k-1000-images-idx3-ubyte"), "embedded images",
                                           lenet5::EmbeddedFile("t10k-1000-labels-idx1-ubyte"), "embedded labels", 10));
   }
-  if (set.count == 0) return InvalidArgument("{}: no images", images.empty() ? data : images);
+  if (set.count == 0) return InvalidArgument("no images: half of the test set is empty");
   return limit > 0 ? set.Head(limit) : set;
 }
 

@@ -19,16 +19,19 @@ struct ModelInput {
 // --selection: a file or "1:0,3;2:5". Empty: the default selection of the embedded model.
 absl::StatusOr<nn::Selection> LoadSelection(const std::string& text);
 
-// Images: --images and --labels (IDX), or --data, a root with mnist/ in it (its test images), or the 1,000 MNIST test
-// images that the program carries.
+// Images: --images and --labels (IDX), or one of the known data sets (--data-set, --data, --split), or the 1,000 MNIST
+// test images that the program carries.
 struct ImageInput {
-  std::string images, labels, data;
+  std::string images, labels, data_set, data, split;
   int64_t limit = 0;  // 0: all
   void Add(CLI::App* command);
   // Labels are all 0 and labelled() false if only --images is given.
   absl::StatusOr<nn::ImageSet> Load() const;
   bool labelled() const { return images.empty() || !labels.empty(); }
 };
+
+// The names that --data-set takes.
+std::vector<std::string> DataSetNames();
 
 // --data, or else the environment variable PRIVDNN_DATA; an error that says so if both are missing.
 absl::StatusOr<std::string> DataRoot(const std::string& option);
