@@ -55,8 +55,8 @@ using Masks = Secret<Torus>;
 // tile of the inner product takes that lane of all terms; so the features are most of the memory. With J = terms(),
 // m primes and F outputs, a call takes
 //   images N (8 m (J+1) + 8 (F+1) + 4) + 12 N threads      bytes,
-// for example 8 images, N = 4096, m = 2: 36.6 MB + 8.9 MB for VGG16's J = 136, F = 32; 110 + 34 MB for J = 209, F =
-// 128.
+// for example 8 images, N = 4096, m = 2: 71.8 + 8.7 MB for VGG16's J = 136, F = 32; 110.1 + 33.8 MB for AlexNet's
+// J = 209, F = 128.
 struct EvaluationScratch {
   struct Worker {
     ZeroizingVector<int32_t> small;
