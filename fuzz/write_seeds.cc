@@ -6,6 +6,7 @@
 #include "nn/dataset.h"
 #include "nn/onnx.h"
 #include "nn/test_graphs.h"
+#include "nn/test_images.h"
 #include "package/test_package.h"
 
 namespace privdnn {
@@ -43,6 +44,21 @@ bool WriteAll(const std::filesystem::path& corpus) {
   Bytes idx = Prefixed({9, 0, static_cast<uint8_t>(images.size()), 0}, images);
   idx.insert(idx.end(), labels.begin(), labels.end());
   good &= Write(corpus, "fuzz_idx", "two_images", idx);
+
+  const auto format = [&](uint8_t which, const char* name, std::span<const uint8_t> file) {
+    good &= Write(corpus, "fuzz_data_formats", name, Prefixed({which}, file));
+  };
+  format(0, "idx_gz", nn::Gzip(images));
+  format(1, "cifar10", Bytes(3073, 7));
+  format(2, "ppm", nn::WritePpm(nn::PatternImage(3, 3, 5)));
+  format(3, "jpeg_colour", nn::WriteJpeg(nn::PatternImage(3, 16, 16)));
+  format(3, "jpeg_grayscale", nn::WriteJpeg(nn::PatternImage(1, 16, 16)));
+  format(4, "gtsrb_list",
+         AsBytes("Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n"
+                 "00000_00001.ppm;29;30;5;6;24;25;0\r\n"));
+  format(5, "class_ids", AsBytes("n02124075\nn01629819\n"));
+  format(6, "boxes", AsBytes("n02124075_0.JPEG\t0\t0\t62\t63\n"));
+  format(7, "validation", AsBytes("val_0.JPEG\tn02124075\t0\t32\t44\t62\n"));
 
   good &= Write(corpus, "fuzz_selection", "short", AsBytes("1:0,3;2:5"));
   good &= Write(corpus, "fuzz_selection", "json", AsBytes(R"({"1": [0, 3], "2": [5]})"));
