@@ -73,8 +73,8 @@ std::vector<Taps> TriangleTaps(int64_t in, int64_t out) {
   std::vector<Taps> all_taps(static_cast<size_t>(out));
   for (int64_t i = 0; i < out; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
-    const int64_t first = std::max<int64_t>(0, static_cast<int64_t>(center - support + 0.5));
-    const int64_t last = std::min<int64_t>(in, static_cast<int64_t>(center + support + 0.5));
+    const int64_t first = std::max<int64_t>(0, static_cast<int64_t>(std::floor(center - support + 0.5)));
+    const int64_t last = std::min<int64_t>(in, static_cast<int64_t>(std::floor(center + support + 0.5)));
     std::vector<double> weights;
     double sum = 0;
     for (int64_t j = first; j < last; ++j) {
@@ -85,7 +85,7 @@ std::vector<Taps> TriangleTaps(int64_t in, int64_t out) {
     Taps& taps = all_taps[static_cast<size_t>(i)];
     taps.first = first;
     for (const double w : weights) {
-      taps.weights.push_back(static_cast<int32_t>(0.5 + w / sum * (1 << kWeightBits)));
+      taps.weights.push_back(static_cast<int32_t>(std::floor(w / sum * (1 << kWeightBits) + 0.5)));
     }
   }
   return all_taps;
