@@ -10,21 +10,35 @@ namespace privdnn {
 namespace {
 
 // A model that passes all checks can still be refused here, but only with a reason.
-void Partition(const nn::Graph& graph) {
-  const auto segment = nn::FindQuadraticSegment(graph);
-  if (!segment.ok()) return;
-  nn::Selection selection{{0}, {0}};
-  if (segment->neurons1 == 1 && segment->neurons2 > 1) selection.layer1.clear();
-  fuzz::Require(nn::CheckSelection(*segment, selection).ok(), "the first neurons of a segment may be core");
-  const auto separated = nn::Separate(graph, *segment, selection);
+void Partition(const nn::Graph& graph, const nn::Selection& selection) {
+  const auto segments = nn::FindSegments(graph, selection);
+  if (!segments.ok()) {
+    fuzz::Require(!segments.status().message().empty(), "an error says what is wrong");
+    return;
+  }
+  const auto separated = nn::Separate(graph, *segments);
   if (separated.ok()) fuzz::Require(nn::InferShapes(*separated).ok(), "a separated network is a network");
-  const auto rest = nn::PlaintextRest(graph, *segment, selection);
-  if (rest.ok()) fuzz::Require(nn::InferShapes(*rest).ok(), "the plaintext rest is a network");
-  const auto lifted = LiftSegment(graph, *segment, selection, {});
-  if (!lifted.ok()) return;
-  fuzz::Require(std::isnormal(lifted->output_scale[0]) && lifted->output_scale[0] > 0, "outputs have a scale");
-  fuzz::Require(lifted->plain_bits() <= 60, "outputs fit a plaintext");
-  for (const int32_t c : lifted->kernels[0]) fuzz::Require(std::abs(c) < 1 << 11, "coefficients have 12 bits");
+  const auto rest = nn::PlaintextRest(graph, *segments);
+  if (rest.ok()) fuzz::Require(nn::SplitStages(*rest, segments->size()).ok(), "the plaintext rest has stages");
+  for (const nn::Segment& segment : *segments) {
+    const auto lifted = LiftSegment(segment, {});
+    if (!lifted.ok()) continue;
+    fuzz::Require(std::isnormal(lifted->output_scale[0]) && lifted->output_scale[0] > 0, "outputs have a scale");
+    fuzz::Require(lifted->plain_bits() <= 60, "outputs fit a plaintext");
+    for (const int32_t c : lifted->kernels[0]) fuzz::Require(std::abs(c) < 1 << 11, "coefficients have 12 bits");
+  }
+}
+
+// The first neuron of each layer alone, of the first two, and of all.
+void Partitions(const nn::Graph& graph) {
+  nn::Selection all, pair;
+  for (const nn::Layer& layer : nn::FindLayers(graph)) {
+    Partition(graph, {{{layer.number, {0}}}});
+    all.layers[layer.number] = {0};
+    if (layer.number <= 2) pair.layers[layer.number] = {0};
+  }
+  Partition(graph, pair);
+  Partition(graph, all);
 }
 
 }  // namespace
@@ -43,6 +57,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Require(again.ok(), "what is exported can be imported");
   fuzz::Require(*again == *graph, "export and import give the same graph");
   fuzz::Require(nn::ExportOnnx(*again) == exported, "the same graph gives the same bytes");
-  Partition(*graph);
+  Partitions(*graph);
   return 0;
 }

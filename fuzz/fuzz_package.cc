@@ -6,7 +6,7 @@
 namespace privdnn {
 namespace {
 
-constexpr size_t kHeaderSizeOffset = 12, kTotalSizeOffset = 16, kPrologueSize = 56;
+constexpr size_t kHeaderSizeOffset = 12, kTotalSizeOffset = 16, kPrologueSize = 24;
 
 const Bytes& ValidPackage() {
   static const Bytes package = [] {
@@ -25,18 +25,21 @@ void FixTotalSize(Bytes& package) {
   for (size_t i = 0; i < 8; ++i) package[kTotalSizeOffset + i] = static_cast<uint8_t>(package.size() >> (8 * i));
 }
 
-// A query for a black image. Expensive images are left out: their cost is bounded, but not by a fuzzer's patience.
+// Queries for a black image. Expensive images are left out: their cost is bounded, but not by a fuzzer's patience.
 void Use(Package package) {
-  const SegmentSpec& s = package.header().segment;
-  const Size2 z = package.geometry().z_map();
-  const uint64_t additions = uint64_t{s.channels} * z.h * z.w * s.pool1.h * s.pool1.w;
-  if (additions > 1 << 16 || uint64_t{s.channels} * s.input.h * s.input.w > 1 << 16) return;
+  for (const PreparedSegment& segment : package.segments()) {
+    const SegmentSpec& s = segment.header.spec;
+    const uint64_t z_values = s.channels * segment.geometry.z_map().area();
+    if (z_values * s.pool1.area() > 1 << 16 || s.channels * s.input.area() > 1 << 16) return;
+  }
   const auto user = User::Create(std::move(package));
   if (!user.ok()) return;
   User::Workspace workspace;
-  const auto query = user->Prepare(std::vector<float>(user->image_size()), DeterministicRandom(1), workspace);
-  fuzz::Require(query.ok(), "a package that was read makes queries");
-  fuzz::Require(query->message.size() == user->sizes().query(1), "a query has the size that the plan gives");
+  for (size_t k = 0; k < user->num_segments(); ++k) {
+    const auto query = user->Prepare(k, std::vector<float>(user->input_size(k)), DeterministicRandom(1), workspace);
+    fuzz::Require(query.ok(), "a package that was read makes queries");
+    fuzz::Require(query->message.size() == user->sizes(k).query(1), "a query has the size that the plan gives");
+  }
 }
 
 void Check(const Bytes& bytes, bool use) {
@@ -45,22 +48,27 @@ void Check(const Bytes& bytes, bool use) {
     fuzz::Require(!package.status().message().empty(), "an error says what is wrong");
     return;
   }
-  const uint32_t terms = package->parameters().terms(), outputs = package->header().segment.outputs;
-  AlignedVector<uint64_t> residues(package->parameters().ring().limbs_size());
-  for (const size_t output : {size_t{0}, size_t{outputs} - 1}) {
-    for (const size_t term : {size_t{0}, size_t{terms}}) {
-      if (!package->ReadCiphertext(output, term, residues).ok()) continue;
-      for (size_t i = 0; i < residues.size(); ++i) {
-        const uint64_t q = package->parameters().ring().modulus(i / package->parameters().ring().n()).value();
-        fuzz::Require(residues[i] < q, "residues that are read are below their prime");
+  PackageHeader header{package->image_budget(), {}};
+  for (size_t k = 0; k < package->segments().size(); ++k) {
+    const auto& [segment_header, parameters, geometry] = package->segments()[k];
+    header.segments.push_back(segment_header);
+    AlignedVector<uint64_t> residues(parameters.ring().limbs_size());
+    for (const size_t output : {size_t{0}, size_t{segment_header.spec.outputs()} - 1}) {
+      for (const size_t term : {size_t{0}, size_t{parameters.terms()}}) {
+        if (!package->ReadCiphertext(k, output, term, residues).ok()) continue;
+        for (size_t i = 0; i < residues.size(); ++i) {
+          const uint64_t q = parameters.ring().modulus(i / parameters.ring().n()).value();
+          fuzz::Require(residues[i] < q, "residues that are read are below their prime");
+        }
       }
     }
   }
   // There is one way to write a header.
   ByteWriter writer;
-  WriteHeader(package->header(), writer);
-  const auto header = std::span(bytes).subspan(kPrologueSize, writer.size());
-  fuzz::Require(std::equal(header.begin(), header.end(), writer.view().begin()), "a header is written as it was read");
+  WriteHeader(header, writer);
+  const auto written = std::span(bytes).subspan(kPrologueSize, writer.size());
+  fuzz::Require(std::equal(written.begin(), written.end(), writer.view().begin()),
+                "a header is written as it was read");
   if (use) Use(*std::move(package));
 }
 

@@ -18,9 +18,9 @@ const Fixture& Parties() {
     EncryptedModel model = std::move(EncryptTestModel(builder.Build(TinyShape()), builder, 99)->encrypted);
     const auto user = User::Create(*Package::Parse(model.package, "p"));
     User::Workspace workspace;
-    const std::vector<float> images(2 * user->image_size(), 0.5f);
+    const std::vector<float> images(2 * user->input_size(0), 0.5f);
     return Fixture{*Owner::Create(std::move(model.owner_key)),
-                   user->Prepare(images, DeterministicRandom(1), workspace)->message};
+                   user->Prepare(0, images, DeterministicRandom(1), workspace)->message};
   }();
   return fixture;
 }
@@ -35,13 +35,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool finish = input.Integer(1) % 2 == 1;
   Bytes query = fuzz::Forge(valid, input);
   if (finish && query.size() >= WireSizes::overhead()) FinishMessage(query);
-  const auto images = owner.CountImages(query);
+  const auto header = owner.Peek(query);
   const auto reply = owner.Answer(query, DeterministicRandom(2));
   if (!reply.ok()) {
     fuzz::Require(!reply.status().message().empty(), "an error says what is wrong");
     return 0;
   }
-  fuzz::Require(images.ok(), "a query that is answered says how many images it has");
-  fuzz::Require(reply->size() == owner.sizes().reply(*images), "a reply has the size that the plan gives");
+  fuzz::Require(header.ok(), "a query that is answered says how many images it has");
+  fuzz::Require(reply->size() == owner.sizes(header->segment).reply(header->images),
+                "a reply has the size that the plan gives");
   return 0;
 }

@@ -71,7 +71,7 @@ bool WriteAll(const std::filesystem::path& corpus) {
   const auto model = EncryptTestModel(builder.Build(TinyShape()), builder, 99);
   const Bytes& package = model->encrypted.package;
   const size_t header_size = package[12] | package[13] << 8;
-  good &= Write(corpus, "fuzz_package", "header", Prefixed({15}, std::span(package).subspan(56, header_size)));
+  good &= Write(corpus, "fuzz_package", "header", Prefixed({15}, std::span(package).subspan(24, header_size)));
   // Edits of a valid file or message: none; byte 70 overwritten; the last 3 bytes cut off. The first byte says whether
   // digests are made right.
   for (const char* target : {"fuzz_package", "fuzz_owner_key", "fuzz_query", "fuzz_reply"}) {

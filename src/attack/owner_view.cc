@@ -18,42 +18,41 @@ size_t PairCell(uint64_t r, uint64_t q, uint64_t other, uint64_t other_q) {
 
 }  // namespace
 
-Observer::Observer(OwnerKey key, Parameters parameters, Geometry geometry)
-    : key_(std::move(key)),
-      parameters_(std::move(parameters)),
-      geometry_(std::move(geometry)),
-      torus_(parameters_.ring()) {}
-
 absl::StatusOr<Observer> Observer::Create(OwnerKey key) {
-  PRIVDNN_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(key.header.parameters));
-  PRIVDNN_ASSIGN_OR_RETURN(Geometry geometry, Geometry::Create(key.header.segment, key.header.parameters.n));
-  return Observer(std::move(key), std::move(parameters), std::move(geometry));
+  PRIVDNN_ASSIGN_OR_RETURN(auto segments, PrepareSegments(key.header, "owner key"));
+  return Observer(std::move(key), std::move(segments));
 }
 
 absl::StatusOr<std::vector<OwnerView>> Observer::Views(std::span<const uint8_t> query) const {
-  const Ring& ring = parameters_.ring();
-  const WireSizes sizes(parameters_, geometry_);
-  uint32_t images = 0;
-  PRIVDNN_ASSIGN_OR_RETURN(auto body,
-                           ParseMessage(MessageKind::kQuery, query, key_.package_id, sizes.query_image(), images));
-  const size_t positions = geometry_.positions_per_output();
+  PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header,
+                           PeekHeader(MessageKind::kQuery, query, key_.package_id, segments_.size()));
+  const PreparedSegment& segment = segments_[header.segment];
+  const Ring& ring = segment.parameters.ring();
+  const auto& primes = segment.parameters.spec().primes;
+  const Geometry& g = segment.geometry;
+  const WireSizes sizes(segment);
+  const TorusMap torus(ring);
+  const uint64_t units = g.units(header.images);
+  PRIVDNN_ASSIGN_OR_RETURN(auto body, ParseBody(MessageKind::kQuery, query, sizes.query_offset(units, header.images)));
   std::vector<OwnerView> views;
-  for (uint32_t k = 0; k < images; ++k) {
+  for (uint64_t u = 0; u < units; ++u) {
     OwnerView view{NttPoly(ring), CoefficientPoly(ring), std::vector<std::vector<uint64_t>>(ring.num_primes()), {}};
-    bool good = UnpackResidues(parameters_.spec().primes, body.first(sizes.masked_poly()), view.a.all());
+    bool good = UnpackResidues(primes, body.first(sizes.masked_poly()), view.a.all());
     body = body.subspan(sizes.masked_poly());
-    std::vector<uint64_t> b(ring.num_primes() * positions);
-    for (size_t f = 0; f < outputs() && good; ++f) {
-      good = UnpackResidues(parameters_.spec().primes, body.first(sizes.masked_output()), b);
-      body = body.subspan(sizes.masked_output());
-      const auto phases = Phases(parameters_, torus_, key_.keys[f], view.a, b, geometry_.positions());
+    for (uint32_t f = 0; f < outputs(header.segment) && good; ++f) {
+      const auto positions = g.positions(g.unit(u, header.images), f);
+      std::vector<uint64_t> b(ring.num_primes() * positions.size());
+      good = UnpackResidues(primes, body.first(sizes.masked_output(positions.size())), b);
+      body = body.subspan(sizes.masked_output(positions.size()));
+      const auto phases =
+          Phases(segment.parameters, torus, key_.segments[header.segment].keys[f], view.a, b, positions);
       view.phases.insert(view.phases.end(), phases.begin(), phases.end());
       for (size_t i = 0; i < ring.num_primes(); ++i) {
-        const auto limb = std::span(b).subspan(i * positions, positions);
+        const auto limb = std::span(b).subspan(i * positions.size(), positions.size());
         view.b[i].insert(view.b[i].end(), limb.begin(), limb.end());
       }
     }
-    if (!good) return InvalidArgument("query: image {}: a residue is not below its prime", k);
+    if (!good) return InvalidArgument("query: unit {}: a residue is not below its prime", u);
     view.a_coefficients = ToCoefficients(ring, view.a);
     views.push_back(std::move(view));
   }

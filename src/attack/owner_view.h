@@ -19,7 +19,8 @@
 
 namespace privdnn::attack {
 
-// One image in a query, with all that the owner can compute from it with its keys.
+// One unit of a query (an image, if its segment is neither tiled nor packed with several), with all that the owner can
+// compute from it with its keys.
 struct OwnerView {
   NttPoly a;                             // a' as it was sent
   CoefficientPoly a_coefficients;        // the same polynomial
@@ -32,17 +33,16 @@ class Observer {
  public:
   static absl::StatusOr<Observer> Create(OwnerKey key);
 
-  const Parameters& parameters() const { return parameters_; }
-  size_t outputs() const { return key_.keys.size(); }
-  // One view an image; the errors of Owner::Answer for a message that isn't a query to this owner.
+  const Parameters& parameters(size_t segment) const { return segments_[segment].parameters; }
+  size_t outputs(size_t segment) const { return segments_[segment].header.spec.outputs(); }
+  // One view a unit; the errors of Owner::Answer for a message that isn't a query to this owner.
   absl::StatusOr<std::vector<OwnerView>> Views(std::span<const uint8_t> query) const;
 
  private:
-  Observer(OwnerKey key, Parameters parameters, Geometry geometry);
+  Observer(OwnerKey key, std::vector<PreparedSegment> segments)
+      : key_(std::move(key)), segments_(std::move(segments)) {}
   OwnerKey key_;
-  Parameters parameters_;
-  Geometry geometry_;
-  TorusMap torus_;
+  std::vector<PreparedSegment> segments_;
 };
 
 // Pearson's chi-square statistic sum (observed - expected)^2 / expected over kCells cells of equal probability. Under

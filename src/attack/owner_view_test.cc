@@ -14,6 +14,7 @@
 #include "nn/dataset.h"
 #include "nn/onnx.h"
 #include "nn/partition.h"
+#include "package/test_package.h"
 #include "party/user.h"
 
 namespace privdnn::attack {
@@ -29,12 +30,12 @@ const std::filesystem::path kAssets = std::filesystem::path(PRIVDNN_ASSETS_DIR) 
 
 EncryptedModel EncryptLenet() {
   const nn::Graph graph = *nn::LoadOnnx(kAssets / "model.onnx");
-  const auto segment = *nn::FindQuadraticSegment(graph);
-  const nn::Selection selection{{0, 1}, {3, 7}};
-  const auto quantized = *LiftSegment(graph, segment, selection, {});
+  const auto segments = *nn::FindSegments(graph, nn::Selection{{{1, {0, 1}}, {2, {3, 7}}}});
+  const auto quantized = *LiftSegment(segments[0], {});
   const auto plan = *PlanSegment(quantized.spec, quantized.plain_bits(), 1'000'000);
-  const auto rest = *nn::PlaintextRest(graph, segment, selection);
-  return *EncryptModel(quantized, plan, nn::ExportOnnx(rest), "user", DeterministicRandom(1), 2);
+  const auto rest = *nn::PlaintextRest(graph, segments);
+  const EncryptionTask task{&quantized, &plan};
+  return *EncryptToMemory({&task, 1}, nn::ExportOnnx(rest), "user", DeterministicRandom(1), 2);
 }
 
 // A source whose first draw, which the user makes v of, is the same every time; all later ones are fresh.
@@ -73,13 +74,13 @@ class OwnerViewTest : public ::testing::Test {
   }
 
   static std::span<const float> Image(size_t i) {
-    return std::span<const float>(images_->values).subspan(i * user_->image_size(), user_->image_size());
+    return std::span<const float>(images_->values).subspan(i * user_->input_size(0), user_->input_size(0));
   }
 
   // What the owner sees of one image whose query is made with `random`, and the masks that it doesn't see.
   static OwnerView See(std::span<const float> image, const RandomSource& random, Masks* masks = nullptr) {
     static User::Workspace workspace;
-    auto query = *user_->Prepare(image, random, workspace);
+    auto query = *user_->Prepare(0, image, random, workspace);
     if (masks != nullptr) *masks = std::move(query.masks[0]);
     return std::move((*observer_->Views(query.message))[0]);
   }
@@ -90,7 +91,7 @@ class OwnerViewTest : public ::testing::Test {
                                                    const SeeFn& see) {
     std::vector<std::vector<double>> rows;
     for (uint64_t k = 0; k < queries; ++k) {
-      rows.push_back(QueryFeatures(observer_->parameters(), see(image, first_seed + k)));
+      rows.push_back(QueryFeatures(observer_->parameters(0), see(image, first_seed + k)));
     }
     return rows;
   }
@@ -125,21 +126,21 @@ void ExpectUniform(const UniformityTests& tests) {
 }
 
 TEST_F(OwnerViewTest, QueriesOfManyImagesAreUniform) {
-  UniformityTests tests(observer_->parameters());
+  UniformityTests tests(observer_->parameters(0));
   for (size_t i = 0; i < kImages; ++i) tests.Add(SeeFresh(Image(i), 1000 + i));
   ExpectUniform(tests);
 }
 
 TEST_F(OwnerViewTest, QueriesOfABlackImageAreUniform) {
-  const std::vector<float> black(user_->image_size(), 0);
-  UniformityTests tests(observer_->parameters());
+  const std::vector<float> black(user_->input_size(0), 0);
+  UniformityTests tests(observer_->parameters(0));
   for (size_t i = 0; i < kImages; ++i) tests.Add(SeeFresh(black, 3000 + i));
   ExpectUniform(tests);
 }
 
 // The same tests see masks that lack their top bit.
 TEST_F(OwnerViewTest, ShortMasksAreNotUniform) {
-  UniformityTests tests(observer_->parameters());
+  UniformityTests tests(observer_->parameters(0));
   for (size_t i = 0; i < 200; ++i) {
     Masks masks;
     OwnerView view = See(Image(i), DeterministicRandom(5000 + i), &masks);
@@ -158,7 +159,7 @@ TEST_F(OwnerViewTest, QueriesOfTwoDigitsCannotBeToldApart) {
 }
 
 TEST_F(OwnerViewTest, QueriesOfBlackAndWhiteCannotBeToldApart) {
-  const std::vector<float> black(user_->image_size(), 0), white(user_->image_size(), 1);
+  const std::vector<float> black(user_->input_size(0), 0), white(user_->input_size(0), 1);
   const Distinction d = Compare("black and white", black, white, 20'000'000, kQueries, SeeFresh);
   EXPECT_GT(d.p_value, kFalseAlarm);
 }
@@ -199,7 +200,7 @@ TEST_F(OwnerViewTest, RepeatedRandomnessIsToldApart) {
 
 TEST_F(OwnerViewTest, DamagedQueriesAreErrors) {
   User::Workspace workspace;
-  auto query = *user_->Prepare(Image(0), DeterministicRandom(1), workspace);
+  auto query = *user_->Prepare(0, Image(0), DeterministicRandom(1), workspace);
   EXPECT_EQ(observer_->Views(query.message)->size(), 1u);
   query.message[100] ^= 1;
   EXPECT_FALSE(observer_->Views(query.message).ok());

@@ -69,38 +69,50 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint
   return ReadWhole<std::string>(path, max_bytes);
 }
 
-absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode) {
+absl::StatusOr<FileWriter> FileWriter::Create(const std::filesystem::path& path, unsigned mode) {
   std::error_code ec;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ec);
   if (ec) return FailedPrecondition("{}: {}", path.parent_path().string(), ec.message());
-  const std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());
+  std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());
   ::unlink(temporary.c_str());  // left by a process that died; a file with its own permissions must not be reused
-  {
-    const FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-    if (fd.get() < 0) return FailedPrecondition("{}: {}", temporary, ErrnoText());
-    uint64_t done = 0;
-    while (done < data.size()) {
-      const ssize_t n = ::write(fd.get(), data.data() + done, data.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        const std::string why = ErrnoText();
-        ::unlink(temporary.c_str());
-        return FailedPrecondition("{}: {}", temporary, why);
-      }
-      done += static_cast<uint64_t>(n);
-    }
-    if (::fsync(fd.get()) != 0) {
-      const std::string why = ErrnoText();
-      ::unlink(temporary.c_str());
-      return FailedPrecondition("{}: {}", temporary, why);
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string why = ErrnoText();
-    ::unlink(temporary.c_str());
-    return FailedPrecondition("{}: {}", path.string(), why);
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+  if (fd < 0) return FailedPrecondition("{}: {}", temporary, ErrnoText());
+  return FileWriter(path, std::move(temporary), fd);
+}
+
+FileWriter::FileWriter(FileWriter&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      fd_(std::exchange(other.fd_, -1)) {}
+
+FileWriter::~FileWriter() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+absl::Status FileWriter::Append(std::span<const uint8_t> data) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(fd_, data.data(), data.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailedPrecondition("{}: {}", temporary_, ErrnoText());
+    data = data.subspan(static_cast<size_t>(n));
   }
   return absl::OkStatus();
+}
+
+absl::Status FileWriter::Commit() {
+  if (::fsync(fd_) != 0) return FailedPrecondition("{}: {}", temporary_, ErrnoText());
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return FailedPrecondition("{}: {}", path_.string(), ErrnoText());
+  }
+  temporary_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode) {
+  PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(path, mode));
+  PRIVDNN_RETURN_IF_ERROR(writer.Append(data));
+  return writer.Commit();
 }
 
 absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode) {

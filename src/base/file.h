@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/secret.h"
@@ -21,6 +22,25 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint
 // Writes beside the target, syncs, then renames over it. `mode` is the file's permissions (0600 for secrets).
 absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode = 0644);
 absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode = 0644);
+
+// The same, piece by piece: nothing is seen at `path` before Commit, and what is not committed is removed.
+class FileWriter {
+ public:
+  static absl::StatusOr<FileWriter> Create(const std::filesystem::path& path, unsigned mode = 0644);
+  FileWriter(FileWriter&& other) noexcept;
+  FileWriter& operator=(FileWriter&&) = delete;
+  ~FileWriter();
+  absl::Status Append(std::span<const uint8_t> data);
+  // Syncs and renames; nothing may follow.
+  absl::Status Commit();
+
+ private:
+  FileWriter(std::filesystem::path path, std::string temporary, int fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  std::filesystem::path path_;
+  std::string temporary_;  // empty once committed
+  int fd_;
+};
 
 // A read-only memory mapping of a whole file; unmapped when it goes.
 class MappedFile {

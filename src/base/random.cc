@@ -61,9 +61,29 @@ void Shake128(std::span<const std::span<const uint8_t>> parts, std::span<uint8_t
 }
 
 std::array<uint8_t, 32> Sha256(std::span<const uint8_t> data) {
+  Sha256Stream stream;
+  stream.Update(data);
+  return stream.Finish();
+}
+
+struct Sha256Stream::State {
+  DigestContext context{EVP_MD_CTX_new()};
+};
+
+Sha256Stream::Sha256Stream() : state_(std::make_unique<State>()) {
+  if (!state_->context || EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) != 1) Die("SHA-256");
+}
+
+Sha256Stream::~Sha256Stream() = default;
+
+void Sha256Stream::Update(std::span<const uint8_t> data) {
+  if (EVP_DigestUpdate(state_->context.get(), data.data(), data.size()) != 1) Die("SHA-256");
+}
+
+std::array<uint8_t, 32> Sha256Stream::Finish() {
   std::array<uint8_t, 32> digest{};
   unsigned size = 0;
-  if (EVP_Digest(data.data(), data.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) Die("SHA-256");
+  if (EVP_DigestFinal_ex(state_->context.get(), digest.data(), &size) != 1) Die("SHA-256");
   return digest;
 }
 

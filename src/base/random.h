@@ -50,4 +50,20 @@ class DeterministicRandom final : public RandomSource {
 void Shake128(std::span<const std::span<const uint8_t>> parts, std::span<uint8_t> out);
 std::array<uint8_t, 32> Sha256(std::span<const uint8_t> data);
 
+// SHA-256 of data that comes in pieces.
+class Sha256Stream {
+ public:
+  Sha256Stream();
+  Sha256Stream(const Sha256Stream&) = delete;
+  Sha256Stream& operator=(const Sha256Stream&) = delete;
+  ~Sha256Stream();
+  void Update(std::span<const uint8_t> data);
+  // Of all that came; nothing may follow.
+  std::array<uint8_t, 32> Finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 }  // namespace privdnn

@@ -26,11 +26,11 @@ Json DemoJson(const TwoPartyResult& r, const nn::ImageSet& images) {
 std::string DemoText(const TwoPartyResult& r, const Json& j) {
   const auto ms = [&](const char* field) { return FormatMilliseconds(j[field].get<double>()); };
   const auto bytes = [&](const char* field) { return FormatBytes(j[field].get<uint64_t>()); };
-  const LiftedModel& m = r.model;
+  const LiftedSegment& m = r.model.segments[0];
   FactTable what(fmt::format("\nprivate inference on {} MNIST test images, owner and user in two processes (gRPC, TLS)",
                              j["images"].get<int64_t>()));
-  what.Add("encrypted", fmt::format("{} of {} neurons of layer 1, {} of {} of layer 2", m.selection.layer1.size(),
-                                    m.segment.neurons1, m.selection.layer2.size(), m.segment.neurons2));
+  what.Add("encrypted", fmt::format("{} of {} neurons of layer 1, {} of {} of layer 2", m.segment.first_neurons.size(),
+                                    m.segment.first->outputs, m.segment.neurons.size(), m.segment.layer.outputs));
   what.Add("accuracy, original network", fmt::format("{:.1f} %", r.accuracy_original));
   what.Add("accuracy, private inference", fmt::format("{:.1f} %", r.accuracy_private));
   what.Add("accuracy, user without the owner", fmt::format("{:.1f} %", r.accuracy_without_owner));
@@ -69,7 +69,7 @@ absl::StatusOr<CommandOutput> Demo(const DemoCommand& command) {
   input.limit = command.images;
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, input.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, graph));
   TwoPartyOptions options;
   options.threads = command.threads;
   PRIVDNN_ASSIGN_OR_RETURN(const TwoPartyResult result, RunTwoParties(graph, selection, images, options));

@@ -20,21 +20,33 @@ struct InferCommand {
   bool offline = false;
 };
 
-absl::Status CheckImages(const nn::ImageSet& images, const SegmentSpec& spec) {
-  if (images.channels == spec.channels && images.height == spec.input.h && images.width == spec.input.w) {
-    return absl::OkStatus();
-  }
-  return InvalidArgument("images are {}x{}x{}, the package's network reads {}x{}x{}", images.channels, images.height,
-                         images.width, spec.channels, spec.input.h, spec.input.w);
+absl::Status CheckImages(const nn::ImageSet& images, const std::vector<int64_t>& shape) {
+  if (shape == std::vector<int64_t>{images.channels, images.height, images.width}) return absl::OkStatus();
+  return InvalidArgument("images are {}x{}x{}, the package's network reads {}", images.channels, images.height,
+                         images.width, fmt::join(shape, "x"));
 }
 
 Json Describe(const InferCommand& command, const User& user, const nn::ImageSet& images) {
   const Package& package = user.package();
   return {{"images", images.count},
           {"threads", command.options.threads},
-          {"kernel", package.parameters().ring().kernels().name},
+          {"kernel", user.segment(0).parameters.ring().kernels().name},
+          {"segments", user.num_segments()},
           {"package_id", HexEncode(package.id())},
           {"package_bytes", package.size()}};
+}
+
+// Images that a message of at most `bytes` holds, for every segment and both ways.
+int64_t ImagesThatFit(const User& user, uint64_t bytes) {
+  int64_t images = kMaxImagesPerMessage;
+  for (size_t k = 0; k < user.num_segments(); ++k) {
+    const auto fits = [&](int64_t n) {
+      const auto count = static_cast<uint64_t>(n);
+      return user.sizes(k).query(count) <= bytes && user.sizes(k).reply(count) <= bytes;
+    };
+    while (images > 0 && !fits(images)) --images;
+  }
+  return images;
 }
 
 // Accuracy if there are labels, then the predictions.
@@ -59,9 +71,11 @@ double PerImage(const InferenceResult& result, int64_t images, double PassTiming
   return Median(std::move(values));
 }
 
-absl::Status WriteOutputs(const std::string& path, const std::vector<int64_t>& outputs) {
+absl::Status WriteOutputs(const std::string& path, const std::vector<std::vector<int64_t>>& outputs) {
   ByteWriter w;
-  for (const int64_t y : outputs) w.U64(static_cast<uint64_t>(y));
+  for (const auto& segment : outputs) {
+    for (const int64_t y : segment) w.U64(static_cast<uint64_t>(y));
+  }
   return WriteFile(path, w.view());
 }
 
@@ -84,12 +98,13 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   if (options.repeats > 1) client_options.window = 1;
   PRIVDNN_ASSIGN_OR_RETURN(Client client, Client::Connect(command.owner, tls, client_options));
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerDescription owner, client.Describe());
-  const uint64_t body = owner.max_message_bytes - std::min(owner.max_message_bytes, WireSizes::overhead());
-  const auto room = static_cast<int64_t>(body / user.sizes().query_image());
-  const auto most = std::min<int64_t>({room, static_cast<int64_t>(owner.max_images_per_message), kMaxImagesPerMessage});
+  const int64_t most =
+      std::min(ImagesThatFit(user, owner.max_message_bytes), static_cast<int64_t>(owner.max_images_per_message));
   if (most < 1) {
+    uint64_t needed = 0;
+    for (size_t k = 0; k < user.num_segments(); ++k) needed = std::max(needed, user.sizes(k).query(1));
     return FailedPrecondition("{}: takes messages of {} bytes, one image needs {}", command.owner,
-                              owner.max_message_bytes, user.sizes().query(1));
+                              owner.max_message_bytes, needed);
   }
   options.batch = std::min(options.batch, most);
   PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model, options));
@@ -137,12 +152,12 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command) {
   }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(command.package));
-  PRIVDNN_RETURN_IF_ERROR(CheckImages(images, package.header().segment));
   nn::SetExecutorThreads(command.options.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
+  PRIVDNN_RETURN_IF_ERROR(CheckImages(images, rest.image_shape()));
   PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), command.options.threads));
   if (!command.offline) return InferOnline(command, user, rest, images);
-  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, InferOffline(user, rest, images, command.options.batch));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, InferOffline(rest, images, command.options.batch));
   CommandOutput output{Describe(command, user, images), ""};
   FactTable table("inference without the owner: zeros for every encrypted output");
   AddPredictions(command, images, predictions, output.json, table);
@@ -174,8 +189,9 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--deadline", o->deadline_s, "seconds for everything")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--outputs", o->outputs,
-                      "file for the decrypted integers: 64-bit little-endian, [image][output][position]");
+  command->add_option(
+      "--outputs", o->outputs,
+      "file for the decrypted integers: 64-bit little-endian, for each segment [image][output][position]");
   command->add_option("--compare-with", o->plain_model,
                       "ONNX model to run in plaintext beside it, with its time and predictions in the JSON");
   command->add_flag("--offline", o->offline, "without the owner: what the plaintext part alone is worth");

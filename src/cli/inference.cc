@@ -12,69 +12,101 @@ double MsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// The state of one or more passes over the images, as a stream of messages.
+// The state of one or more passes over the images, as a stream of messages. A batch of images goes through the network
+// segment by segment: a message for each, sent when the reply to the one before has come.
 class Passes {
  public:
   Passes(const User& user, const RestNetwork& rest, const nn::ImageSet& images, const InferenceOptions& options,
          const ProgressFn& progress, InferenceResult& result)
       : user_(user), rest_(rest), images_(images), options_(options), progress_(progress), result_(result) {
     result_.passes.resize(static_cast<size_t>(options.repeats));
+    result_.outputs.resize(user.num_segments());
   }
 
   absl::StatusOr<std::optional<Bytes>> NextQuery() {
-    if (pass_ == options_.repeats) return std::optional<Bytes>();
-    if (next_ == 0) start_ = Clock::now();
-    const int64_t end = std::min(next_ + options_.batch, images_.count);
-    Pending pending{pass_, next_, images_.Batch(next_, end), {}};
-    const auto begin = Clock::now();
-    PRIVDNN_ASSIGN_OR_RETURN(pending.query,
-                             user_.Prepare(pending.images.values, random_, workspace_, options_.threads));
-    result_.passes[static_cast<size_t>(pass_)].encrypted += MsSince(begin);
-    if (pass_ == 0) result_.bytes_up += pending.query.message.size();
-    Bytes message = std::move(pending.query.message);
-    pending_.push_back(std::move(pending));
-    next_ = end == images_.count ? 0 : end;
-    pass_ += next_ == 0;
+    if (ready_.empty() && pass_ == options_.repeats) return std::optional<Bytes>();
+    Batch batch = ready_.empty() ? StartBatch() : std::move(ready_.front());
+    if (!ready_.empty()) ready_.pop_front();
+    PassTiming& timing = Timing(batch);
+    auto begin = Clock::now();
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, rest_.Feed(batch.segment, batch.evaluation));
+    timing.rest += MsSince(begin);
+    begin = Clock::now();
+    PRIVDNN_ASSIGN_OR_RETURN(batch.query,
+                             user_.Prepare(batch.segment, feed.values, random_, workspace_, options_.threads));
+    timing.encrypted += MsSince(begin);
+    if (batch.pass == 0) result_.bytes_up += batch.query.message.size();
+    Bytes message = std::move(batch.query.message);
+    asked_.push_back(std::move(batch));
     return std::optional<Bytes>(std::move(message));
   }
 
   absl::Status OnReply(const Bytes& reply, const ReplyInfo& info) {
-    Pending done = std::move(pending_.front());
-    pending_.pop_front();
-    PassTiming& timing = result_.passes[static_cast<size_t>(done.pass)];
+    Batch batch = std::move(asked_.front());
+    asked_.pop_front();
+    PassTiming& timing = Timing(batch);
     auto begin = Clock::now();
-    PRIVDNN_ASSIGN_OR_RETURN(const std::vector<int64_t> outputs, user_.Unmask(done.query, reply));
+    PRIVDNN_ASSIGN_OR_RETURN(const std::vector<int64_t> outputs, user_.Unmask(batch.query, reply));
     timing.encrypted += MsSince(begin);
     timing.owner += static_cast<double>(info.owner_compute_ns) * 1e-6;
-    begin = Clock::now();
-    const int64_t count = done.images.dim(0);
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, rest_.Run(done.images, user_.Dequantize(outputs)));
-    timing.rest += MsSince(begin);
-    if (done.first + count == images_.count) timing.wall = MsSince(start_);
-    if (options_.plain) PRIVDNN_RETURN_IF_ERROR(RunPlain(done, timing));
-    if (done.pass == 0) {
+    result_.images_remaining = info.images_remaining;
+    if (batch.pass == 0) {
       result_.bytes_down += reply.size();
-      result_.outputs.insert(result_.outputs.end(), outputs.begin(), outputs.end());
+      auto& all = result_.outputs[batch.segment];
+      all.insert(all.end(), outputs.begin(), outputs.end());
+    }
+    begin = Clock::now();
+    rest_.Provide(batch.segment, outputs, batch.evaluation);
+    timing.rest += MsSince(begin);
+    if (++batch.segment < user_.num_segments()) {
+      ready_.push_back(std::move(batch));
+      return absl::OkStatus();
+    }
+    return Finish(std::move(batch));
+  }
+
+ private:
+  struct Batch {
+    int pass;
+    int64_t first;      // image
+    nn::Tensor images;  // kept for comparison with the plaintext network only
+    RestNetwork::Evaluation evaluation;
+    size_t segment = 0;  // whose reply it waits for
+    PreparedQuery query;
+  };
+
+  PassTiming& Timing(const Batch& batch) { return result_.passes[static_cast<size_t>(batch.pass)]; }
+
+  Batch StartBatch() {
+    if (next_ == 0) start_ = Clock::now();
+    const int64_t end = std::min(next_ + options_.batch, images_.count);
+    nn::Tensor images = images_.Batch(next_, end);
+    Batch batch{pass_, next_, options_.plain ? images : nn::Tensor(), rest_.Start(std::move(images)), 0, {}};
+    next_ = end == images_.count ? 0 : end;
+    pass_ += next_ == 0;
+    return batch;
+  }
+
+  // Behind the last segment.
+  absl::Status Finish(Batch batch) {
+    PassTiming& timing = Timing(batch);
+    const auto begin = Clock::now();
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, rest_.Scores(batch.evaluation));
+    timing.rest += MsSince(begin);
+    done_ += static_cast<uint64_t>(batch.evaluation.images);
+    if (done_ % static_cast<uint64_t>(images_.count) == 0) timing.wall = MsSince(start_);
+    if (options_.plain) PRIVDNN_RETURN_IF_ERROR(RunPlain(batch, timing));
+    if (batch.pass == 0) {
       const auto labels = nn::Argmax(scores);
       result_.predictions.insert(result_.predictions.end(), labels.begin(), labels.end());
     }
-    result_.images_remaining = info.images_remaining;
-    done_ += static_cast<uint64_t>(count);
     const uint64_t total = static_cast<uint64_t>(images_.count) * static_cast<uint64_t>(options_.repeats);
     if (!progress_(done_, total, fmt::format("{} of {} images", done_, total)))
       return absl::CancelledError("interrupted");
     return absl::OkStatus();
   }
 
- private:
-  struct Pending {
-    int pass;
-    int64_t first;
-    nn::Tensor images;
-    PreparedQuery query;
-  };
-
-  absl::Status RunPlain(const Pending& done, PassTiming& timing) {
+  absl::Status RunPlain(const Batch& done, PassTiming& timing) {
     std::map<std::string, nn::Tensor> inputs;
     inputs.emplace(options_.plain_input, done.images);
     const auto begin = Clock::now();
@@ -94,7 +126,8 @@ class Passes {
   InferenceResult& result_;
   SystemRandom random_;
   User::Workspace workspace_;
-  std::deque<Pending> pending_;
+  std::deque<Batch> asked_;  // in the order of their queries
+  std::deque<Batch> ready_;  // for their next segment
   Clock::time_point start_;
   int pass_ = 0;
   int64_t next_ = 0;
@@ -115,14 +148,11 @@ absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwo
   return result;
 }
 
-absl::StatusOr<std::vector<int32_t>> InferOffline(const User& user, const RestNetwork& rest, const nn::ImageSet& images,
-                                                  int64_t batch) {
+absl::StatusOr<std::vector<int32_t>> InferOffline(const RestNetwork& rest, const nn::ImageSet& images, int64_t batch) {
   std::vector<int32_t> predictions;
-  const Geometry& g = user.package().geometry();
   for (int64_t first = 0; first < images.count; first += batch) {
-    const int64_t end = std::min(first + batch, images.count);
-    auto zeros = nn::Tensor::Zeros({end - first, g.spec().outputs, g.output().h, g.output().w});
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, rest.Run(images.Batch(first, end), std::move(zeros)));
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores,
+                             rest.WithoutOwner(images.Batch(first, std::min(first + batch, images.count))));
     const auto labels = nn::Argmax(scores);
     predictions.insert(predictions.end(), labels.begin(), labels.end());
   }

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "nn/dataset.h"
 #include "party/rest_network.h"
+#include "party/user.h"
 #include "service/client.h"
 
 namespace privdnn::cli {
@@ -34,7 +35,8 @@ struct PassTiming {
 struct InferenceResult {
   std::vector<int32_t> predictions;  // of the first pass
   std::vector<int32_t> plain;        // of the first pass of the plaintext network
-  std::vector<int64_t> outputs;      // of the first pass: decrypted integers [image][output][position]
+  // Of the first pass: decrypted integers, for each segment [image][output][position].
+  std::vector<std::vector<int64_t>> outputs;
   std::vector<PassTiming> passes;
   uint64_t bytes_up = 0, bytes_down = 0;  // of one pass
   uint64_t images_remaining = 0;          // of the budget, as the owner says
@@ -47,7 +49,6 @@ absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwo
                                                const ProgressFn& progress);
 
 // The same without an owner: zeros in place of the encrypted outputs.
-absl::StatusOr<std::vector<int32_t>> InferOffline(const User& user, const RestNetwork& rest, const nn::ImageSet& images,
-                                                  int64_t batch);
+absl::StatusOr<std::vector<int32_t>> InferOffline(const RestNetwork& rest, const nn::ImageSet& images, int64_t batch);
 
 }  // namespace privdnn::cli

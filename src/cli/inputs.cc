@@ -36,15 +36,15 @@ absl::StatusOr<nn::Graph> ModelInput::Load() const {
   return nn::LoadOnnx(path);
 }
 
-absl::StatusOr<nn::Selection> LoadSelection(const std::string& text) {
-  if (text.empty()) return nn::ParseSelection(std::string(AsStringView(lenet5::EmbeddedFile("selection.json"))));
+absl::StatusOr<nn::Selection> LoadSelection(const std::string& text, const nn::Graph& graph) {
+  if (text.empty()) return nn::ParseSelection(std::string(AsStringView(lenet5::EmbeddedFile("selection.json"))), graph);
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(text, ignored)) {
     if (text.find(':') == std::string::npos) return NotFound("{}: no such selection file", text);
-    return nn::ParseSelection(text);
+    return nn::ParseSelection(text, graph);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const std::string json, ReadTextFile(text, kMaxSelectionBytes));
-  auto selection = nn::ParseSelection(json);
+  auto selection = nn::ParseSelection(json, graph);
   if (!selection.ok()) return Annotate(selection.status(), text);
   return selection;
 }

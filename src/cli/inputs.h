@@ -16,8 +16,8 @@ struct ModelInput {
   std::string Name() const { return path.empty() ? "LeNet-5 (embedded)" : path; }
 };
 
-// --selection: a file or "1:0,3;2:5". Empty: the default selection of the embedded model.
-absl::StatusOr<nn::Selection> LoadSelection(const std::string& text);
+// --selection: a file or "1:0,3;2:5", for a network. Empty: the default selection of the embedded model.
+absl::StatusOr<nn::Selection> LoadSelection(const std::string& text, const nn::Graph& graph);
 
 // Images: --images and --labels (IDX), or one of the known data sets (--data-set, --data, --split), or the 1,000 MNIST
 // test images that the program carries.
@@ -28,6 +28,8 @@ struct ImageInput {
   // Labels are all 0 and labelled() false if only --images is given.
   absl::StatusOr<nn::ImageSet> Load() const;
   bool labelled() const { return images.empty() || !labels.empty(); }
+  // Whether any images were named, rather than those that the program carries.
+  bool given() const { return !images.empty() || !data_set.empty() || !data.empty() || !split.empty(); }
 };
 
 // The names that --data-set takes.

@@ -4,28 +4,44 @@
 #include "cli/command.h"
 #include "lifting/lift.h"
 #include "lifting/planner.h"
+#include "nn/dataset.h"
 #include "nn/partition.h"
+#include "package/package.h"
 
 namespace privdnn::cli {
 
 struct LiftSettings {
-  LiftOptions options;
+  LiftOptions options;  // its range is the network's input's
   uint64_t image_budget = 1'000'000;
   void Add(CLI::App* command);
 };
 
-struct LiftedModel {
-  nn::Graph graph;
-  nn::QuadraticSegment segment;
-  nn::Selection selection;
+struct LiftedSegment {
+  nn::Segment segment;
   QuantizedSegment quantized;
   SegmentPlan plan;
 };
 
-absl::StatusOr<LiftedModel> LiftModel(const nn::Graph& graph, const nn::Selection& selection,
-                                      const LiftSettings& settings);
+struct LiftedModel {
+  nn::Graph graph;
+  nn::Selection selection;
+  std::vector<LiftedSegment> segments;
+  Bytes rest_model;  // ONNX of nn::PlaintextRest
 
-// The plan's fields, for the JSON of every command that has one.
+  std::vector<EncryptionTask> Tasks() const;
+  uint64_t PackageSize() const { return PackageBytes(Tasks(), rest_model.size()); }
+  // Bits over all segments.
+  double StatisticalSecurity() const;
+};
+
+// Segments that don't read the network's input are quantised by the range of what they read, measured on
+// `calibration` and widened by kRangeMargin; without images that is an error that says so.
+absl::StatusOr<LiftedModel> LiftModel(const nn::Graph& graph, const nn::Selection& selection,
+                                      const LiftSettings& settings, const nn::ImageSet& calibration);
+inline constexpr double kRangeMargin = 1.25;
+
+// The plan's fields, for the JSON of every command that has one: "segments", and what holds for all of them.
 Json PlanJson(const LiftedModel& model);
+std::string PlanText(const LiftedModel& model);
 
 }  // namespace privdnn::cli

@@ -40,7 +40,7 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
     output.json["accuracy_original"] = accuracy;
     table.Add("A_o, original", fmt::format("{:.2f} %", accuracy));
   } else {
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection));
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, graph));
     PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy, EvaluateSelection(graph, selection, images));
     output.json["selection"] = ToJson(selection);
     AddAccuracies(accuracy, output.json, table);

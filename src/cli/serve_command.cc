@@ -33,9 +33,10 @@ absl::StatusOr<HostedPackage> Host(const std::string& path, int threads) {
   hosted.id = HexEncode(owner->package_id());
   hosted.user = owner->user();
   hosted.image_budget = owner->image_budget();
-  hosted.count_images = [owner](std::span<const uint8_t> query) -> absl::StatusOr<uint64_t> {
-    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t images, owner->CountImages(query));
-    return uint64_t{images};
+  hosted.segments = owner->num_segments();
+  hosted.peek = [owner](std::span<const uint8_t> query) -> absl::StatusOr<QuerySize> {
+    PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header, owner->Peek(query));
+    return QuerySize{header.segment, header.images};
   };
   hosted.answer = [owner, threads](std::span<const uint8_t> query) {
     return owner->Answer(query, SystemRandom(), threads);

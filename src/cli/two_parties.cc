@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 
 #include "base/parallel.h"
 #include "cli/child_process.h"
@@ -54,7 +55,7 @@ absl::StatusOr<ChildProcess> StartOwner(const Files& files, int threads, std::st
   PRIVDNN_ASSIGN_OR_RETURN(ChildProcess owner,
                            ChildProcess::Start({OwnPath(), "serve", "--json", "--key", files.key, "--tls",
                                                 files.owner_tls, "--listen", "127.0.0.1:0", "--ledger", files.ledger,
-                                                "--max-message-mb", "64", "--threads", std::to_string(threads)}));
+                                                "--max-message-mb", "256", "--threads", std::to_string(threads)}));
   PRIVDNN_ASSIGN_OR_RETURN(const std::string ready, owner.ReadUntil("\n", kStartPatience));
   const Json json = Json::parse(ready, nullptr, /*allow_exceptions=*/false);
   if (!json.contains("listening")) return absl::InternalError("the owner did not say where it listens");
@@ -85,45 +86,77 @@ absl::StatusOr<Json> RunUser(const Files& files, const std::string& address, con
   return json;
 }
 
-// Recomputes every encrypted output by the integer reference, and the labels that follow from it.
+// One segment's decrypted integers beside the integer reference.
+class Comparison {
+ public:
+  // `decrypted`: 8 bytes each, [image][output][position].
+  Comparison(const LiftedSegment& segment, std::span<const uint8_t> decrypted)
+      : segment_(segment), decrypted_(decrypted) {}
+
+  // The reference's outputs for a batch of inputs, [image][output][position], of which `first` is the first image.
+  std::vector<int64_t> Check(const nn::Tensor& inputs, int64_t first, int threads) {
+    const Geometry& g = segment_.plan.geometry;
+    const auto count = static_cast<size_t>(inputs.dim(0)), size = inputs.values.size() / count;
+    const size_t per_image = g.spec().values_per_image();
+    std::vector<int64_t> reference(count * per_image);
+    ParallelFor(count, threads, [&](size_t k) {
+      const auto z = QuantizeInput(g, std::span(inputs.values).subspan(k * size, size));
+      const auto y = ReferenceOutputs(g, segment_.quantized, z);
+      std::copy(y.begin(), y.end(), reference.begin() + static_cast<std::ptrdiff_t>(k * per_image));
+      for (size_t i = 0; i < per_image; ++i) {
+        int64_t got = 0;
+        std::memcpy(&got, decrypted_.data() + 8 * ((static_cast<size_t>(first) + k) * per_image + i), 8);
+        mismatches_ += got != y[i];
+      }
+    });
+    compared_ += reference.size();
+    return reference;
+  }
+  uint64_t compared() const { return compared_; }
+  uint64_t mismatches() const { return mismatches_; }
+
+ private:
+  const LiftedSegment& segment_;
+  std::span<const uint8_t> decrypted_;
+  uint64_t compared_ = 0;
+  std::atomic<uint64_t> mismatches_{0};
+};
+
+// Recomputes every encrypted output by the integer reference, and the labels that follow from it. The rest of the
+// network is run on the same batches as the user ran it, so that its floating-point results are the same.
 absl::Status Check(const Files& files, const nn::ImageSet& images, const TwoPartyOptions& options,
                    TwoPartyResult& result) {
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(files.outputs, uint64_t{1} << 36));
-  const Geometry& g = result.model.plan.geometry;
-  const QuantizedSegment& q = result.model.quantized;
-  const size_t per_image = q.kernels.size() * g.positions_per_output();
-  const auto count = static_cast<size_t>(images.count);
-  if (bytes.size() != count * per_image * 8) return absl::InternalError("the user's outputs have the wrong size");
-  std::vector<int64_t> reference(count * per_image);
-  std::atomic<uint64_t> mismatches{0};
-  ParallelFor(count, options.threads, [&](size_t k) {
-    const auto image = images.Batch(static_cast<int64_t>(k), static_cast<int64_t>(k) + 1);
-    const auto y = ReferenceOutputs(g, q, QuantizeInput(g, image.values));
-    std::copy(y.begin(), y.end(), reference.begin() + static_cast<std::ptrdiff_t>(k * per_image));
-    for (size_t i = 0; i < per_image; ++i) {
-      int64_t got = 0;
-      std::memcpy(&got, bytes.data() + 8 * (k * per_image + i), 8);
-      mismatches += got != y[i];
-    }
-  });
-  result.integers_compared = reference.size();
-  result.integer_mismatches = mismatches;
+  std::deque<Comparison> comparisons;
+  std::span<const uint8_t> left = bytes;
+  for (const LiftedSegment& segment : result.model.segments) {
+    const uint64_t size = 8 * static_cast<uint64_t>(images.count) * segment.quantized.spec.values_per_image();
+    if (size > left.size()) return absl::InternalError("the user's outputs are too few");
+    comparisons.emplace_back(segment, left.first(size));
+    left = left.subspan(size);
+  }
+  if (!left.empty()) return absl::InternalError("the user's outputs are too many");
 
-  PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(files.package));
+  PRIVDNN_ASSIGN_OR_RETURN(const Package package, Package::Open(files.package));
   PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
-  PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), options.threads));
   const auto predictions = result.user["predictions"].get<std::vector<int32_t>>();
   const int64_t batch = result.user["batch"].get<int64_t>();
   for (int64_t first = 0; first < images.count; first += batch) {
-    const int64_t end = std::min(first + batch, images.count);
-    const auto y = std::span(reference).subspan(static_cast<size_t>(first) * per_image,
-                                                static_cast<size_t>(end - first) * per_image);
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, rest.Run(images.Batch(first, end), user.Dequantize(y)));
+    RestNetwork::Evaluation evaluation = rest.Start(images.Batch(first, std::min(first + batch, images.count)));
+    for (size_t k = 0; k < comparisons.size(); ++k) {
+      PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, rest.Feed(k, evaluation));
+      rest.Provide(k, comparisons[k].Check(feed, first, options.threads), evaluation);
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, rest.Scores(evaluation));
     const auto labels = nn::Argmax(scores);
     for (size_t i = 0; i < labels.size(); ++i)
       result.label_mismatches += labels[i] != predictions[static_cast<size_t>(first) + i];
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto offline, InferOffline(user, rest, images, batch));
+  for (const Comparison& comparison : comparisons) {
+    result.integers_compared += comparison.compared();
+    result.integer_mismatches += comparison.mismatches();
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const auto offline, InferOffline(rest, images, batch));
   result.accuracy_original =
       AccuracyPercent(result.user["plain_predictions"].get<std::vector<int32_t>>(), images.labels);
   result.accuracy_private = AccuracyPercent(predictions, images.labels);
@@ -131,25 +164,33 @@ absl::Status Check(const Files& files, const nn::ImageSet& images, const TwoPart
   return absl::OkStatus();
 }
 
+// Encrypts straight into the files that the parties read.
+absl::Status MakePackage(const Files& files, const LiftedModel& model, int threads) {
+  PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(files.package));
+  PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey key, EncryptModel(
+                                                   model.Tasks(), model.rest_model, kUserName, SystemRandom(), threads,
+                                                   [&](std::span<const uint8_t> bytes) { return writer.Append(bytes); },
+                                                   MakeProgress(std::make_shared<ProgressBar>("encrypting"))));
+  PRIVDNN_RETURN_IF_ERROR(writer.Commit());
+  return WriteFile(files.key, WriteOwnerKey(key), 0600);
+}
+
 }  // namespace
 
 absl::StatusOr<TwoPartyResult> RunTwoParties(const nn::Graph& graph, const nn::Selection& selection,
                                              const nn::ImageSet& images, const TwoPartyOptions& options) {
-  PRIVDNN_ASSIGN_OR_RETURN(LiftedModel model, LiftModel(graph, selection, options.settings));
+  nn::SetExecutorThreads(options.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(LiftedModel model, LiftModel(graph, selection, options.settings, images));
   PRIVDNN_ASSIGN_OR_RETURN(const TemporaryDirectory directory, TemporaryDirectory::Create());
   const Files files(directory.path());
   PRIVDNN_RETURN_IF_ERROR(MakeIdentities(files));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, model.segment, selection));
-  spdlog::info("owner: encrypting {} of {} layer-2 neurons", selection.layer2.size(), model.segment.neurons2);
-  TwoPartyResult result{.model = std::move(model), .user = {}};
-  {
-    PRIVDNN_ASSIGN_OR_RETURN(const EncryptedModel encrypted,
-                             EncryptModel(result.model.quantized, result.model.plan, nn::ExportOnnx(rest), kUserName,
-                                          SystemRandom(), options.threads));
-    result.package_bytes = encrypted.package.size();
-    PRIVDNN_RETURN_IF_ERROR(WriteFile(files.package, encrypted.package));
-    PRIVDNN_RETURN_IF_ERROR(WriteFile(files.key, WriteOwnerKey(encrypted.owner_key), 0600));
+  for (const LiftedSegment& s : model.segments) {
+    spdlog::info("owner: encrypting {} of {} neurons of layer {}", s.segment.neurons.size(), s.segment.layer.outputs,
+                 s.segment.layer_number);
   }
+  PRIVDNN_RETURN_IF_ERROR(MakePackage(files, model, options.threads));
+  TwoPartyResult result{.model = std::move(model), .user = {}};
+  result.package_bytes = result.model.PackageSize();
   // The user doesn't get this; its process only runs it for comparison.
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(graph, files.plain));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(files.images, nn::WriteIdxImages(images)));
@@ -166,7 +207,6 @@ absl::StatusOr<TwoPartyResult> RunTwoParties(const nn::Graph& graph, const nn::S
   if (owner_end.exit_code != 0) return absl::InternalError("the owner's process failed; its message is above");
 
   spdlog::info("checking every decrypted integer against the integer reference");
-  nn::SetExecutorThreads(options.threads);
   PRIVDNN_RETURN_IF_ERROR(Check(files, images, options, result));
   return result;
 }
@@ -189,10 +229,13 @@ Json CommonJson(const TwoPartyResult& r, const nn::ImageSet& images) {
                {"package_bytes", r.package_bytes},
                {"peak_rss_bytes_user", r.user["peak_rss_bytes_user"]},
                {"peak_rss_bytes_owner", r.owner_peak_rss_bytes}};
-  for (const char* field : {"ring_dimension", "log_q", "plain_bits", "statistical_security_bits",
-                            "images_to_reconstruct", "images_to_recover_keys"}) {
+  for (const char* field : {"ring_dimension", "log_q", "plain_bits", "polynomials", "tiles"}) {
+    json[field] = plan["segments"][0][field];
+  }
+  for (const char* field : {"statistical_security_bits", "images_to_reconstruct", "images_to_recover_keys"}) {
     json[field] = plan[field];
   }
+  json["round_trips"] = r.model.segments.size();
   return json;
 }
 

@@ -9,7 +9,7 @@
 namespace privdnn::cli {
 
 struct TwoPartyOptions {
-  LiftSettings settings;
+  LiftSettings settings;  // inner segments are calibrated on the images themselves
   int64_t batch = 64;
   int threads = 1;
   int repeats = 1;

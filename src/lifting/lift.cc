@@ -10,66 +10,18 @@
 namespace privdnn {
 namespace {
 
-using nn::Graph;
-using nn::Node;
-using nn::QuadraticSegment;
-using nn::Tensor;
-
-// A convolution with everything affine that follows it folded in: weights [outputs][inputs][kernel], in doubles.
-struct Affine {
-  int64_t outputs, inputs;
-  Size2 kernel, stride;
-  Pads pads;
-  std::vector<double> weights, bias;
-  Size2 pool{1, 1}, pool_stride{1, 1};
-
-  double weight(int64_t o, int64_t i, uint32_t a, uint32_t b) const {
-    return weights[static_cast<size_t>(((o * inputs + i) * kernel.h + a) * kernel.w + b)];
-  }
-};
+using nn::FoldedLayer;
+using nn::Segment;
 
 Size2 ToSize(const std::array<int64_t, 2>& v) { return {static_cast<uint32_t>(v[0]), static_cast<uint32_t>(v[1])}; }
 
-// y = gamma (x - mean)/sqrt(var + eps) + beta
-void FoldBatchNorm(const Graph& graph, const Node& node, Affine& affine) {
-  const auto& gamma = graph.initializers.at(node.inputs[1]).values;
-  const auto& beta = graph.initializers.at(node.inputs[2]).values;
-  const auto& mean = graph.initializers.at(node.inputs[3]).values;
-  const auto& variance = graph.initializers.at(node.inputs[4]).values;
-  const double epsilon = std::get<nn::BatchNormalization>(node.op).epsilon;
-  const size_t per_output = affine.weights.size() / static_cast<size_t>(affine.outputs);
-  for (size_t o = 0; o < static_cast<size_t>(affine.outputs); ++o) {
-    const double factor = gamma[o] / std::sqrt(variance[o] + epsilon);
-    for (size_t i = 0; i < per_output; ++i) affine.weights[o * per_output + i] *= factor;
-    affine.bias[o] = (affine.bias[o] - mean[o]) * factor + beta[o];
-  }
+Pads ToPads(const std::array<int64_t, 4>& v) {
+  return {static_cast<uint32_t>(v[0]), static_cast<uint32_t>(v[1]), static_cast<uint32_t>(v[2]),
+          static_cast<uint32_t>(v[3])};
 }
 
-Affine FoldAffine(const Graph& graph, size_t conv, std::optional<size_t> bn, std::optional<size_t> pool) {
-  const Node& node = graph.nodes[conv];
-  const auto& window = std::get<nn::Conv>(node.op).window;
-  const Tensor& w = graph.initializers.at(node.inputs[1]);
-  Affine affine;
-  affine.outputs = w.dim(0);
-  affine.inputs = w.dim(1);
-  affine.kernel = ToSize(window.kernel);
-  affine.stride = ToSize(window.strides);
-  affine.pads = {static_cast<uint32_t>(window.pads[0]), static_cast<uint32_t>(window.pads[1]),
-                 static_cast<uint32_t>(window.pads[2]), static_cast<uint32_t>(window.pads[3])};
-  affine.weights.assign(w.values.begin(), w.values.end());
-  affine.bias.assign(static_cast<size_t>(affine.outputs), 0.0);
-  if (node.inputs.size() > 2) {
-    const auto& b = graph.initializers.at(node.inputs[2]).values;
-    affine.bias.assign(b.begin(), b.end());
-  }
-  if (bn) FoldBatchNorm(graph, graph.nodes[*bn], affine);
-  if (pool) {
-    const auto& p = std::get<nn::AveragePool>(graph.nodes[*pool].op).window;
-    affine.pool = ToSize(p.kernel);
-    affine.pool_stride = ToSize(p.strides);
-  }
-  return affine;
-}
+// Height and width of a {C, H, W}.
+Size2 MapOf(const std::vector<int64_t>& shape) { return ToSize({shape[1], shape[2]}); }
 
 absl::Status CheckOptions(const LiftOptions& options) {
   if (options.input_bits < 2 || options.input_bits > 15) {
@@ -85,22 +37,38 @@ absl::Status CheckOptions(const LiftOptions& options) {
   return absl::OkStatus();
 }
 
-SegmentSpec MakeSpec(const QuadraticSegment& segment, const Affine& first, const Affine& second, size_t outputs,
-                     const LiftOptions& options) {
+SegmentSpec MakeSpec(const Segment& segment, const LiftOptions& options) {
+  const FoldedLayer& layer = segment.layer;
   SegmentSpec spec;
   spec.channels = static_cast<uint32_t>(segment.input_shape[0]);
-  spec.input = {static_cast<uint32_t>(segment.input_shape[1]), static_cast<uint32_t>(segment.input_shape[2])};
-  spec.kernel1 = first.kernel;
-  spec.stride1 = first.stride;
-  spec.pads1 = first.pads;
-  spec.pool1 = first.pool;
-  spec.pool1_stride = first.pool_stride;
-  spec.kernel2 = second.kernel;
-  spec.stride2 = second.stride;
-  spec.pads2 = second.pads;
-  spec.pool2 = second.pool;
-  spec.pool2_stride = second.pool_stride;
-  spec.outputs = static_cast<uint32_t>(outputs);
+  spec.input = MapOf(segment.input_shape);
+  if (segment.kind == Segment::Kind::kLinear) {
+    spec.kind = SegmentKind::kLinear;
+    spec.pads1 = ToPads(layer.pads);
+  } else {
+    spec.kind = SegmentKind::kQuadratic;
+    spec.kernel1 = ToSize(segment.first->kernel);
+    spec.stride1 = ToSize(segment.first->strides);
+    spec.pads1 = ToPads(segment.first->pads);
+    spec.pool1 = ToSize(segment.first->pool);
+    spec.pool1_stride = ToSize(segment.first->pool_strides);
+    spec.pads2 = ToPads(layer.pads);
+  }
+  // The average pool behind the layer widens its kernel and its stride.
+  const Size2 kernel = ToSize(layer.kernel), stride = ToSize(layer.strides), pool = ToSize(layer.pool);
+  const Size2 pool_stride = ToSize(layer.pool_strides);
+  spec.groups.push_back({static_cast<uint32_t>(segment.neurons.size()),
+                         {kernel.h + stride.h * (pool.h - 1), kernel.w + stride.w * (pool.w - 1)},
+                         {stride.h * pool_stride.h, stride.w * pool_stride.w},
+                         {0, 0},
+                         MapOf(segment.output_shape)});
+  if (!segment.shortcut.empty()) {
+    spec.groups.push_back({static_cast<uint32_t>(segment.shortcut.size()),
+                           {1, 1},
+                           {1, 1},
+                           {spec.pads2.top, spec.pads2.left},
+                           MapOf(segment.square_shape)});
+  }
   // Zero padding must be representable, so 0 belongs to the range.
   const double low = std::min(options.input_min, 0.0), high = std::max(options.input_max, 0.0);
   const int32_t z_max = (1 << (options.input_bits - 1)) - 1;
@@ -111,7 +79,7 @@ SegmentSpec MakeSpec(const QuadraticSegment& segment, const Affine& first, const
 }
 
 // M_c[d]: coefficients of (<w_c, x> + b_c)^2 in the features of Geometry, x = (z - zero_point) * input_scale.
-std::vector<double> SquareCoefficients(const Geometry& g, const Affine& first, int64_t c) {
+std::vector<double> SquareCoefficients(const Geometry& g, const FoldedLayer& first, int64_t c) {
   const uint32_t k = g.window();
   const double scale = g.spec().input_scale;
   std::vector<double> w(k);
@@ -131,18 +99,20 @@ std::vector<double> SquareCoefficients(const Geometry& g, const Affine& first, i
   return m;
 }
 
-// r_{f,c,t} with the average pool behind layer 2 folded in: [c][kernel.h][kernel.w].
-std::vector<double> FoldedKernel(const Geometry& g, const Affine& second, int64_t f) {
-  const Size2 k = g.kernel();
-  std::vector<double> r(static_cast<size_t>(second.inputs) * k.h * k.w);
-  const double share = 1.0 / (second.pool.h * second.pool.w);
-  for (int64_t c = 0; c < second.inputs; ++c) {
-    for (uint32_t i = 0; i < second.pool.h; ++i) {
-      for (uint32_t j = 0; j < second.pool.w; ++j) {
-        for (uint32_t a = 0; a < second.kernel.h; ++a) {
-          for (uint32_t b = 0; b < second.kernel.w; ++b) {
-            const size_t row = static_cast<size_t>(c) * k.h + a + i * second.stride.h;
-            r[row * k.w + b + j * second.stride.w] += share * second.weight(f, c, a, b);
+// r_{f,c,t} with the average pool behind the layer folded in: [c][kernel.h][kernel.w] of the first group.
+std::vector<double> FoldedKernel(const Geometry& g, const FoldedLayer& layer, int64_t f) {
+  const Size2 k = g.spec().groups[0].kernel;
+  const Size2 inner = ToSize(layer.kernel), stride = ToSize(layer.strides), pool = ToSize(layer.pool);
+  std::vector<double> r(static_cast<size_t>(layer.inputs) * k.area());
+  const double share = 1.0 / static_cast<double>(pool.area());
+  const double* weights = layer.weights.data() + static_cast<size_t>(f * layer.inputs) * inner.area();
+  for (int64_t c = 0; c < layer.inputs; ++c) {
+    for (uint32_t i = 0; i < pool.h; ++i) {
+      for (uint32_t j = 0; j < pool.w; ++j) {
+        for (uint32_t a = 0; a < inner.h; ++a) {
+          for (uint32_t b = 0; b < inner.w; ++b) {
+            const size_t row = static_cast<size_t>(c) * k.h + a + i * stride.h;
+            r[row * k.w + b + j * stride.w] += share * weights[(static_cast<size_t>(c) * inner.h + a) * inner.w + b];
           }
         }
       }
@@ -154,6 +124,7 @@ std::vector<double> FoldedKernel(const Geometry& g, const Affine& second, int64_
 // Rounds one real kernel [d][tap] to kernel_bits and its bias to the same scale.
 absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, double bias, const LiftOptions& options,
                             QuantizedSegment& out) {
+  const size_t taps = real.size() / g.features();
   double largest = 0;
   for (const double a : real) largest = std::max(largest, std::fabs(a));
   const double top = static_cast<double>((1 << (options.kernel_bits - 1)) - 1);
@@ -168,7 +139,7 @@ absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, 
   for (size_t i = 0; i < real.size(); ++i) {
     kernel[i] = static_cast<int32_t>(std::lround(real[i] / scale));
     bound += static_cast<uint64_t>(std::abs(kernel[i])) *
-             static_cast<uint64_t>(g.max_abs_feature(static_cast<uint32_t>(i / g.taps())));
+             static_cast<uint64_t>(g.max_abs_feature(static_cast<uint32_t>(i / taps)));
   }
   const double whole_bias = std::round(bias / scale);
   if (std::fabs(whole_bias) < 0x1p59) bound += static_cast<uint64_t>(std::fabs(whole_bias));
@@ -186,6 +157,54 @@ absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, 
   return absl::OkStatus();
 }
 
+// Real kernels of a linear segment: x = (z - zero_point) * input_scale, the constant goes to the bias.
+absl::Status LiftLinear(const Geometry& g, const Segment& segment, const LiftOptions& options, QuantizedSegment& out) {
+  for (const int64_t f : segment.neurons) {
+    std::vector<double> real = FoldedKernel(g, segment.layer, f);
+    double sum = 0;
+    for (double& w : real) sum += w *= g.spec().input_scale;
+    const double bias = segment.layer.bias[static_cast<size_t>(f)] - g.spec().zero_point * sum;
+    PRIVDNN_RETURN_IF_ERROR(QuantizeKernel(g, real, bias, options, out));
+  }
+  return absl::OkStatus();
+}
+
+// Real kernels of a quadratic segment: A_f[d,t] = sum_c r_{f,c,t} M_c[d], and M_c itself for a shortcut.
+absl::Status LiftQuadratic(const Geometry& g, const Segment& segment, const LiftOptions& options,
+                           QuantizedSegment& out) {
+  const size_t taps = g.spec().groups[0].kernel.area();
+  std::vector<std::vector<double>> squares;
+  for (int64_t c = 0; c < segment.first->outputs; ++c) squares.push_back(SquareCoefficients(g, *segment.first, c));
+  for (const int64_t f : segment.neurons) {
+    const std::vector<double> r = FoldedKernel(g, segment.layer, f);
+    std::vector<double> real(static_cast<size_t>(g.features()) * taps);
+    for (size_t c = 0; c < squares.size(); ++c) {
+      for (uint32_t d = 0; d < g.features(); ++d) {
+        for (size_t t = 0; t < taps; ++t) real[d * taps + t] += r[c * taps + t] * squares[c][d];
+      }
+    }
+    PRIVDNN_RETURN_IF_ERROR(QuantizeKernel(g, real, segment.layer.bias[static_cast<size_t>(f)], options, out));
+  }
+  for (const int64_t c : segment.shortcut) {
+    PRIVDNN_RETURN_IF_ERROR(QuantizeKernel(g, squares[static_cast<size_t>(c)], 0, options, out));
+  }
+  return absl::OkStatus();
+}
+
+// A geometry of the kernels alone, which depend neither on the ring nor on tiles: for lifting. A map larger than every
+// ring is cut until it fits.
+absl::StatusOr<Geometry> KernelGeometry(SegmentSpec spec) {
+  const size_t n = std::rbegin(kSecurityTable)->n;
+  const auto whole = Geometry::Create(spec, n);
+  if (whole.ok()) return whole;
+  for (uint32_t tiles = 2; tiles <= 64; tiles *= 2) {
+    spec.tiles = {tiles, tiles};
+    auto cut = Geometry::Create(spec, n);
+    if (cut.ok()) return cut;
+  }
+  return whole.status();
+}
+
 }  // namespace
 
 int QuantizedSegment::plain_bits() const {
@@ -194,41 +213,20 @@ int QuantizedSegment::plain_bits() const {
   return l;
 }
 
-absl::StatusOr<QuantizedSegment> LiftSegment(const Graph& graph, const QuadraticSegment& segment,
-                                             const nn::Selection& selection, const LiftOptions& options) {
+absl::StatusOr<QuantizedSegment> LiftSegment(const Segment& segment, const LiftOptions& options) {
   PRIVDNN_RETURN_IF_ERROR(CheckOptions(options));
-  PRIVDNN_RETURN_IF_ERROR(nn::CheckSelection(segment, selection));
-  if (const Node* before = graph.Producer(segment.input)) {
-    return InvalidArgument(
-        "the quadratic segment reads '{}', which node '{}' computes; only segments that read the network's input can "
-        "be lifted",
-        segment.input, before->name);
-  }
-  const Affine first = FoldAffine(graph, segment.conv1, segment.bn1, segment.pool1);
-  const Affine second = FoldAffine(graph, segment.conv2, segment.bn2, segment.pool2);
   QuantizedSegment out;
-  out.spec = MakeSpec(segment, first, second, selection.layer2.size(), options);
-  out.neurons = selection.layer2;
-  // The kernels don't depend on the ring's degree, so the largest gives their shapes. What doesn't fit it can't be
-  // packed, and a few bytes of model could ask for any amount of memory here.
-  PRIVDNN_ASSIGN_OR_RETURN(const Geometry g, Geometry::Create(out.spec, std::rbegin(kSecurityTable)->n));
+  out.spec = MakeSpec(segment, options);
+  out.neurons = segment.neurons;
+  out.neurons.insert(out.neurons.end(), segment.shortcut.begin(), segment.shortcut.end());
+  // What doesn't fit a ring can't be packed, and a few bytes of model could ask for any amount of memory here.
+  PRIVDNN_ASSIGN_OR_RETURN(const Geometry g, KernelGeometry(out.spec));
   if (g.terms() >= kMaxTerms) {
     return InvalidArgument("segment: {} features take {} polynomials a kernel, at most {} can be evaluated",
                            g.features(), g.terms(), kMaxTerms - 1);
   }
-
-  std::vector<std::vector<double>> squares;
-  for (int64_t c = 0; c < first.outputs; ++c) squares.push_back(SquareCoefficients(g, first, c));
-  for (const int64_t f : selection.layer2) {
-    const std::vector<double> r = FoldedKernel(g, second, f);
-    std::vector<double> real(static_cast<size_t>(g.features()) * g.taps());
-    for (size_t c = 0; c < squares.size(); ++c) {
-      for (uint32_t d = 0; d < g.features(); ++d) {
-        for (uint32_t t = 0; t < g.taps(); ++t) real[d * g.taps() + t] += r[c * g.taps() + t] * squares[c][d];
-      }
-    }
-    PRIVDNN_RETURN_IF_ERROR(QuantizeKernel(g, real, second.bias[static_cast<size_t>(f)], options, out));
-  }
+  PRIVDNN_RETURN_IF_ERROR(segment.kind == Segment::Kind::kLinear ? LiftLinear(g, segment, options, out)
+                                                                 : LiftQuadratic(g, segment, options, out));
   return out;
 }
 

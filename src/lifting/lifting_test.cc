@@ -9,13 +9,15 @@
 #include "lifting/planner.h"
 #include "lifting/reference.h"
 #include "lifting/test_models.h"
+#include "nn/test_networks.h"
+#include "ring/residues.h"
 
 namespace privdnn {
 namespace {
 
 using ::testing::HasSubstr;
 
-// ---- A float evaluation of one layer by definition, independent of the code under test. Maps are [channel][h][w].
+// ---- A real evaluation of folded layers by definition, independent of the code under test. Maps are [channel][h][w].
 struct Map {
   int64_t c, h, w;
   std::vector<double> v;
@@ -24,45 +26,60 @@ struct Map {
   }
 };
 
-template <typename Value>
-Map Slide(const Map& in, int64_t channels, const nn::Window& win, const Value& value) {
-  Map out{channels,
-          (in.h + win.pads[0] + win.pads[2] - win.kernel[0]) / win.strides[0] + 1,
-          (in.w + win.pads[1] + win.pads[3] - win.kernel[1]) / win.strides[1] + 1,
-          {}};
-  for (int64_t o = 0; o < channels; ++o) {
+Map Apply(const nn::FoldedLayer& layer, const Map& in) {
+  Map u{layer.outputs,
+        (in.h + layer.pads[0] + layer.pads[2] - layer.kernel[0]) / layer.strides[0] + 1,
+        (in.w + layer.pads[1] + layer.pads[3] - layer.kernel[1]) / layer.strides[1] + 1,
+        {}};
+  for (int64_t o = 0; o < u.c; ++o) {
+    for (int64_t i = 0; i < u.h; ++i) {
+      for (int64_t j = 0; j < u.w; ++j) {
+        double sum = layer.bias[static_cast<size_t>(o)];
+        for (int64_t c = 0; c < in.c; ++c) {
+          for (int64_t a = 0; a < layer.kernel[0]; ++a) {
+            for (int64_t b = 0; b < layer.kernel[1]; ++b) {
+              sum += in.at(c, i * layer.strides[0] - layer.pads[0] + a, j * layer.strides[1] - layer.pads[1] + b) *
+                     layer.weights[static_cast<size_t>(((o * in.c + c) * layer.kernel[0] + a) * layer.kernel[1] + b)];
+            }
+          }
+        }
+        u.v.push_back(sum);
+      }
+    }
+  }
+  Map out{
+      u.c, (u.h - layer.pool[0]) / layer.pool_strides[0] + 1, (u.w - layer.pool[1]) / layer.pool_strides[1] + 1, {}};
+  for (int64_t o = 0; o < out.c; ++o) {
     for (int64_t i = 0; i < out.h; ++i) {
-      for (int64_t j = 0; j < out.w; ++j)
-        out.v.push_back(value(o, i * win.strides[0] - win.pads[0], j * win.strides[1] - win.pads[1]));
+      for (int64_t j = 0; j < out.w; ++j) {
+        double sum = 0;
+        for (int64_t a = 0; a < layer.pool[0]; ++a) {
+          for (int64_t b = 0; b < layer.pool[1]; ++b)
+            sum += u.at(o, i * layer.pool_strides[0] + a, j * layer.pool_strides[1] + b);
+        }
+        out.v.push_back(sum / static_cast<double>(layer.pool[0] * layer.pool[1]));
+      }
     }
   }
   return out;
 }
 
-Map FloatLayer(const nn::Graph& g, const std::string& n, const Map& in, const TestModelShape& s, const nn::Window& conv,
-               const nn::Window& pool, bool bn) {
-  const auto& w = g.initializers.at("w" + n);
-  Map u = Slide(in, w.dim(0), conv, [&](int64_t o, int64_t i, int64_t j) {
-    double sum = s.bias ? g.initializers.at("b" + n).values[static_cast<size_t>(o)] : 0;
-    for (int64_t c = 0; c < in.c; ++c) {
-      for (int64_t a = 0; a < conv.kernel[0]; ++a) {
-        for (int64_t b = 0; b < conv.kernel[1]; ++b) {
-          sum += in.at(c, i + a, j + b) *
-                 w.values[static_cast<size_t>(((o * in.c + c) * conv.kernel[0] + a) * conv.kernel[1] + b)];
-        }
-      }
-    }
-    if (!bn) return sum;
-    const auto p = [&](const char* name) { return double{g.initializers.at(name + n).values[static_cast<size_t>(o)]}; };
-    return p("gamma") * (sum - p("mean")) / std::sqrt(p("var") + 1e-5) + p("beta");
-  });
-  return Slide(u, u.c, pool, [&](int64_t o, int64_t i, int64_t j) {
-    double sum = 0;
-    for (int64_t a = 0; a < pool.kernel[0]; ++a) {
-      for (int64_t b = 0; b < pool.kernel[1]; ++b) sum += u.at(o, i + a, j + b);
-    }
-    return sum / static_cast<double>(pool.kernel[0] * pool.kernel[1]);
-  });
+// What each encrypted output of a segment stands for, [output][position].
+std::vector<std::vector<double>> RealOutputs(const nn::Segment& segment, const Map& input) {
+  Map squares = input;
+  if (segment.first) {
+    squares = Apply(*segment.first, input);
+    for (double& v : squares.v) v *= v;
+  }
+  const Map last = Apply(segment.layer, squares);
+  std::vector<std::vector<double>> outputs;
+  const auto take = [&](const Map& map, int64_t neuron) {
+    const auto begin = map.v.begin() + neuron * map.h * map.w;
+    outputs.emplace_back(begin, begin + map.h * map.w);
+  };
+  for (const int64_t f : segment.neurons) take(last, f);
+  for (const int64_t c : segment.shortcut) take(squares, c);
+  return outputs;
 }
 
 // Coefficient p of the negacyclic product, by definition.
@@ -75,64 +92,123 @@ int64_t ProductAt(std::span<const int32_t> a, std::span<const int32_t> b, size_t
   return sum;
 }
 
-// For random models of every shape: the quantised model is close to the float one, and the packed polynomial products
-// hold exactly the reference's integers.
-TEST(Lifting, RandomModelsAgreeWithFloatAndPolynomials) {
-  int lifted = 0;
-  for (uint64_t seed = 0; seed < 60; ++seed) {
+std::vector<float> RandomInput(TestModelBuilder& builder, const std::vector<int64_t>& shape) {
+  std::vector<float> values(static_cast<size_t>(shape[0] * shape[1] * shape[2]));
+  for (float& v : values) v = builder.Real(-1, 1);
+  return values;
+}
+
+LiftOptions FineOptions() {
+  LiftOptions options;
+  options.input_bits = 12;
+  options.kernel_bits = 16;
+  options.input_min = -1;
+  return options;
+}
+
+// For segments of every kind in random networks, the quantised model is close to the real one.
+TEST(Lifting, RandomSegmentsAgreeWithRealNumbers) {
+  int linear = 0, quadratic = 0, shortcuts = 0;
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
+    const nn::Graph graph = nn::RandomNetwork(seed);
+    const auto segments = nn::FindSegments(graph, nn::RandomSelection(graph, seed));
+    if (!segments.ok()) continue;  // selections that leave nothing to read, layers that can't be lifted
     TestModelBuilder builder(seed);
-    const TestModelShape shape = builder.RandomShape();
-    const nn::Graph graph = builder.Build(shape);
-    const auto segment = nn::FindQuadraticSegment(graph);
-    if (!segment.ok()) continue;  // windows that don't fit the map
-    const nn::Selection selection = RandomSelection(builder, *segment);
-    LiftOptions options;
-    options.input_bits = 12;
-    options.kernel_bits = 16;
-    options.input_min = seed % 3 == 0 ? -1 : 0;
-    const auto q = LiftSegment(graph, *segment, selection, options);
-    ASSERT_TRUE(q.ok()) << q.status();
-    const auto g = Geometry::Create(q->spec, 2048);
-    ASSERT_TRUE(g.ok()) << g.status();
-    ++lifted;
-
-    Map image{shape.channels, shape.height, shape.width, {}};
-    std::vector<float> pixels;
-    for (int64_t i = 0; i < shape.channels * shape.height * shape.width; ++i) {
-      pixels.push_back(builder.Real(static_cast<float>(options.input_min), 1));
-      image.v.push_back(pixels.back());
-    }
-    const auto z = QuantizeInput(*g, pixels);
-    const auto y = ReferenceOutputs(*g, *q, z);
-
-    Map u = FloatLayer(graph, "1", image, shape, shape.conv1, shape.pool1, shape.bn1);
-    for (double& v : u.v) v *= v;
-    const Map expected = FloatLayer(graph, "2", u, shape, shape.conv2, shape.pool2, shape.bn2);
-    ASSERT_EQ(expected.h, g->output().h) << seed;
-    ASSERT_EQ(expected.w, g->output().w) << seed;
-    double largest = 1;
-    for (const double v : expected.v) largest = std::max(largest, std::fabs(v));
-    const FeaturePlanes planes(*g, z);
-    for (size_t f = 0; f < selection.layer2.size(); ++f) {
-      for (int64_t p = 0; p < g->positions_per_output(); ++p) {
-        const int64_t value = y[f * g->positions_per_output() + static_cast<size_t>(p)];
-        ASSERT_LE(std::abs(value), q->worst_case);
-        ASSERT_NEAR(static_cast<double>(value) * q->output_scale[f],
-                    expected.v[static_cast<size_t>(selection.layer2[f] * expected.h * expected.w + p)], 0.01 * largest)
-            << "seed " << seed << " output " << f << " position " << p;
+    for (const nn::Segment& segment : *segments) {
+      const auto q = LiftSegment(segment, FineOptions());
+      ASSERT_TRUE(q.ok()) << q.status();
+      const auto g = Geometry::Create(q->spec, 4096);
+      if (!g.ok()) continue;  // wide windows
+      (segment.first ? quadratic : linear) += 1;
+      shortcuts += !segment.shortcut.empty();
+      const auto input = RandomInput(builder, segment.input_shape);
+      const auto& shape = segment.input_shape;
+      const auto expected =
+          RealOutputs(segment, {shape[0], shape[1], shape[2], std::vector<double>(input.begin(), input.end())});
+      const auto y = ReferenceOutputs(*g, *q, QuantizeInput(*g, input));
+      ASSERT_EQ(y.size(), g->spec().values_per_image());
+      ASSERT_EQ(expected.size(), g->spec().outputs());
+      for (uint32_t f = 0; f < expected.size(); ++f) {
+        double largest = 1;
+        for (const double v : expected[f]) largest = std::max(largest, std::fabs(v));
+        for (size_t p = 0; p < expected[f].size(); ++p) {
+          const int64_t value = y[g->first_value(f) + p];
+          ASSERT_LE(std::abs(value), q->worst_case);
+          ASSERT_NEAR(static_cast<double>(value) * q->output_scale[f], expected[f][p], 0.02 * largest)
+              << "seed " << seed << " output " << f << " position " << p;
+        }
       }
-      std::vector<int64_t> sums(g->positions_per_output(), q->bias[f]);
-      for (uint32_t j = 0; j < g->terms(); ++j) {
-        std::vector<int32_t> phi(g->n());
-        planes.Fill(*g, j, phi);
-        for (const int32_t v : phi) ASSERT_LE(std::abs(v), g->max_feature());
-        const auto a = PackKernel(*g, q->kernels[f], j);
-        for (size_t p = 0; p < sums.size(); ++p) sums[p] += ProductAt(phi, a, g->positions()[p]);
-      }
-      for (size_t p = 0; p < sums.size(); ++p) ASSERT_EQ(sums[p], y[f * sums.size() + p]) << "seed " << seed;
     }
   }
-  EXPECT_GT(lifted, 40);
+  EXPECT_GT(linear, 40);
+  EXPECT_GT(quadratic, 20);
+  EXPECT_GT(shortcuts, 3);
+}
+
+// Sums of polynomial products against the reference, for every tiling and number of images a ciphertext that fits.
+void ExpectPolynomialsHoldTheReference(const Geometry& g, const QuantizedSegment& q,
+                                       const std::vector<std::vector<float>>& images) {
+  std::vector<FeaturePlanes> planes;
+  std::vector<std::vector<int64_t>> expected, got;
+  for (const auto& image : images) {
+    const auto z = QuantizeInput(g, image);
+    planes.emplace_back(g, z);
+    expected.push_back(ReferenceOutputs(g, q, z));
+    got.emplace_back(expected.back().size(), INT64_MIN);
+  }
+  for (uint64_t u = 0; u < g.units(images.size()); ++u) {
+    const Geometry::Unit unit = g.unit(u, images.size());
+    std::vector<std::vector<int32_t>> phi;
+    for (uint32_t j = 0; j < g.terms(); ++j) {
+      phi.emplace_back(g.n());
+      for (uint32_t slot = 0; slot < unit.images; ++slot)
+        planes[unit.first_image + slot].Fill(g, unit.tile, slot, j, phi.back());
+      for (const int32_t v : phi.back()) ASSERT_LE(std::abs(v), g.max_feature());
+    }
+    for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
+      const auto positions = g.positions(unit, f);
+      const auto& places = g.tile_outputs(unit.tile, g.group(f)).places;
+      ASSERT_EQ(positions.size(), places.size() * unit.images);
+      std::vector<int64_t> sums(positions.size(), q.bias[f]);
+      for (uint32_t j = 0; j < g.terms(); ++j) {
+        const auto a = PackKernel(g, f, q.kernels[f], j);
+        for (size_t p = 0; p < sums.size(); ++p) sums[p] += ProductAt(phi[j], a, positions[p]);
+      }
+      for (size_t p = 0; p < sums.size(); ++p) {
+        got[unit.first_image + p / places.size()][g.first_value(f) + places[p % places.size()]] = sums[p];
+      }
+    }
+  }
+  EXPECT_EQ(got, expected);
+}
+
+TEST(Packing, PolynomialProductsHoldTheReferenceForEveryTilingAndNumberOfImages) {
+  int tiled = 0, joined = 0, shortcuts = 0;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const nn::Graph graph = nn::RandomNetwork(seed);
+    const auto segments = nn::FindSegments(graph, nn::RandomSelection(graph, seed));
+    if (!segments.ok()) continue;
+    TestModelBuilder builder(seed);
+    for (const nn::Segment& segment : *segments) {
+      QuantizedSegment q = *LiftSegment(segment, FineOptions());
+      const Size2 tilings[] = {{1, 1}, {2, 1}, {1, 3}, {2, 2}};
+      q.spec.tiles = tilings[builder.Int(0, 3)];
+      if (q.spec.tiles.area() == 1) q.spec.images_per_ciphertext = static_cast<uint32_t>(builder.Int(1, 3));
+      auto g = Geometry::Create(q.spec, 512);
+      if (!g.ok()) g = Geometry::Create(q.spec, 2048);
+      if (!g.ok() || g->terms() * g->spec().values_per_image() > 3000) continue;  // schoolbook products take long
+      tiled += g->num_tiles() > 1;
+      joined += g->images_per_ciphertext() > 1;
+      shortcuts += !segment.shortcut.empty();
+      std::vector<std::vector<float>> images;
+      for (int i = 0; i < (g->num_tiles() > 1 ? 1 : 4); ++i)
+        images.push_back(RandomInput(builder, segment.input_shape));
+      ExpectPolynomialsHoldTheReference(*g, q, images);
+    }
+  }
+  EXPECT_GT(tiled, 5);
+  EXPECT_GT(joined, 5);
+  EXPECT_GT(shortcuts, 0);
 }
 
 // LeNet-5's segment, as in the design document.
@@ -141,8 +217,7 @@ SegmentSpec LeNetSpec() {
   s.input = {28, 28};
   s.kernel1 = {5, 5};
   s.pool1 = s.pool1_stride = {2, 2};
-  s.kernel2 = {5, 5};
-  s.pool2 = s.pool2_stride = {2, 2};
+  s.groups = {{1, {6, 6}, {2, 2}, {0, 0}, {4, 4}}};  // 5x5, then an average pool of 2x2
   s.input_scale = 1.0 / 254;
   s.zero_point = -127;
   return s;
@@ -155,18 +230,30 @@ TEST(Geometry, LeNet) {
   EXPECT_EQ(g.grid(), (Size2{12, 12}));
   EXPECT_EQ(g.channels_per_poly(), 28u);
   EXPECT_EQ(g.terms(), 13u);
-  EXPECT_EQ(g.kernel(), (Size2{6, 6}));
-  EXPECT_EQ(g.stride(), (Size2{2, 2}));
-  EXPECT_EQ(g.output(), (Size2{4, 4}));
+  EXPECT_EQ(g.positions(g.unit(0, 1), 0).size(), 16u);
   EXPECT_EQ(g.z_map(), (Size2{27, 27}));
 }
 
+SegmentSpec VggSpec() {
+  SegmentSpec s;
+  s.channels = 3;
+  s.input = {32, 32};
+  s.kernel1 = {3, 3};
+  s.pads1 = s.pads2 = {1, 1, 1, 1};
+  s.groups = {{32, {3, 3}, {1, 1}, {0, 0}, {32, 32}}};
+  return s;
+}
+
+// A first block of ResNet18: a 3x3 convolution and a shortcut behind the square, on 64x64 images.
+SegmentSpec ResNetSpec() {
+  SegmentSpec s = VggSpec();
+  s.input = {64, 64};
+  s.groups = {{32, {3, 3}, {1, 1}, {0, 0}, {64, 64}}, {32, {1, 1}, {1, 1}, {1, 1}, {64, 64}}};
+  return s;
+}
+
 TEST(Geometry, Vgg16AndAlexNet) {
-  SegmentSpec vgg;
-  vgg.channels = 3;
-  vgg.input = {32, 32};
-  vgg.kernel1 = vgg.kernel2 = {3, 3};
-  vgg.pads1 = vgg.pads2 = {1, 1, 1, 1};
+  const SegmentSpec vgg = VggSpec();
   auto g = *Geometry::Create(vgg, 4096);
   EXPECT_EQ(g.features(), 406u);
   EXPECT_EQ(g.grid(), (Size2{34, 34}));
@@ -174,10 +261,48 @@ TEST(Geometry, Vgg16AndAlexNet) {
   SegmentSpec alex = vgg;
   alex.kernel1 = {5, 5};
   alex.pool1 = alex.pool1_stride = {2, 2};
+  alex.groups = {{128, {3, 3}, {1, 1}, {0, 0}, {15, 15}}};
   g = *Geometry::Create(alex, 4096);
   EXPECT_EQ(g.features(), 2926u);
   EXPECT_EQ(g.grid(), (Size2{17, 17}));
   EXPECT_EQ(g.terms(), 209u);
+}
+
+TEST(Geometry, TilesOverlapByTheHalo) {
+  SegmentSpec s = ResNetSpec();
+  EXPECT_THAT(Message(Geometry::Create(s, 4096).status()), HasSubstr("66x66 positions (padding included) are more"));
+  s.tiles = {2, 2};
+  auto g = *Geometry::Create(s, 4096);
+  EXPECT_EQ(g.tile_step(), (Size2{32, 32}));
+  EXPECT_EQ(g.tile_map(), (Size2{34, 34}));
+  EXPECT_EQ(g.terms(), 136u);
+  EXPECT_EQ(g.units(3), 12u);
+  EXPECT_EQ(g.unit(5, 3).first_image, 1u);
+  EXPECT_EQ(g.unit(5, 3).tile, 1u);
+  // 5 rows of tiles: 13 rows each, 12 in the last.
+  s.tiles = {5, 1};
+  g = *Geometry::Create(s, 4096);
+  EXPECT_EQ(g.positions(g.unit(3, 1), 0).size(), 13u * 64);
+  EXPECT_EQ(g.positions(g.unit(4, 1), 0).size(), 12u * 64);
+  // Steps of one row more leave the last tile with nothing.
+  s.tiles = {33, 1};
+  EXPECT_THAT(Message(Geometry::Create(s, 4096).status()), HasSubstr("in steps of 2 make 32 tiles, not 33"));
+}
+
+TEST(Geometry, ImagesShareACiphertext) {
+  SegmentSpec s = LeNetSpec();
+  s.images_per_ciphertext = 28;
+  const auto g = *Geometry::Create(s, 4096);
+  EXPECT_EQ(g.channels_per_poly(), 1u);
+  EXPECT_EQ(g.terms(), 351u);
+  EXPECT_EQ(g.units(28), 1u);
+  EXPECT_EQ(g.units(29), 2u);
+  EXPECT_EQ(g.unit(1, 30).images, 2u);
+  EXPECT_EQ(g.positions(g.unit(1, 30), 0).size(), 2u * 16);
+  s.images_per_ciphertext = 29;
+  EXPECT_THAT(Message(Geometry::Create(s, 4096).status()), HasSubstr("29 map(s) of 12x12"));
+  s.tiles = {2, 1};
+  EXPECT_THAT(Message(Geometry::Create(s, 4096).status()), HasSubstr("29 images a ciphertext and 2 tiles"));
 }
 
 TEST(Geometry, RefusesWhatDoesNotFitWithTheNumbers) {
@@ -187,8 +312,16 @@ TEST(Geometry, RefusesWhatDoesNotFitWithTheNumbers) {
     return Message(Geometry::Create(s, n).status());
   };
   EXPECT_THAT(message([](auto& s) { s.input = {4, 28}; }), HasSubstr("conv1 of 5x5 does not fit its 4x28 input"));
-  EXPECT_THAT(message([](auto& s) { s.pool2 = {9, 9}; }), HasSubstr("pool2 of 9x9"));
-  EXPECT_THAT(message([](auto& s) { s.input = {300, 300}; }), HasSubstr("more than N = 4096"));
+  EXPECT_THAT(message([](auto& s) { s.groups[0].map = {5, 4}; }), HasSubstr("outputs of 5x4 read 14x12 positions"));
+  EXPECT_THAT(message([](auto& s) { s.groups[0].kernel = {13, 1}; }), HasSubstr("of a 12x12 grid"));
+  EXPECT_THAT(message([](auto& s) { s.groups.clear(); }), HasSubstr("number of output groups is 0"));
+  EXPECT_THAT(message([](auto& s) { s.groups[0].outputs = 0; }), HasSubstr("outputs is 0"));
+  EXPECT_THAT(message([](auto& s) { s.kind = SegmentKind::kLinear; }), HasSubstr("a linear segment has no layer"));
+  EXPECT_THAT(message([](auto& s) {
+                s.input = {300, 300};
+                s.groups[0].map = {72, 72};
+              }),
+              HasSubstr("more than N = 4096"));
   EXPECT_THAT(message([](auto& s) { s.input_bits = 16; }), HasSubstr("input_bits is 16, must be 2 to 15"));
   EXPECT_THAT(message([](auto& s) { s.channels = 0; }), HasSubstr("channels is 0"));
   EXPECT_THAT(message([](auto& s) { s.channels = 100; }), HasSubstr("reads 2500 values"));
@@ -202,6 +335,7 @@ TEST(Geometry, RefusesWhatDoesNotFitWithTheNumbers) {
                 s.pads1 = {16000, 16000, 16000, 16000};
                 s.stride1 = {600, 600};
                 s.pool1 = s.pool1_stride = {1, 1};
+                s.groups[0].map = {1, 1};
               }),
               HasSubstr("padded input of"));
   EXPECT_THAT(message([](auto& s) {
@@ -213,9 +347,9 @@ TEST(Geometry, RefusesWhatDoesNotFitWithTheNumbers) {
 
 TEST(Geometry, SpecRoundTripsAndEveryTruncationIsAnError) {
   ByteWriter w;
-  WriteSpec(LeNetSpec(), w);
+  WriteSpec(ResNetSpec(), w);
   ByteReader r(w.view(), "t");
-  EXPECT_EQ(*ReadSpec(r), LeNetSpec());
+  EXPECT_EQ(*ReadSpec(r), ResNetSpec());
   EXPECT_TRUE(r.Finish().ok());
   for (size_t size = 0; size < w.size(); ++size) {
     ByteReader cut(w.view().first(size), "t");
@@ -226,6 +360,7 @@ TEST(Geometry, SpecRoundTripsAndEveryTruncationIsAnError) {
 TEST(QuantizeInput, ZeroIsExactAndTheRangeIsFilled) {
   SegmentSpec s = LeNetSpec();
   s.pads1 = {2, 2, 2, 2};
+  s.groups[0].map = {5, 5};
   const auto g = *Geometry::Create(s, 4096);
   auto z = QuantizeInput(g, std::vector<float>(784, 0.0f));
   EXPECT_THAT(z, ::testing::Each(-127));
@@ -258,48 +393,60 @@ TEST(Planner, CountsUnknownsLikeADirectEnumeration) {
   SegmentSpec s;
   s.input = {4, 4};
   s.kernel1 = s.stride1 = {2, 2};
-  s.kernel2 = {2, 2};
+  s.groups = {{1, {2, 2}, {1, 1}, {0, 0}, {1, 1}}};
   const auto g = *Geometry::Create(s, 2048);
   // 4 windows of 4 places: 4 * 10 products, 16 linear, 1 constant.
   EXPECT_EQ(UnknownsPerOutput(g), 57u);
   // Two 3x3 layers on three channels without padding see a 5x5 patch. Ordered pairs of places at most 2 rows and
   // columns apart: (5 + 2*4 + 2*3)^2 = 361 a pair of channels; unordered (9*361 + 75)/2, then 75 linear and 1 constant.
-  SegmentSpec vgg;
-  vgg.channels = 3;
-  vgg.input = {32, 32};
-  vgg.kernel1 = vgg.kernel2 = {3, 3};
+  SegmentSpec vgg = VggSpec();
+  vgg.pads1 = vgg.pads2 = {};
+  vgg.groups[0].map = {28, 28};
   const auto plan = PlanSegment(vgg, 34, 1000);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->unknowns_per_output, 1662u + 75 + 1);
   EXPECT_EQ(plan->images_to_reconstruct, 3u);  // 28*28 equations each
 }
 
+TEST(Planner, CutsMapsThatNoRingHoldsOrThatAreCheaperInTiles) {
+  const auto plan = PlanSegment(ResNetSpec(), 34, 1000);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_GT(plan->geometry.num_tiles(), 1u);
+  // Both groups: 2 * 32 outputs of 64x64, each packed to 100 bits with every tile on a byte of its own.
+  const uint64_t unit = PackedResidueBytes(plan->parameters.primes, plan->parameters.n);
+  const uint64_t masked = plan->query_bytes_per_image - plan->geometry.num_tiles() * unit;
+  EXPECT_EQ(masked, 64u * 64 * 64 * 100 / 8);
+}
+
 TEST(Planner, RefusesWithTheReason) {
   EXPECT_THAT(Message(PlanSegment(LeNetSpec(), 36, 0).status()), HasSubstr("at least 1"));
   EXPECT_THAT(Message(PlanSegment(LeNetSpec(), 36, uint64_t{1} << 60).status()), HasSubstr("does not fit 64 bits"));
   EXPECT_THAT(Message(PlanSegment(LeNetSpec(), 36, uint64_t{1} << 58).status()), HasSubstr("released values"));
-  SegmentSpec big = LeNetSpec();
-  big.input = {300, 300};
+  SegmentSpec big = LeNetSpec();  // kernels that no tile holds
+  big.input = {600, 600};
+  big.groups[0] = {1, {200, 200}, {2, 2}, {0, 0}, {1, 1}};
   EXPECT_THAT(Message(PlanSegment(big, 36, 1000).status()), HasSubstr("more than N = 16384"));
+}
+
+// Of the network that the builder makes: both layers of its square, and the first neuron of each.
+nn::Segment TestSegment(const nn::Graph& graph) {
+  return (*nn::FindSegments(graph, nn::Selection{{{1, {0}}, {2, {0}}}}))[0];
 }
 
 TEST(LiftSegment, RefusesBadOptions) {
   TestModelBuilder builder(1);
   TestModelShape shape;
   shape.conv1.kernel = shape.conv2.kernel = {2, 2};
-  const nn::Graph graph = builder.Build(shape);
-  const auto segment = *nn::FindQuadraticSegment(graph);
-  const nn::Selection selection{{0}, {1}};
+  const nn::Segment segment = TestSegment(builder.Build(shape));
   const auto message = [&](auto change) {
     LiftOptions options;
     change(options);
-    return Message(LiftSegment(graph, segment, selection, options).status());
+    return Message(LiftSegment(segment, options).status());
   };
   EXPECT_EQ(message([](auto&) {}), "");
   EXPECT_THAT(message([](auto& o) { o.input_bits = 1; }), HasSubstr("input bits are 1"));
   EXPECT_THAT(message([](auto& o) { o.kernel_bits = 25; }), HasSubstr("kernel bits are 25"));
   EXPECT_THAT(message([](auto& o) { o.input_max = o.input_min; }), HasSubstr("ascending"));
-  EXPECT_FALSE(LiftSegment(graph, segment, {{0}, {}}, {}).ok());
 }
 
 // Small files that describe kernels of any size.
@@ -311,8 +458,7 @@ TEST(LiftSegment, RefusesWhatNoRingHolds) {
     shape.height = shape.width = side + kernel1 - 1;
     shape.conv1.kernel = {kernel1, kernel1};
     shape.pool2.kernel = {side, side};
-    const nn::Graph graph = builder.Build(shape);
-    return Message(LiftSegment(graph, *nn::FindQuadraticSegment(graph), {{0}, {0}}, {}).status());
+    return Message(LiftSegment(TestSegment(builder.Build(shape)), {}).status());
   };
   EXPECT_THAT(message(4096, 1), HasSubstr("more than N = 16384"));
   EXPECT_THAT(message(64, 45), HasSubstr("2053351 features take 513338 polynomials a kernel"));
@@ -329,8 +475,7 @@ TEST(LiftSegment, RefusesCoefficientsThatVanish) {
     const float value = name == "var1" || name == "var2" ? 0x1p127f : name[0] == 'w' || name[0] == 'g' ? 0x1p-140f : 0;
     std::fill(tensor.values.begin(), tensor.values.end(), value);
   }
-  const auto status = LiftSegment(graph, *nn::FindQuadraticSegment(graph), {{0}, {0}}, {}).status();
-  EXPECT_THAT(Message(status), HasSubstr("can't be scaled to 12 bits"));
+  EXPECT_THAT(Message(LiftSegment(TestSegment(graph), {}).status()), HasSubstr("can't be scaled to 12 bits"));
 }
 
 }  // namespace

@@ -14,7 +14,9 @@ std::vector<int64_t> FeaturesAt(const Geometry& g, std::span<const int16_t> z, u
       }
     }
   }
+  if (s.kind == SegmentKind::kLinear) return window;
   std::vector<int64_t> phi;
+  phi.reserve(g.features());
   for (size_t i = 0; i < window.size(); ++i) {
     for (size_t j = i; j < window.size(); ++j) phi.push_back(window[i] * window[j]);
   }
@@ -26,25 +28,34 @@ std::vector<int64_t> FeaturesAt(const Geometry& g, std::span<const int16_t> z, u
 }  // namespace
 
 std::vector<int64_t> ReferenceOutputs(const Geometry& g, const QuantizedSegment& segment, std::span<const int16_t> z) {
-  std::vector<int64_t> y(segment.kernels.size() * g.positions_per_output());
-  for (uint32_t i = 0; i < g.output().h; ++i) {
-    for (uint32_t j = 0; j < g.output().w; ++j) {
-      for (size_t f = 0; f < segment.kernels.size(); ++f)
-        y[(f * g.output().h + i) * g.output().w + j] = segment.bias[f];
-      for (uint32_t a = 0; a < g.kernel().h; ++a) {
-        for (uint32_t b = 0; b < g.kernel().w; ++b) {
-          const int64_t h = int64_t{i} * g.stride().h + a - g.spec().pads2.top;
-          const int64_t w = int64_t{j} * g.stride().w + b - g.spec().pads2.left;
-          if (h < 0 || w < 0 || h >= g.layer1().h || w >= g.layer1().w) continue;  // features are 0 there
-          const auto phi = FeaturesAt(g, z, static_cast<uint32_t>(h), static_cast<uint32_t>(w));
-          for (size_t f = 0; f < segment.kernels.size(); ++f) {
-            int64_t sum = 0;
-            for (uint32_t d = 0; d < g.features(); ++d) {
-              sum += segment.kernels[f][d * g.taps() + a * g.kernel().w + b] * phi[d];
-            }
-            y[(f * g.output().h + i) * g.output().w + j] += sum;
+  std::vector<std::vector<int64_t>> phi;  // [layer-1 position][D]
+  for (uint32_t h = 0; h < g.layer1().h; ++h) {
+    for (uint32_t w = 0; w < g.layer1().w; ++w) phi.push_back(FeaturesAt(g, z, h, w));
+  }
+  std::vector<int64_t> y;
+  y.reserve(g.spec().values_per_image());
+  for (uint32_t f = 0; f < segment.kernels.size(); ++f) {
+    const OutputGroup& group = g.spec().groups[g.group(f)];
+    const size_t taps = group.kernel.area();
+    // From [d][tap] to [tap][d], so that the sum over d runs along memory.
+    std::vector<int64_t> kernel(segment.kernels[f].size());
+    for (size_t d = 0; d < g.features(); ++d) {
+      for (size_t t = 0; t < taps; ++t) kernel[t * g.features() + d] = segment.kernels[f][d * taps + t];
+    }
+    for (uint32_t i = 0; i < group.map.h; ++i) {
+      for (uint32_t j = 0; j < group.map.w; ++j) {
+        int64_t sum = segment.bias[f];
+        for (uint32_t a = 0; a < group.kernel.h; ++a) {
+          for (uint32_t b = 0; b < group.kernel.w; ++b) {
+            const int64_t h = int64_t{i} * group.stride.h + group.origin.h + a - g.spec().pads2.top;
+            const int64_t w = int64_t{j} * group.stride.w + group.origin.w + b - g.spec().pads2.left;
+            if (h < 0 || w < 0 || h >= g.layer1().h || w >= g.layer1().w) continue;  // features are 0 there
+            const auto& x = phi[static_cast<size_t>(h) * g.layer1().w + static_cast<size_t>(w)];
+            const int64_t* k = kernel.data() + (size_t{a} * group.kernel.w + b) * g.features();
+            for (size_t d = 0; d < x.size(); ++d) sum += k[d] * x[d];
           }
         }
+        y.push_back(sum);
       }
     }
   }

@@ -9,8 +9,8 @@
 
 namespace privdnn {
 
-// Encrypted outputs [f][position] of one image from its z map, by naive loops over the quantised model: no packing, no
-// ring, no rounding.
+// The values_per_image() encrypted outputs of one image, [f][position], from its z map, by naive loops over the
+// quantised model: no packing, no ring, no rounding.
 std::vector<int64_t> ReferenceOutputs(const Geometry& geometry, const QuantizedSegment& segment,
                                       std::span<const int16_t> z_map);
 

@@ -102,18 +102,24 @@ class TestModelBuilder {
   std::mt19937_64 random_;
 };
 
-// A random proper selection: some of layer 1, some of layer 2, never all of layer 1 without all of layer 2.
-inline nn::Selection RandomSelection(TestModelBuilder& builder, const nn::QuadraticSegment& segment) {
+// A random proper selection of layers 1 and 2: some of layer 1, some of layer 2, never all of layer 1 without all of
+// layer 2.
+inline nn::Selection RandomSelection(TestModelBuilder& builder, const nn::Graph& graph) {
+  const auto layers = nn::FindLayers(graph);
+  const int64_t neurons1 = layers[0].neurons, neurons2 = layers[1].neurons;
+  std::vector<int64_t> first, second;
+  for (int64_t i = 0; i < neurons2; ++i) {
+    if (builder.Int(0, 1) != 0) second.push_back(i);
+  }
+  if (second.empty()) second.push_back(builder.Int(0, neurons2 - 1));
+  for (int64_t i = 0; i < neurons1; ++i) {
+    if (builder.Int(0, 1) != 0) first.push_back(i);
+  }
+  const bool all1 = static_cast<int64_t>(first.size()) == neurons1;
+  if (all1 && static_cast<int64_t>(second.size()) < neurons2) first.pop_back();
   nn::Selection s;
-  for (int64_t i = 0; i < segment.neurons2; ++i) {
-    if (builder.Int(0, 1) != 0) s.layer2.push_back(i);
-  }
-  if (s.layer2.empty()) s.layer2.push_back(builder.Int(0, segment.neurons2 - 1));
-  for (int64_t i = 0; i < segment.neurons1; ++i) {
-    if (builder.Int(0, 1) != 0) s.layer1.push_back(i);
-  }
-  const bool all1 = static_cast<int64_t>(s.layer1.size()) == segment.neurons1;
-  if (all1 && static_cast<int64_t>(s.layer2.size()) < segment.neurons2) s.layer1.pop_back();
+  if (!first.empty()) s.layers[1] = first;
+  s.layers[2] = second;
   return s;
 }
 

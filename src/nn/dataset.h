@@ -76,7 +76,8 @@ absl::StatusOr<ImageSet> LoadDataSet(const std::string& name, const std::filesys
 // out. MNIST's last 5,000 training images choose the epoch of the assets.
 std::pair<ImageSet, ImageSet> SplitValidation(const ImageSet& set, int64_t held_out = 5000);
 
-// MNIST's IDX format: magic 0x00000803 (u8, 3 dimensions) for images, 0x00000801 for labels, big-endian sizes. The file
+// MNIST's IDX format: magic 0x00000803 (u8, 3 dimensions) for images, 0x00000804 (4 dimensions, channels second) for
+// images of several channels, 0x00000801 for labels, big-endian sizes. The file
 // must hold exactly what its header says; the counts must agree; labels must lie in [first_label, first_label +
 // classes) and are counted from 0 in the set. Errors name the file.
 absl::StatusOr<ImageSet> ParseIdx(std::span<const uint8_t> images, const std::string& images_name,

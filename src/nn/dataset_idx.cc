@@ -2,7 +2,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cassert>
 
 #include "base/file.h"
 #include "nn/dataset_formats.h"
@@ -10,7 +9,8 @@
 namespace privdnn::nn {
 namespace {
 
-constexpr uint32_t kImagesMagic = 0x00000803;
+constexpr uint32_t kImagesMagic = 0x00000803;       // images, rows, columns
+constexpr uint32_t kColorImagesMagic = 0x00000804;  // images, channels, rows, columns
 constexpr uint32_t kLabelsMagic = 0x00000801;
 constexpr std::string_view kTooLong = "decompresses to more bytes than its IDX header says";
 
@@ -22,9 +22,7 @@ absl::StatusOr<uint32_t> BigEndianU32(ByteReader& reader, std::string_view field
   return SwapBytes(v);
 }
 
-absl::Status ExpectMagic(ByteReader& reader, uint32_t expected) {
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, BigEndianU32(reader, "magic"));
-  if (magic == expected) return absl::OkStatus();
+absl::Status BadMagic(ByteReader& reader, uint32_t magic, uint32_t expected) {
   return reader.Error("magic", fmt::format("is 0x{:08x}, needs 0x{:08x}", magic, expected));
 }
 
@@ -37,16 +35,24 @@ absl::StatusOr<uint32_t> Dimension(ByteReader& reader, std::string_view field) {
 
 absl::Status ParseImages(std::span<const uint8_t> file, const std::string& name, ImageSet& set) {
   ByteReader reader(file, name);
-  PRIVDNN_RETURN_IF_ERROR(ExpectMagic(reader, kImagesMagic));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, BigEndianU32(reader, "magic"));
+  if (magic != kImagesMagic && magic != kColorImagesMagic) return BadMagic(reader, magic, kImagesMagic);
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t count, Dimension(reader, "number of images"));
+  uint32_t channels = 1;
+  if (magic == kColorImagesMagic) {
+    PRIVDNN_ASSIGN_OR_RETURN(channels, Dimension(reader, "channels"));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t height, Dimension(reader, "rows"));
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t width, Dimension(reader, "columns"));
   auto bytes = CheckedMul(uint64_t{height} * width, count);
-  if (!bytes.ok()) return reader.Error("columns", fmt::format("{} x {} x {} pixels overflow", count, height, width));
+  if (bytes.ok()) bytes = CheckedMul(*bytes, channels);
+  if (!bytes.ok()) {
+    return reader.Error("columns", fmt::format("{} x {} x {} x {} pixels overflow", count, channels, height, width));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const auto pixels, reader.Take(*bytes, "pixels"));
   PRIVDNN_RETURN_IF_ERROR(reader.Finish());
   set.count = count;
-  set.channels = 1;
+  set.channels = channels;
   set.height = height;
   set.width = width;
   set.pixels.assign(pixels.begin(), pixels.end());
@@ -56,7 +62,8 @@ absl::Status ParseImages(std::span<const uint8_t> file, const std::string& name,
 absl::Status ParseLabels(std::span<const uint8_t> file, const std::string& name, int32_t classes, int32_t first_label,
                          ImageSet& set) {
   ByteReader reader(file, name);
-  PRIVDNN_RETURN_IF_ERROR(ExpectMagic(reader, kLabelsMagic));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, BigEndianU32(reader, "magic"));
+  if (magic != kLabelsMagic) return BadMagic(reader, magic, kLabelsMagic);
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t count, Dimension(reader, "number of labels"));
   PRIVDNN_ASSIGN_OR_RETURN(const auto labels, reader.Take(count, "labels"));
   PRIVDNN_RETURN_IF_ERROR(reader.Finish());
@@ -133,16 +140,16 @@ absl::StatusOr<Bytes> GunzipIdx(std::span<const uint8_t> file, const std::string
     return InvalidArgument("{}: {} bytes, more than the {} allowed", name, file.size(), kMaxDataFileBytes);
   }
   Inflater inflater(file, name);
-  Bytes header(16);
+  Bytes header(20);
   PRIVDNN_ASSIGN_OR_RETURN(const size_t header_bytes, inflater.Read(header));
   header.resize(header_bytes);
   ByteReader reader(header, name);
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, BigEndianU32(reader, "magic"));
-  if (magic != kImagesMagic && magic != kLabelsMagic) {
+  if (magic != kImagesMagic && magic != kColorImagesMagic && magic != kLabelsMagic) {
     return reader.Error("magic", fmt::format("is 0x{:08x}, which is neither images nor labels", magic));
   }
   uint64_t size = 1;
-  for (int i = 0; i < (magic == kImagesMagic ? 3 : 1); ++i) {
+  for (uint32_t i = 0; i < (magic & 0xff); ++i) {  // the number of dimensions
     PRIVDNN_ASSIGN_OR_RETURN(const uint32_t dimension, Dimension(reader, "size"));
     // Factors are below 2^31 and the product so far at most 2^30.
     size *= dimension;
@@ -193,10 +200,10 @@ absl::StatusOr<ImageSet> LoadIdxImages(const std::filesystem::path& images) {
 }
 
 Bytes WriteIdxImages(const ImageSet& set) {
-  assert(set.channels == 1);
   ByteWriter writer;
-  PutBigEndian(writer, kImagesMagic);
+  PutBigEndian(writer, set.channels == 1 ? kImagesMagic : kColorImagesMagic);
   PutBigEndian(writer, set.count);
+  if (set.channels != 1) PutBigEndian(writer, set.channels);
   PutBigEndian(writer, set.height);
   PutBigEndian(writer, set.width);
   writer.Raw(set.pixels);

@@ -9,24 +9,61 @@
 
 namespace privdnn {
 
+struct EncryptedModel {
+  Bytes package;
+  OwnerKey owner_key;
+};
+
+// EncryptModel into memory, without progress.
+inline absl::StatusOr<EncryptedModel> EncryptToMemory(std::span<const EncryptionTask> tasks,
+                                                      std::span<const uint8_t> rest_model, const std::string& user,
+                                                      const RandomSource& random, int threads) {
+  Bytes package;
+  const ByteSink sink = [&](std::span<const uint8_t> bytes) {
+    package.insert(package.end(), bytes.begin(), bytes.end());
+    return absl::OkStatus();
+  };
+  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, EncryptModel(tasks, rest_model, user, random, threads, sink,
+                                                      [](uint64_t, uint64_t, const std::string&) { return true; }));
+  return EncryptedModel{std::move(package), std::move(key)};
+}
+
 struct TestModel {
   nn::Graph graph;
-  nn::QuadraticSegment segment;
   nn::Selection selection;
-  QuantizedSegment quantized;
-  SegmentPlan plan;
+  std::vector<nn::Segment> segments;
+  std::vector<QuantizedSegment> quantized;
+  std::vector<SegmentPlan> plans;
   EncryptedModel encrypted;
 };
 
+// Segments that read the network's input take [0, 1], others [-8, 8]. `change` may alter a quantised segment's packing.
+inline absl::StatusOr<TestModel> EncryptTestModel(const nn::Graph& graph, const nn::Selection& selection, uint64_t seed,
+                                                  const std::function<void(SegmentSpec&)>& change = {}) {
+  TestModel model{graph, selection, {}, {}, {}, {}};
+  PRIVDNN_ASSIGN_OR_RETURN(model.segments, nn::FindSegments(graph, selection));
+  for (const nn::Segment& segment : model.segments) {
+    LiftOptions options;
+    if (segment.input != graph.inputs[0].name) {
+      options.input_min = -8;
+      options.input_max = 8;
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(QuantizedSegment quantized, LiftSegment(segment, options));
+    if (change) change(quantized.spec);
+    PRIVDNN_ASSIGN_OR_RETURN(SegmentPlan plan,
+                             PlanSegment(quantized.spec, quantized.plain_bits(), 1000, model.segments.size()));
+    model.quantized.push_back(std::move(quantized));
+    model.plans.push_back(std::move(plan));
+  }
+  std::vector<EncryptionTask> tasks;
+  for (size_t k = 0; k < model.plans.size(); ++k) tasks.push_back({&model.quantized[k], &model.plans[k]});
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, model.segments));
+  PRIVDNN_ASSIGN_OR_RETURN(model.encrypted,
+                           EncryptToMemory(tasks, nn::ExportOnnx(rest), "user", DeterministicRandom(seed), 1));
+  return model;
+}
 inline absl::StatusOr<TestModel> EncryptTestModel(const nn::Graph& graph, TestModelBuilder& builder, uint64_t seed) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto segment, nn::FindQuadraticSegment(graph));
-  const nn::Selection selection = RandomSelection(builder, segment);
-  PRIVDNN_ASSIGN_OR_RETURN(QuantizedSegment quantized, LiftSegment(graph, segment, selection, {}));
-  PRIVDNN_ASSIGN_OR_RETURN(const SegmentPlan plan, PlanSegment(quantized.spec, quantized.plain_bits(), 1000));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, segment, selection));
-  PRIVDNN_ASSIGN_OR_RETURN(EncryptedModel encrypted,
-                           EncryptModel(quantized, plan, nn::ExportOnnx(rest), "user", DeterministicRandom(seed), 1));
-  return TestModel{graph, segment, selection, std::move(quantized), plan, std::move(encrypted)};
+  return EncryptTestModel(graph, RandomSelection(builder, graph), seed);
 }
 
 // Two 2x2 convolutions on an 8x8 image: one or two ciphertexts a polynomial.
@@ -38,14 +75,11 @@ inline TestModelShape TinyShape() {
   return s;
 }
 
-// Makes the digest right again, so that what lies behind it is reached.
+// Makes the digest right again, so that what lies behind it is reached. The digest is the last 32 bytes.
 inline void Reseal(Bytes& package) {
-  if (package.size() < 56) return;
-  Bytes joined(package.begin(), package.begin() + 24);
-  const auto rest = Sha256(std::span(package).subspan(56));
-  joined.insert(joined.end(), rest.begin(), rest.end());
-  const auto digest = Sha256(joined);
-  std::copy(digest.begin(), digest.end(), package.begin() + 24);
+  if (package.size() < 32) return;
+  const auto digest = Sha256(std::span(package).first(package.size() - 32));
+  std::copy(digest.begin(), digest.end(), package.end() - 32);
 }
 
 }  // namespace privdnn

@@ -1,61 +1,86 @@
 #include "party/owner.h"
 
+#include <algorithm>
+
 #include "base/parallel.h"
 
 namespace privdnn {
+namespace {
 
-Owner::Owner(OwnerKey key, Parameters parameters, Geometry geometry)
-    : key_(std::move(key)),
-      parameters_(std::move(parameters)),
-      geometry_(std::move(geometry)),
-      sizes_(parameters_, geometry_),
-      torus_(parameters_.ring()) {}
+// Units whose a' are in memory at a time: enough that every thread has work when a unit has one output.
+constexpr uint64_t kUnitsAtOnce = 16;
+
+}  // namespace
 
 absl::StatusOr<Owner> Owner::Create(OwnerKey key) {
-  PRIVDNN_ASSIGN_OR_RETURN(Parameters parameters, Parameters::Create(key.header.parameters));
-  PRIVDNN_ASSIGN_OR_RETURN(Geometry geometry, Geometry::Create(key.header.segment, key.header.parameters.n));
-  return Owner(std::move(key), std::move(parameters), std::move(geometry));
+  PRIVDNN_ASSIGN_OR_RETURN(auto prepared, PrepareSegments(key.header, "owner key"));
+  std::vector<Segment> segments;
+  for (PreparedSegment& segment : prepared) {
+    WireSizes sizes(segment);
+    TorusMap torus(segment.parameters.ring());
+    segments.push_back({std::move(segment), std::move(sizes), std::move(torus)});
+  }
+  return Owner(std::move(key), std::move(segments));
 }
 
-absl::StatusOr<uint32_t> Owner::CountImages(std::span<const uint8_t> query) const {
-  return PeekImages(MessageKind::kQuery, query, key_.package_id);
+absl::StatusOr<MessageHeader> Owner::Peek(std::span<const uint8_t> query) const {
+  return PeekHeader(MessageKind::kQuery, query, key_.package_id, segments_.size());
 }
 
-absl::Status Owner::AnswerImage(size_t image, std::span<const uint8_t> query, RandomSource& random,
+// Units [first, last) of a query's body to the same of a reply's.
+absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, uint64_t last,
+                                std::span<const uint8_t> query, const RandomSource& random, int threads,
                                 std::span<uint8_t> reply) const {
-  const Ring& ring = parameters_.ring();
-  const auto& primes = parameters_.spec().primes;
-  const size_t positions = geometry_.positions_per_output();
-  NttPoly a(ring);
-  if (!UnpackResidues(primes, query.first(sizes_.masked_poly()), a.all())) {
-    return InvalidArgument("query: image {}: a residue of a' is not below its prime", image);
-  }
-  query = query.subspan(sizes_.masked_poly());
-  std::vector<uint64_t> b(ring.num_primes() * positions);
-  for (size_t f = 0; f < key_.keys.size(); ++f) {
-    if (!UnpackResidues(primes, query.first(sizes_.masked_output()), b)) {
-      return InvalidArgument("query: image {}: a residue of b' for output {} is not below its prime", image, f);
+  const auto& [prepared, sizes, torus] = segments_[index];
+  const SegmentKey& key = key_.segments[index];
+  const Parameters& params = prepared.parameters;
+  const auto& primes = params.spec().primes;
+  const uint32_t outputs = prepared.header.spec.outputs();
+  std::vector<NttPoly> a;
+  for (uint64_t u = first; u < last; ++u) {
+    a.emplace_back(params.ring());
+    const auto packed = query.subspan(sizes.query_offset(u, images), sizes.masked_poly());
+    if (!UnpackResidues(primes, packed, a.back().all())) {
+      return InvalidArgument("query: unit {}: a residue of a' is not below its prime", u);
     }
-    query = query.subspan(sizes_.masked_output());
-    const auto phases = Phases(parameters_, torus_, key_.keys[f], a, b, geometry_.positions());
-    PackBits(DrownAndRound(parameters_, phases, key_.bias[f], random), parameters_.reply_bits(),
-             reply.first(sizes_.reply_output()));
-    reply = reply.subspan(sizes_.reply_output());
   }
+  std::vector<absl::Status> status((last - first) * outputs);
+  ParallelFor(status.size(), threads, [&](size_t task) {
+    const uint64_t u = first + task / outputs;
+    const auto output = static_cast<uint32_t>(task % outputs);
+    const Geometry::Unit unit = prepared.geometry.unit(u, images);
+    uint64_t from = sizes.query_offset(u, images) + sizes.masked_poly(), to = sizes.reply_offset(u, images);
+    for (uint32_t f = 0; f < output; ++f) {
+      const size_t before = prepared.geometry.positions(unit, f).size();
+      from += sizes.masked_output(before);
+      to += sizes.reply_output(before);
+    }
+    const auto positions = prepared.geometry.positions(unit, output);
+    std::vector<uint64_t> b(primes.size() * positions.size());
+    if (!UnpackResidues(primes, query.subspan(from, sizes.masked_output(positions.size())), b)) {
+      status[task] = InvalidArgument("query: unit {}: a residue of b' for output {} is not below its prime", u, output);
+      return;
+    }
+    const auto phases = Phases(params, torus, key.keys[output], a[u - first], b, positions);
+    const auto noise = random.Fork(u * outputs + output);
+    PackBits(DrownAndRound(params, phases, key.bias[output], *noise), params.reply_bits(),
+             reply.subspan(to, sizes.reply_output(positions.size())));
+  });
+  for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
   return absl::OkStatus();
 }
 
 absl::StatusOr<Bytes> Owner::Answer(std::span<const uint8_t> query, const RandomSource& random, int threads) const {
-  uint32_t images = 0;
+  PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header, Peek(query));
+  const Segment& segment = segments_[header.segment];
+  const uint64_t units = segment.prepared.geometry.units(header.images);
   PRIVDNN_ASSIGN_OR_RETURN(const auto body,
-                           ParseMessage(MessageKind::kQuery, query, key_.package_id, sizes_.query_image(), images));
-  Bytes reply = StartMessage(MessageKind::kReply, key_.package_id, images, sizes_.reply(images));
-  std::vector<absl::Status> status(images);
-  ParallelFor(images, threads, [&](size_t k) {
-    status[k] = AnswerImage(k, body.subspan(k * sizes_.query_image(), sizes_.query_image()), *random.Fork(k),
-                            Body(reply).subspan(k * sizes_.reply_image(), sizes_.reply_image()));
-  });
-  for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
+                           ParseBody(MessageKind::kQuery, query, segment.sizes.query_offset(units, header.images)));
+  Bytes reply = StartMessage(MessageKind::kReply, header, segment.sizes.reply(header.images));
+  for (uint64_t first = 0; first < units; first += kUnitsAtOnce) {
+    PRIVDNN_RETURN_IF_ERROR(AnswerUnits(header.segment, header.images, first, std::min(first + kUnitsAtOnce, units),
+                                        body, random, threads, Body(reply)));
+  }
   FinishMessage(reply);
   return reply;
 }

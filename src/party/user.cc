@@ -7,120 +7,131 @@
 
 namespace privdnn {
 
-User::User(Package package, EncryptedKernels kernels)
-    : package_(std::move(package)),
-      kernels_(std::move(kernels)),
-      sizes_(package_.parameters(), package_.geometry()),
-      torus_(package_.parameters().ring()) {}
-
 absl::StatusOr<User> User::Create(Package package, int threads) {
-  const Parameters& params = package.parameters();
-  const size_t outputs = package.header().segment.outputs, terms = params.terms() + 1;
-  EncryptedKernels kernels(params, outputs, package.header().seed);
-  std::vector<absl::Status> status(outputs);
-  ParallelFor(outputs, threads, [&](size_t f) {
-    AlignedVector<uint64_t> residues(params.ring().limbs_size());
-    for (size_t j = 0; j < terms && status[f].ok(); ++j) {
-      status[f] = package.ReadCiphertext(f, j, residues);
-      if (status[f].ok()) kernels.Set(params, f, j, residues);
-    }
-  });
-  for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
-  package.DropResidentPages();
-  return User(std::move(package), std::move(kernels));
+  std::vector<Segment> segments;
+  for (size_t k = 0; k < package.segments().size(); ++k) {
+    const PreparedSegment& segment = package.segments()[k];
+    const Parameters& params = segment.parameters;
+    const size_t outputs = segment.header.spec.outputs(), terms = params.terms() + 1;
+    EncryptedKernels kernels(params, outputs, segment.header.seed);
+    std::vector<absl::Status> status(outputs);
+    ParallelFor(outputs, threads, [&](size_t f) {
+      AlignedVector<uint64_t> residues(params.ring().limbs_size());
+      for (size_t j = 0; j < terms && status[f].ok(); ++j) {
+        status[f] = package.ReadCiphertext(k, f, j, residues);
+        if (status[f].ok()) kernels.Set(params, f, j, residues);
+      }
+      package.DropResidentPages();  // so that the package and its copy are never both in memory
+    });
+    for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
+    segments.push_back({std::move(kernels), WireSizes(segment), TorusMap(params.ring())});
+  }
+  return User(std::move(package), std::move(segments));
 }
 
-size_t User::image_size() const {
-  const SegmentSpec& s = package_.header().segment;
-  return size_t{s.channels} * s.input.h * s.input.w;
+size_t User::input_size(size_t k) const {
+  const SegmentSpec& s = segment(k).header.spec;
+  return s.channels * s.input.area();
 }
 
-void User::PrepareGroup(std::span<const float> images, RandomSource& random, EvaluationScratch& scratch,
-                        std::span<Masks> masks, std::span<uint8_t> out) const {
-  const Parameters& params = package_.parameters();
-  const Geometry& g = package_.geometry();
+void User::PreparePass(size_t k, std::span<const float> inputs, uint32_t images, uint64_t first_unit,
+                       std::span<Masks> masks, RandomSource& random, int threads, EvaluationScratch& scratch,
+                       std::span<uint8_t> body) const {
+  const auto& [kernels, sizes, torus] = segments_[k];
+  const Parameters& params = segment(k).parameters;
+  const Geometry& g = segment(k).geometry;
+  const auto unit_at = [&](size_t i) { return g.unit(first_unit + i, images); };
+  const uint64_t first_image = unit_at(0).first_image;
+  const auto last = unit_at(masks.size() - 1);
   std::vector<FeaturePlanes> planes;
-  for (size_t k = 0; k < masks.size(); ++k) {
-    planes.emplace_back(g, QuantizeInput(g, images.subspan(k * image_size(), image_size())));
+  for (uint64_t image = first_image; image < last.first_image + last.images; ++image) {
+    planes.emplace_back(g, QuantizeInput(g, inputs.subspan(image * input_size(k), input_size(k))));
   }
-  const auto masked = Evaluate(
-      params, torus_, kernels_, masks.size(),
-      [&](size_t k, size_t j, std::span<int32_t> coefficients) { planes[k].Fill(g, j, coefficients); }, g.positions(),
-      random, scratch, masks);
-  const size_t positions = g.positions_per_output(), per_output = params.ring().num_primes() * positions;
-  for (const MaskedImage& image : masked) {
-    PackResidues(params.spec().primes, image.a.all(), out.first(sizes_.masked_poly()));
-    out = out.subspan(sizes_.masked_poly());
-    for (size_t f = 0; f < kernels_.outputs(); ++f) {
-      PackResidues(params.spec().primes, std::span(image.b).subspan(f * per_output, per_output),
-                   out.first(sizes_.masked_output()));
-      out = out.subspan(sizes_.masked_output());
+  const auto features = [&](size_t i, size_t term, std::span<int32_t> coefficients) {
+    const auto unit = unit_at(i);
+    for (uint32_t slot = 0; slot < unit.images; ++slot) {
+      planes[unit.first_image - first_image + slot].Fill(g, unit.tile, slot, term, coefficients);
+    }
+  };
+  const auto positions = [&](size_t i, size_t output) {
+    return g.positions(unit_at(i), static_cast<uint32_t>(output));
+  };
+  const auto masked = Evaluate(params, torus, kernels, features, positions, random, scratch, masks, threads);
+  for (size_t i = 0; i < masked.size(); ++i) {
+    auto out = body.subspan(sizes.query_offset(first_unit + i, images));
+    PackResidues(params.spec().primes, masked[i].a.all(), out.first(sizes.masked_poly()));
+    out = out.subspan(sizes.masked_poly());
+    auto b = std::span(masked[i].b);
+    for (size_t f = 0; f < kernels.outputs(); ++f) {
+      const size_t count = positions(i, f).size(), residues = count * params.ring().num_primes();
+      PackResidues(params.spec().primes, b.first(residues), out.first(sizes.masked_output(count)));
+      b = b.subspan(residues);
+      out = out.subspan(sizes.masked_output(count));
     }
   }
 }
 
-absl::StatusOr<PreparedQuery> User::Prepare(std::span<const float> images, const RandomSource& random,
+absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inputs, const RandomSource& random,
                                             Workspace& workspace, int threads) const {
-  const size_t count = images.size() / image_size();
-  if (count < 1 || count > kMaxImagesPerMessage || images.size() % image_size() != 0) {
-    return InvalidArgument("query: {} pixels are not 1 to {} images of {}", images.size(), kMaxImagesPerMessage,
-                           image_size());
+  const size_t count = inputs.size() / input_size(k);
+  if (count < 1 || count > kMaxImagesPerMessage || inputs.size() % input_size(k) != 0) {
+    return InvalidArgument("query: {} values are not 1 to {} images of {}", inputs.size(), kMaxImagesPerMessage,
+                           input_size(k));
   }
-  PreparedQuery query{
-      StartMessage(MessageKind::kQuery, package_.id(), static_cast<uint32_t>(count), sizes_.query(count)),
-      std::vector<Masks>(count)};
-  // Up to kMaxImagesPerPass images share a pass over the kernels, but no thread should be left without work.
-  const size_t share =
-      (count + static_cast<size_t>(std::max(threads, 1)) - 1) / static_cast<size_t>(std::max(threads, 1));
-  const size_t group = std::clamp(share, size_t{1}, kMaxImagesPerPass);
+  const auto images = static_cast<uint32_t>(count);
+  const uint64_t units = segment(k).geometry.units(images);
+  const MessageHeader header{package_.id(), static_cast<uint32_t>(k), images};
+  PreparedQuery query{StartMessage(MessageKind::kQuery, header, sizes(k).query(images)), header,
+                      std::vector<Masks>(units)};
   const auto body = Body(query.message);
-  ParallelFor((count + group - 1) / group, threads, [&](size_t task) {
-    const size_t first = task * group, size = std::min(group, count - first);
-    PrepareGroup(images.subspan(first * image_size(), size * image_size()), *random.Fork(first), workspace.local(),
-                 std::span(query.masks).subspan(first, size),
-                 body.subspan(first * sizes_.query_image(), size * sizes_.query_image()));
+  const uint64_t passes = (units + kMaxImagesPerPass - 1) / kMaxImagesPerPass;
+  // A pass a thread while there are enough; else the threads share each pass.
+  const bool side_by_side = passes >= static_cast<uint64_t>(std::max(threads, 1));
+  ParallelFor(passes, side_by_side ? threads : 1, [&](size_t pass) {
+    const uint64_t first = pass * kMaxImagesPerPass;
+    const uint64_t size = std::min<uint64_t>(kMaxImagesPerPass, units - first);
+    PreparePass(k, inputs, images, first, std::span(query.masks).subspan(first, size), *random.Fork(first),
+                side_by_side ? 1 : threads, workspace.local(), body);
   });
   FinishMessage(query.message);
   return query;
 }
 
 absl::StatusOr<std::vector<int64_t>> User::Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const {
-  const Parameters& params = package_.parameters();
-  uint32_t images = 0;
-  PRIVDNN_ASSIGN_OR_RETURN(auto body,
-                           ParseMessage(MessageKind::kReply, reply, package_.id(), sizes_.reply_image(), images));
-  if (images != query.masks.size()) {
-    return InvalidArgument("reply: has {} images, the query had {}", images, query.masks.size());
+  PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header,
+                           PeekHeader(MessageKind::kReply, reply, package_.id(), segments_.size()));
+  if (header != query.header) {
+    return InvalidArgument("reply: has {} images of segment {}, the query had {} of segment {}", header.images,
+                           header.segment, query.header.images, query.header.segment);
   }
-  const size_t positions = package_.geometry().positions_per_output(), outputs = kernels_.outputs();
-  std::vector<int64_t> y(images * outputs * positions);
-  std::vector<uint64_t> values(positions);
-  for (size_t k = 0; k < images; ++k) {
-    for (size_t f = 0; f < outputs; ++f) {
-      if (!UnpackBits(body.first(sizes_.reply_output()), params.reply_bits(), values)) {
-        return InvalidArgument("reply: image {}: surplus bits after output {} are not zero", k, f);
+  const size_t k = header.segment;
+  const Parameters& params = segment(k).parameters;
+  const Geometry& g = segment(k).geometry;
+  const uint64_t units = g.units(header.images), per_image = g.spec().values_per_image();
+  PRIVDNN_ASSIGN_OR_RETURN(auto body,
+                           ParseBody(MessageKind::kReply, reply, sizes(k).reply_offset(units, header.images)));
+  std::vector<int64_t> y(header.images * per_image);
+  std::vector<uint64_t> values;
+  for (uint64_t u = 0; u < units; ++u) {
+    const Geometry::Unit unit = g.unit(u, header.images);
+    auto masks = query.masks[u].Reveal();
+    for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
+      const auto& places = g.tile_outputs(unit.tile, g.group(f)).places;
+      values.resize(places.size() * unit.images);
+      const uint64_t size = sizes(k).reply_output(values.size());
+      if (!UnpackBits(body.first(size), params.reply_bits(), values)) {
+        return InvalidArgument("reply: unit {}: surplus bits after output {} are not zero", u, f);
       }
-      body = body.subspan(sizes_.reply_output());
-      const auto masks = query.masks[k].Reveal().subspan(f * positions, positions);
-      for (size_t p = 0; p < positions; ++p) {
-        y[(k * outputs + f) * positions + p] = privdnn::Unmask(params, values[p], masks[p]);
+      body = body.subspan(size);
+      for (size_t i = 0; i < values.size(); ++i) {
+        const uint64_t image = unit.first_image + i / places.size();
+        y[image * per_image + g.first_value(f) + places[i % places.size()]] =
+            privdnn::Unmask(params, values[i], masks[i]);
       }
+      masks = masks.subspan(values.size());
     }
   }
   return y;
-}
-
-nn::Tensor User::Dequantize(std::span<const int64_t> outputs) const {
-  const Size2 map = package_.geometry().output();
-  const size_t positions = size_t{map.h} * map.w, per_image = kernels_.outputs() * positions;
-  nn::Tensor t;
-  t.shape = {static_cast<int64_t>(outputs.size() / per_image), static_cast<int64_t>(kernels_.outputs()), map.h, map.w};
-  t.values.reserve(outputs.size());
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const double scale = package_.header().output_scale[i % per_image / positions];
-    t.values.push_back(static_cast<float>(static_cast<double>(outputs[i]) * scale));
-  }
-  return t;
 }
 
 }  // namespace privdnn

@@ -11,7 +11,8 @@ namespace privdnn {
 // A query and what its reply needs to be read. The masks never leave the user.
 struct PreparedQuery {
   Bytes message;
-  std::vector<Masks> masks;  // one an image
+  MessageHeader header;
+  std::vector<Masks> masks;  // one a unit
 };
 
 // Pure computation on bytes. Const and thread-safe; memory to work in belongs to the caller.
@@ -23,27 +24,31 @@ class User {
   static absl::StatusOr<User> Create(Package package, int threads = 1);
 
   const Package& package() const { return package_; }
-  const WireSizes& sizes() const { return sizes_; }
-  // Pixels of one image: channels * height * width.
-  size_t image_size() const;
+  size_t num_segments() const { return segments_.size(); }
+  const PreparedSegment& segment(size_t k) const { return package_.segments()[k]; }
+  const WireSizes& sizes(size_t k) const { return segments_[k].sizes; }
+  // Values that segment k reads of one image: channels * height * width.
+  size_t input_size(size_t k) const;
 
-  // A query for images.size() / image_size() images, 1 to kMaxImagesPerMessage, pixels [image][channel][row][column].
-  // `random` must be SystemRandom in use: masks and v are what hides the images.
-  absl::StatusOr<PreparedQuery> Prepare(std::span<const float> images, const RandomSource& random, Workspace& workspace,
-                                        int threads = 1) const;
+  // A query of segment k for inputs.size() / input_size(k) images, 1 to kMaxImagesPerMessage, values
+  // [image][channel][row][column]. `random` must be SystemRandom in use: masks and v are what hides the images.
+  absl::StatusOr<PreparedQuery> Prepare(size_t k, std::span<const float> inputs, const RandomSource& random,
+                                        Workspace& workspace, int threads = 1) const;
   // Encrypted outputs [image][output][position], exact integers, from the owner's reply.
   absl::StatusOr<std::vector<int64_t>> Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const;
-  // The same as real numbers, in the shape that the rest of the network reads: (images, outputs, height, width).
-  nn::Tensor Dequantize(std::span<const int64_t> outputs) const;
 
  private:
-  User(Package package, EncryptedKernels kernels);
-  void PrepareGroup(std::span<const float> images, RandomSource& random, EvaluationScratch& scratch,
-                    std::span<Masks> masks, std::span<uint8_t> out) const;
+  struct Segment {
+    EncryptedKernels kernels;
+    WireSizes sizes;
+    TorusMap torus;
+  };
+  User(Package package, std::vector<Segment> segments) : package_(std::move(package)), segments_(std::move(segments)) {}
+  void PreparePass(size_t k, std::span<const float> inputs, uint32_t images, uint64_t first_unit,
+                   std::span<Masks> masks, RandomSource& random, int threads, EvaluationScratch& scratch,
+                   std::span<uint8_t> body) const;
   Package package_;
-  EncryptedKernels kernels_;
-  WireSizes sizes_;
-  TorusMap torus_;
+  std::vector<Segment> segments_;
 };
 
 }  // namespace privdnn

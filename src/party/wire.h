@@ -3,48 +3,74 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "package/package.h"
 #include "ring/residues.h"
 
 namespace privdnn {
 
-inline constexpr uint32_t kWireVersion = 1;
+inline constexpr uint32_t kWireVersion = 2;
 // Images that one message may carry.
 inline constexpr uint32_t kMaxImagesPerMessage = 1024;
 
-// Sizes that follow from a package's parameters.
+// Sizes that follow from a segment's parameters. Units are Geometry's.
 class WireSizes {
  public:
-  WireSizes(const Parameters& parameters, const Geometry& geometry);
-  uint64_t query_image() const { return masked_poly_ + outputs_ * masked_output_; }
-  uint64_t reply_image() const { return outputs_ * reply_output_; }
-  uint64_t query(uint64_t images) const { return overhead() + images * query_image(); }
-  uint64_t reply(uint64_t images) const { return overhead() + images * reply_image(); }
-  uint64_t masked_poly() const { return masked_poly_; }      // a'
-  uint64_t masked_output() const { return masked_output_; }  // b'_f
-  uint64_t reply_output() const { return reply_output_; }
+  explicit WireSizes(const PreparedSegment& segment);
+  uint64_t masked_poly() const { return masked_poly_; }  // a'
+  // b'_f, and the reply's part for it, for `positions` values.
+  uint64_t masked_output(size_t positions) const { return PackedResidueBytes(primes_, positions); }
+  uint64_t reply_output(size_t positions) const { return PackedBytes(positions, reply_bits_); }
+  // Where a unit begins in the body of a message; the body's size for one behind the last.
+  uint64_t query_offset(uint64_t unit, uint64_t images) const;
+  uint64_t reply_offset(uint64_t unit, uint64_t images) const;
+  // Whole messages.
+  uint64_t query(uint64_t images) const { return overhead() + query_offset(units(images), images); }
+  uint64_t reply(uint64_t images) const { return overhead() + reply_offset(units(images), images); }
   // Header and checksum.
   static uint64_t overhead();
 
  private:
-  uint64_t outputs_, masked_poly_, masked_output_, reply_output_;
+  struct Group {
+    uint32_t outputs;
+    std::vector<uint32_t> positions;  // [tile], of one image
+  };
+  struct UnitBytes {
+    uint64_t query, reply;
+  };
+  uint64_t units(uint64_t images) const { return (images + images_ - 1) / images_ * tiles_; }
+  UnitBytes SizeOf(uint64_t tile, uint64_t images) const;
+  UnitBytes Offset(uint64_t unit, uint64_t images) const;
+
+  std::vector<uint64_t> primes_;
+  int reply_bits_;
+  uint64_t masked_poly_, tiles_, images_;
+  std::vector<Group> groups_;
+  std::vector<UnitBytes> before_;  // of tiles before one, in full units; the last: all tiles
 };
 
 enum class MessageKind { kQuery, kReply };
 
-// A message with its header written, room for the images and for the checksum.
-Bytes StartMessage(MessageKind kind, const PackageId& package, uint32_t images, uint64_t size);
+// What a message says before its body.
+struct MessageHeader {
+  PackageId package{};
+  uint32_t segment = 0;
+  uint32_t images = 0;  // 1 to kMaxImagesPerMessage
+  bool operator==(const MessageHeader&) const = default;
+};
+
+// A message with its header written, room for the images and for the checksum: `size` bytes.
+Bytes StartMessage(MessageKind kind, const MessageHeader& header, uint64_t size);
 // The bytes between header and checksum.
 std::span<uint8_t> Body(Bytes& message);
 // Fills in the checksum: XXH3-64 of all before it. It finds damage by accident; against attackers there is TLS.
 void FinishMessage(Bytes& message);
 
-// Number of images that a message says it holds, after checking magic, version, package and that number alone.
-absl::StatusOr<uint32_t> PeekImages(MessageKind kind, std::span<const uint8_t> message, const PackageId& package);
-
-// Checks everything about a message but the residues; returns its body, `images` * `image_size` bytes.
-absl::StatusOr<std::span<const uint8_t>> ParseMessage(MessageKind kind, std::span<const uint8_t> message,
-                                                      const PackageId& package, uint64_t image_size, uint32_t& images);
+// The header of a message for `package`, which has `segments` segments; nothing behind it is looked at.
+absl::StatusOr<MessageHeader> PeekHeader(MessageKind kind, std::span<const uint8_t> message, const PackageId& package,
+                                         size_t segments);
+// Checks everything else about a message but the residues, and returns its body, which must have `size` bytes.
+absl::StatusOr<std::span<const uint8_t>> ParseBody(MessageKind kind, std::span<const uint8_t> message, uint64_t size);
 
 }  // namespace privdnn

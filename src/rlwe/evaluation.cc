@@ -123,9 +123,20 @@ void Products(const Parameters& params, const EncryptedKernels& kernels, size_t 
   });
 }
 
+// Where b'_f begins in MaskedImage::b, counted in positions of one prime, for each image and output; then all.
+using Starts = std::vector<std::vector<size_t>>;
+
+Starts CountPositions(size_t images, size_t outputs, const PositionsFn& positions) {
+  Starts starts(images, std::vector<size_t>(outputs + 1));
+  for (size_t k = 0; k < images; ++k) {
+    for (size_t f = 0; f < outputs; ++f) starts[k][f + 1] = starts[k][f] + positions(k, f).size();
+  }
+  return starts;
+}
+
 // From the products modulo prime i: b' at the positions, without its mask, and a' without its error.
-void Gather(const Parameters& params, const EncryptedKernels& kernels, size_t i, std::span<const uint32_t> positions,
-            size_t workers, EvaluationScratch& scratch, std::vector<MaskedImage>& result) {
+void Gather(const Parameters& params, const EncryptedKernels& kernels, size_t i, const PositionsFn& positions,
+            const Starts& starts, size_t workers, EvaluationScratch& scratch, std::vector<MaskedImage>& result) {
   const Ring& ring = params.ring();
   const size_t rows = kernels.rows(), outputs = kernels.outputs();
   ForEachTask(result.size() * rows, workers, [&](size_t task, size_t) {
@@ -136,8 +147,9 @@ void Gather(const Parameters& params, const EncryptedKernels& kernels, size_t i,
       return;
     }
     ring.kernels().ntt_inverse(ring.tables(i), product);
-    uint64_t* to = result[k].b.data() + (row * ring.num_primes() + i) * positions.size();
-    for (size_t p = 0; p < positions.size(); ++p) to[p] = product[positions[p]];
+    const auto wanted = positions(k, row);
+    uint64_t* to = result[k].b.data() + starts[k][row] * ring.num_primes() + i * wanted.size();
+    for (size_t p = 0; p < wanted.size(); ++p) to[p] = product[wanted[p]];
   });
 }
 
@@ -151,24 +163,26 @@ void AddError(const Parameters& params, RandomSource& random, EvaluationScratch&
   });
 }
 
-// Fresh rho for each [output][prime][position]: adds it to b' and remembers rho/Q.
-void Mask(const Parameters& params, const TorusMap& torus, size_t outputs, size_t positions, RandomSource& random,
+// Fresh rho for each [output][prime][position]: adds it to b' and remembers rho/Q. `starts`: of the outputs.
+void Mask(const Parameters& params, const TorusMap& torus, const std::vector<size_t>& starts, RandomSource& random,
           std::vector<uint64_t>& b, Masks& masks) {
   const Ring& ring = params.ring();
   const size_t primes = ring.num_primes();
-  masks = Masks(outputs * positions);
-  Secret<uint64_t> rho(primes * positions);
+  masks = Masks(starts.back());
+  Secret<uint64_t> rho(b.size());
   Secret<uint64_t> residues(primes);
-  for (size_t f = 0; f < outputs; ++f) {
+  for (size_t f = 0; f + 1 < starts.size(); ++f) {
+    const size_t positions = starts[f + 1] - starts[f];
+    const auto output = rho.RevealMutable().subspan(starts[f] * primes, positions * primes);
     for (size_t i = 0; i < primes; ++i) {
-      auto limb = rho.RevealMutable().subspan(i * positions, positions);
+      const auto limb = output.subspan(i * positions, positions);
       SampleUniform(random, ring.modulus(i), limb);
-      uint64_t* to = b.data() + (f * primes + i) * positions;
+      uint64_t* to = b.data() + starts[f] * primes + i * positions;
       for (size_t p = 0; p < positions; ++p) to[p] = ring.modulus(i).Add(to[p], limb[p]);
     }
     for (size_t p = 0; p < positions; ++p) {
-      for (size_t i = 0; i < primes; ++i) residues.RevealMutable()[i] = rho.Reveal()[i * positions + p];
-      masks.RevealMutable()[f * positions + p] = torus(residues.Reveal());
+      for (size_t i = 0; i < primes; ++i) residues.RevealMutable()[i] = output[i * positions + p];
+      masks.RevealMutable()[starts[f] + p] = torus(residues.Reveal());
     }
   }
 }
@@ -183,25 +197,28 @@ uint64_t EvaluationScratchBytes(const Parameters& params, size_t outputs, size_t
 }
 
 std::vector<MaskedImage> Evaluate(const Parameters& params, const TorusMap& torus, const EncryptedKernels& kernels,
-                                  size_t images, const FeatureFn& features, std::span<const uint32_t> positions,
-                                  RandomSource& random, EvaluationScratch& scratch, std::span<Masks> masks,
-                                  int threads) {
+                                  const FeatureFn& features, const PositionsFn& positions, RandomSource& random,
+                                  EvaluationScratch& scratch, std::span<Masks> masks, int threads) {
   const Ring& ring = params.ring();
-  assert(images >= 1 && images <= kMaxImagesPerPass && masks.size() == images);
-  const size_t outputs = kernels.outputs(), primes = ring.num_primes(), count = positions.size();
+  const size_t images = masks.size(), outputs = kernels.outputs(), primes = ring.num_primes();
+  assert(images >= 1 && images <= kMaxImagesPerPass);
   const auto workers = static_cast<size_t>(std::max(threads, 1));
   Prepare(params, outputs, images, workers, scratch);
   for (size_t k = 0; k < images; ++k) SampleTernary(random, scratch.blinding[k]);
   TransformFeatures(params, images, features, workers, scratch);
 
-  std::vector<MaskedImage> result(images, {NttPoly(ring), std::vector<uint64_t>(outputs * primes * count)});
+  const Starts starts = CountPositions(images, outputs, positions);
+  std::vector<MaskedImage> result;
+  for (size_t k = 0; k < images; ++k) {
+    result.push_back({NttPoly(ring), std::vector<uint64_t>(starts[k].back() * primes)});
+  }
   for (size_t i = 0; i < primes; ++i) {
     Products(params, kernels, i, images, workers, scratch);
-    Gather(params, kernels, i, positions, workers, scratch, result);
+    Gather(params, kernels, i, positions, starts, workers, scratch, result);
   }
   for (size_t k = 0; k < images; ++k) {
     AddError(params, random, scratch, result[k].a);
-    Mask(params, torus, outputs, count, random, result[k].b, masks[k]);
+    Mask(params, torus, starts[k], random, result[k].b, masks[k]);
   }
   return result;
 }

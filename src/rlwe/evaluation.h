@@ -40,7 +40,7 @@ class EncryptedKernels {
 
 // What goes to the owner for one image:
 //   a'   = sum_j a_j phi_j + a_pk v + g                                          whole, NTT form
-//   b'_f = (sum_j b_{f,j} phi_j + b_{f,pk} v)[positions] + rho_f                 [output][prime][position]
+//   b'_f = (sum_j b_{f,j} phi_j + b_{f,pk} v)[positions of f] + rho_f            [output][prime][position]
 struct MaskedImage {
   NttPoly a;
   std::vector<uint64_t> b;
@@ -75,13 +75,15 @@ uint64_t EvaluationScratchBytes(const Parameters& params, size_t outputs, size_t
 // Called once for each (image, term), from several threads at a time if Evaluate has several.
 using FeatureFn = std::function<void(size_t image, size_t term, std::span<int32_t> out)>;
 
-// Evaluates 1 to kMaxImagesPerPass images on up to `threads` (at least 1) threads. v, g and rho are fresh for each.
-// `positions` are the coefficients that the owner is to decrypt, ascending, below n. All randomness is drawn by the
-// calling thread in one order, so the result does not depend on `threads`.
+// The coefficients of an image's output that the owner is to decrypt, ascending, below n.
+using PositionsFn = std::function<std::span<const uint32_t>(size_t image, size_t output)>;
+
+// Evaluates masks.size() images, 1 to kMaxImagesPerPass, on up to `threads` (at least 1) threads. v, g and rho are
+// fresh for each. All randomness is drawn by the calling thread in one order, so the result does not depend on
+// `threads`.
 std::vector<MaskedImage> Evaluate(const Parameters& params, const TorusMap& torus, const EncryptedKernels& kernels,
-                                  size_t images, const FeatureFn& features, std::span<const uint32_t> positions,
-                                  RandomSource& random, EvaluationScratch& scratch, std::span<Masks> masks,
-                                  int threads = 1);
+                                  const FeatureFn& features, const PositionsFn& positions, RandomSource& random,
+                                  EvaluationScratch& scratch, std::span<Masks> masks, int threads = 1);
 
 // y = round((reply * Q/2^L - rho)/Delta) mod t, centred: in [-t/2, t/2).
 int64_t Unmask(const Parameters& params, uint64_t reply, Torus mask);

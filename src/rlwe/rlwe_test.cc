@@ -236,6 +236,11 @@ class Exchange {
   std::vector<std::vector<std::vector<int32_t>>> plain_;
 };
 
+// The same positions for every image and output.
+PositionsFn Everywhere(std::span<const uint32_t> positions) {
+  return [positions](size_t, size_t) { return positions; };
+}
+
 TEST(Exchange, EqualsTheIntegerProductAndItsNoiseIsBelowTheBound) {
   ParameterSpec spec = SmallSpec();
   const int32_t bound = 16129;
@@ -252,9 +257,9 @@ TEST(Exchange, EqualsTheIntegerProductAndItsNoiseIsBelowTheBound) {
     std::fill(phi[0][0].begin(), phi[0][0].end(), bound);  // an extreme polynomial
     std::vector<Masks> masks(images);
     const auto masked = Evaluate(
-        e.params_, e.torus_, e.kernels_, images,
+        e.params_, e.torus_, e.kernels_,
         [&](size_t k, size_t j, std::span<int32_t> out) { std::copy(phi[k][j].begin(), phi[k][j].end(), out.begin()); },
-        positions, e.random_, scratch, masks);
+        Everywhere(positions), e.random_, scratch, masks);
     for (size_t k = 0; k < images; ++k) {
       for (size_t f = 0; f < 2; ++f) {
         const size_t count_b = positions.size() * 2;
@@ -302,9 +307,9 @@ TEST(Exchange, WorksInEveryRing) {
     EvaluationScratch scratch;
     std::vector<Masks> masks(1);
     const auto masked = Evaluate(
-        e.params_, e.torus_, e.kernels_, 1,
+        e.params_, e.torus_, e.kernels_,
         [&](size_t, size_t j, std::span<int32_t> out) { std::copy(phi[j].begin(), phi[j].end(), out.begin()); },
-        positions, e.random_, scratch, masks);
+        Everywhere(positions), e.random_, scratch, masks);
     const auto reply = DrownAndRound(
         e.params_, Phases(e.params_, e.torus_, e.keys_[0], masked[0].a, masked[0].b, positions), 0, e.random_);
     for (size_t p = 0; p < positions.size(); ++p) {
@@ -325,8 +330,8 @@ Evaluated EvaluateAgain(const Exchange& e, size_t images, EvaluationScratch& scr
   const auto features = [](size_t k, size_t j, std::span<int32_t> out) {
     for (size_t u = j; u < out.size(); u += 3) out[u] = static_cast<int32_t>((u * 31 + k * 7 + j) % 16001) - 8000;
   };
-  result.masked =
-      Evaluate(e.params_, e.torus_, e.kernels_, images, features, positions, random, scratch, result.masks, threads);
+  result.masked = Evaluate(e.params_, e.torus_, e.kernels_, features, Everywhere(positions), random, scratch,
+                           result.masks, threads);
   return result;
 }
 

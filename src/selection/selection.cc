@@ -12,18 +12,23 @@ namespace {
 // Images evaluated at a time.
 constexpr int64_t kBatch = 250;
 
-// Indices of the `count` filters (first dimension) with the largest sum of squares, ascending.
-absl::StatusOr<std::vector<int64_t>> Largest(const nn::Tensor& weights, int64_t count, int layer) {
-  const int64_t filters = weights.dim(0);
-  if (count < 0 || count > filters) {
-    return InvalidArgument("select: layer {} has {} neurons, {} were asked for", layer, filters, count);
+// Indices of the `count` neurons with the largest sum of squares, ascending.
+absl::StatusOr<std::vector<int64_t>> Largest(const nn::Graph& graph, const nn::Layer& layer, int64_t count) {
+  if (count < 0 || count > layer.neurons) {
+    return InvalidArgument("select: layer {} has {} neurons, {} were asked for", layer.number, layer.neurons, count);
   }
-  const auto size = static_cast<std::ptrdiff_t>(weights.size() / filters);
-  std::vector<double> norms;
-  for (auto at = weights.values.begin(); at != weights.values.end(); at += size) {
-    norms.push_back(std::inner_product(at, at + size, at, 0.0));
+  const nn::Node& node = graph.nodes[layer.node];
+  const nn::Tensor& weights = graph.initializers.at(node.inputs[1]);
+  // Neurons are the rows of a weight, or the columns of what a row of inputs is multiplied by.
+  const auto* gemm = std::get_if<nn::Gemm>(&node.op);
+  const bool rows = std::holds_alternative<nn::Conv>(node.op) || (gemm != nullptr && gemm->trans_b);
+  const int64_t size = weights.size() / layer.neurons;
+  std::vector<double> norms(static_cast<size_t>(layer.neurons));
+  for (int64_t i = 0; i < weights.size(); ++i) {
+    const double w = weights.values[static_cast<size_t>(i)];
+    norms[static_cast<size_t>(rows ? i / size : i % layer.neurons)] += w * w;
   }
-  std::vector<int64_t> order(static_cast<size_t>(filters));
+  std::vector<int64_t> order(norms.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return norms[a] > norms[b]; });
   order.resize(static_cast<size_t>(count));
@@ -42,7 +47,7 @@ absl::StatusOr<double> AccuracyWithoutCore(const nn::Graph& rest, const nn::Imag
       std::vector<int64_t> shape = value.shape;
       shape[0] = end - first;
       inputs[value.name] =
-          value.name == nn::kSegmentInput ? nn::Tensor::Zeros(std::move(shape)) : images.Batch(first, end);
+          nn::IsSegmentInput(value.name) ? nn::Tensor::Zeros(std::move(shape)) : images.Batch(first, end);
     }
     PRIVDNN_ASSIGN_OR_RETURN(const auto scores, executor.Run(inputs));
     const auto predictions = nn::Argmax(scores.at(rest.outputs[0].name));
@@ -56,23 +61,25 @@ absl::StatusOr<double> AccuracyWithoutCore(const nn::Graph& rest, const nn::Imag
 }  // namespace
 
 absl::StatusOr<nn::Selection> SelectByNorm(const nn::Graph& graph, int64_t count1, int64_t count2) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto segment, nn::FindQuadraticSegment(graph));
-  const auto weights = [&](size_t conv) -> const nn::Tensor& {
-    return graph.initializers.at(graph.nodes[conv].inputs[1]);
-  };
+  PRIVDNN_ASSIGN_OR_RETURN(const auto pair, nn::FindQuadraticPair(graph));
+  if (count2 == 0) {
+    return InvalidArgument("select: no neuron of layer {}; what is encrypted are its outputs", pair.second.number);
+  }
   nn::Selection selection;
-  PRIVDNN_ASSIGN_OR_RETURN(selection.layer1, Largest(weights(segment.conv1), count1, 1));
-  PRIVDNN_ASSIGN_OR_RETURN(selection.layer2, Largest(weights(segment.conv2), count2, 2));
-  PRIVDNN_RETURN_IF_ERROR(nn::CheckSelection(segment, selection));
+  for (const auto& [layer, count] : {std::pair(pair.first, count1), std::pair(pair.second, count2)}) {
+    PRIVDNN_ASSIGN_OR_RETURN(auto neurons, Largest(graph, layer, count));
+    if (!neurons.empty()) selection.layers[layer.number] = std::move(neurons);
+  }
+  PRIVDNN_RETURN_IF_ERROR(nn::FindSegments(graph, selection).status());
   return selection;
 }
 
 absl::StatusOr<SelectionAccuracy> EvaluateSelection(const nn::Graph& graph, const nn::Selection& selection,
                                                     const nn::ImageSet& images) {
   if (images.count == 0) return InvalidArgument("evaluate: no images");
-  PRIVDNN_ASSIGN_OR_RETURN(const auto segment, nn::FindQuadraticSegment(graph));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph separated, nn::Separate(graph, segment, selection));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, segment, selection));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto segments, nn::FindSegments(graph, selection));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph separated, nn::Separate(graph, segments));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, segments));
   SelectionAccuracy accuracy{};
   PRIVDNN_ASSIGN_OR_RETURN(accuracy.original, nn::Accuracy(graph, images, kBatch));
   PRIVDNN_ASSIGN_OR_RETURN(accuracy.separated, nn::Accuracy(separated, images, kBatch));

@@ -30,13 +30,31 @@ nn::ImageSet RandomImages(int64_t count) {
 
 TEST(SelectByNorm, TakesTheLargestAndOfEqualsTheFirst) {
   nn::Graph graph = LeNet();
-  const auto segment = *nn::FindQuadraticSegment(graph);
-  nn::Tensor& w1 = graph.initializers.at(graph.nodes[segment.conv1].inputs[1]);
-  nn::Tensor& w2 = graph.initializers.at(graph.nodes[segment.conv2].inputs[1]);
+  nn::Tensor& w1 = graph.initializers.at("conv1.weight");
+  nn::Tensor& w2 = graph.initializers.at("conv2.weight");
   for (size_t i = 0; i < w1.values.size(); ++i) w1.values[i] = i / 25 == 4 ? -3.0f : i / 25 == 2 ? 2.0f : 1.0f;
   for (size_t i = 0; i < w2.values.size(); ++i) w2.values[i] = i / 150 == 15 ? 5.0f : 1.0f;
-  EXPECT_EQ(*SelectByNorm(graph, 3, 2), (nn::Selection{{0, 2, 4}, {0, 15}}));
-  EXPECT_EQ(*SelectByNorm(graph, 0, 1), (nn::Selection{{}, {15}}));
+  EXPECT_EQ(*SelectByNorm(graph, 3, 2), (nn::Selection{{{1, {0, 2, 4}}, {2, {0, 15}}}}));
+  EXPECT_EQ(*SelectByNorm(graph, 0, 1), (nn::Selection{{{2, {15}}}}));
+}
+
+// A Gemm's weights have a neuron in each row or in each column.
+TEST(SelectByNorm, FindsTheNeuronsOfEveryLayer) {
+  for (const bool trans_b : {false, true}) {
+    nn::Graph graph;
+    graph.inputs = {{"x", {-1, 2}}};
+    graph.outputs = {{"y", {-1, 3}}};
+    nn::Gemm gemm;
+    gemm.trans_b = trans_b;
+    const std::vector<int64_t> shape = trans_b ? std::vector<int64_t>{3, 2} : std::vector<int64_t>{2, 3};
+    graph.initializers["w1"] = {
+        shape, trans_b ? std::vector<float>{1, 1, 0, 3, -2, 1} : std::vector<float>{1, 0, -2, 1, 3, 1}};
+    graph.initializers["w2"] = {{3, 3}, {0, 1, -5, 0, 0, 1, 0, 1, 1}};
+    graph.nodes = {{"first", gemm, {"x", "w1"}, "a"},
+                   {"square", nn::Square{}, {"a"}, "b"},
+                   {"second", nn::MatMul{}, {"b", "w2"}, "y"}};
+    EXPECT_EQ(*SelectByNorm(graph, 2, 1), (nn::Selection{{{1, {1, 2}}, {2, {2}}}}));
+  }
 }
 
 TEST(SelectByNorm, RefusesImpossibleCounts) {
@@ -44,48 +62,15 @@ TEST(SelectByNorm, RefusesImpossibleCounts) {
   EXPECT_THAT(Message(SelectByNorm(graph, 7, 1).status()), HasSubstr("layer 1 has 6 neurons, 7 were asked for"));
   EXPECT_THAT(Message(SelectByNorm(graph, 1, 17).status()), HasSubstr("layer 2 has 16 neurons, 17"));
   EXPECT_THAT(Message(SelectByNorm(graph, 1, 0).status()), HasSubstr("no neuron of layer 2"));
+  EXPECT_THAT(Message(SelectByNorm(graph, -1, 1).status()), HasSubstr("layer 1 has 6 neurons, -1"));
   EXPECT_THAT(Message(SelectByNorm(graph, 6, 3).status()), HasSubstr("nothing to read"));
-}
-
-// Separation and removal, against the definition: the rest fed with the separated network's own values is the separated
-// network; fed with zeros it is the network whose core layer-2 outputs are 0.
-TEST(EvaluateSelection, RestAndSeparatedNetworkAgree) {
-  const nn::Graph graph = LeNet();
-  const nn::ImageSet images = RandomImages(20);
-  const auto segment = *nn::FindQuadraticSegment(graph);
-  for (const nn::Selection& selection :
-       {nn::Selection{{0}, {0}}, nn::Selection{{1, 4}, {2, 3, 15}}, nn::Selection{{}, {7}},
-        nn::Selection{{0, 1, 2, 3, 4, 5}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}}}) {
-    nn::Graph separated = *nn::Separate(graph, segment, selection);
-    separated.outputs.push_back({segment.output, {-1, 16, 4, 4}});
-    const auto executor = *nn::Executor::Create(separated);
-    const auto rest = *nn::Executor::Create(*nn::PlaintextRest(graph, segment, selection));
-    const auto values = *executor.Run({{graph.inputs[0].name, images.Batch(0, 20)}});
-    const nn::Tensor& maps = values.at(segment.output);
-    nn::Tensor core = nn::Tensor::Zeros({20, static_cast<int64_t>(selection.layer2.size()), 4, 4});
-    for (size_t i = 0; i < 20; ++i) {
-      for (size_t f = 0; f < selection.layer2.size(); ++f) {
-        const auto from =
-            maps.values.begin() + static_cast<std::ptrdiff_t>((i * 16 + static_cast<size_t>(selection.layer2[f])) * 16);
-        std::copy(from, from + 16,
-                  core.values.begin() + static_cast<std::ptrdiff_t>((i * selection.layer2.size() + f) * 16));
-      }
-    }
-    const auto scores = *rest.Run({{graph.inputs[0].name, images.Batch(0, 20)}, {nn::kSegmentInput, core}});
-    const auto& expected = values.at(graph.outputs[0].name).values;
-    const auto& got = scores.at(graph.outputs[0].name).values;
-    for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-4) << i;
-    const auto accuracy = EvaluateSelection(graph, selection, images);
-    ASSERT_TRUE(accuracy.ok()) << accuracy.status();
-    EXPECT_GE(accuracy->removed, 0);
-  }
 }
 
 // With the predictions of one of the three networks as labels, that one is right everywhere.
 TEST(EvaluateSelection, TellsTheThreeNetworksApart) {
   const nn::Graph graph = LeNet();
-  const auto segment = *nn::FindQuadraticSegment(graph);
-  const nn::Selection selection{{1, 4}, {2, 3, 15}};
+  const nn::Selection selection{{{1, {1, 4}}, {2, {2, 3, 15}}, {3, {1, 2, 3, 4}}}};
+  const auto segments = *nn::FindSegments(graph, selection);
   nn::ImageSet images = RandomImages(300);
   const auto predict = [&](const nn::Graph& network, std::map<std::string, nn::Tensor> inputs) {
     inputs[graph.inputs[0].name] = images.Batch(0, 300);
@@ -93,10 +78,11 @@ TEST(EvaluateSelection, TellsTheThreeNetworksApart) {
   };
   images.labels = predict(graph, {});
   EXPECT_EQ(EvaluateSelection(graph, selection, images)->original, 100);
-  images.labels = predict(*nn::Separate(graph, segment, selection), {});
+  images.labels = predict(*nn::Separate(graph, segments), {});
   EXPECT_EQ(EvaluateSelection(graph, selection, images)->separated, 100);
-  images.labels =
-      predict(*nn::PlaintextRest(graph, segment, selection), {{nn::kSegmentInput, nn::Tensor::Zeros({300, 3, 4, 4})}});
+  images.labels = predict(
+      *nn::PlaintextRest(graph, segments),
+      {{"privdnn_segment_0", nn::Tensor::Zeros({300, 3, 4, 4})}, {"privdnn_segment_1", nn::Tensor::Zeros({300, 4})}});
   EXPECT_EQ(EvaluateSelection(graph, selection, images)->removed, 100);
 }
 
@@ -105,7 +91,7 @@ TEST(EvaluateSelection, DefaultSelectionKeepsTheAuthorisedUserOnly) {
   const std::filesystem::path assets = std::filesystem::path(PRIVDNN_SELECTION_ASSETS) / "lenet5-mnist";
   const nn::Graph graph = *nn::LoadOnnx(assets / "model.onnx");
   const auto images = *nn::LoadIdx(assets / "t10k-1000-images-idx3-ubyte", assets / "t10k-1000-labels-idx1-ubyte");
-  const auto selection = nn::ParseSelection(*ReadTextFile(assets / "selection.json", 1000));
+  const auto selection = nn::ParseSelection(*ReadTextFile(assets / "selection.json", 1000), graph);
   ASSERT_TRUE(selection.ok()) << selection.status();
   EXPECT_EQ(*selection, *SelectByNorm(graph, 2, 13));
   const auto accuracy = EvaluateSelection(graph, *selection, images);
@@ -116,8 +102,8 @@ TEST(EvaluateSelection, DefaultSelectionKeepsTheAuthorisedUserOnly) {
 
 TEST(EvaluateSelection, RefusesAnEmptySetAndForeignNeurons) {
   const nn::Graph graph = LeNet();
-  EXPECT_THAT(Message(EvaluateSelection(graph, {{0}, {0}}, {}).status()), HasSubstr("no images"));
-  EXPECT_THAT(Message(EvaluateSelection(graph, {{0}, {16}}, RandomImages(1)).status()),
+  EXPECT_THAT(Message(EvaluateSelection(graph, {{{1, {0}}, {2, {0}}}}, {}).status()), HasSubstr("no images"));
+  EXPECT_THAT(Message(EvaluateSelection(graph, {{{1, {0}}, {2, {16}}}}, RandomImages(1)).status()),
               HasSubstr("layer 2 has neurons 0 to 15, not 16"));
 }
 

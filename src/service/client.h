@@ -42,7 +42,8 @@ struct ReplyInfo {
   uint64_t images_remaining = 0;  // of the budget
 };
 
-// The next query, std::nullopt after the last one, or an error that ends the stream.
+// The next query, or an error that ends the stream. std::nullopt: none now; while replies are outstanding the function
+// is asked again after each, otherwise that was the end.
 using NextQueryFn = std::function<absl::StatusOr<std::optional<Bytes>>()>;
 // Replies come in the order of the queries; `sequence` counts from 0. An error ends the stream.
 using OnReplyFn = std::function<absl::Status(uint64_t sequence, Bytes reply, const ReplyInfo& info)>;

@@ -29,7 +29,7 @@ absl::Status Exchange::Run(const NextQueryFn& next_query, const OnReplyFn& on_re
 
 absl::Status Exchange::Converse(const NextQueryFn& next_query, const OnReplyFn& on_reply) {
   for (;;) {
-    const bool may_send = !all_sent_ && sent_ - handled_ < static_cast<uint64_t>(settings_.window);
+    const bool may_send = !all_sent_ && !waiting_ && sent_ - handled_ < static_cast<uint64_t>(settings_.window);
     if (auto received = Take(!may_send)) {
       PRIVDNN_RETURN_IF_ERROR(Handle(*std::move(received), on_reply));
     } else if (Ended()) {
@@ -43,6 +43,8 @@ absl::Status Exchange::Converse(const NextQueryFn& next_query, const OnReplyFn& 
 absl::Status Exchange::Send(const NextQueryFn& next_query) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::optional<Bytes> query, next_query());
   if (!query) {
+    waiting_ = sent_ > handled_;
+    if (waiting_) return absl::OkStatus();
     all_sent_ = true;
     stream_->WritesDone();
     return absl::OkStatus();
@@ -66,6 +68,7 @@ absl::Status Exchange::Send(const NextQueryFn& next_query) {
 
 absl::Status Exchange::Handle(Received received, const OnReplyFn& on_reply) {
   ++handled_;
+  waiting_ = false;
   return on_reply(received.sequence, std::move(received.reply), received.info);
 }
 

@@ -41,7 +41,7 @@ class Exchange {
   };
 
   absl::Status Converse(const NextQueryFn& next_query, const OnReplyFn& on_reply);
-  // Asks for the next query and sends it, or says that there are no more.
+  // Asks for the next query and sends it, or waits for a reply, or says that there are no more.
   absl::Status Send(const NextQueryFn& next_query);
   absl::Status Handle(Received received, const OnReplyFn& on_reply);
   // The oldest reply; std::nullopt if there is none and either `wait` is false or the stream has ended.
@@ -59,6 +59,7 @@ class Exchange {
 
   // Calling thread only.
   bool all_sent_ = false;
+  bool waiting_ = false;  // the next query depends on a reply
   uint64_t sent_ = 0;
   uint64_t handled_ = 0;
 

@@ -27,7 +27,7 @@ struct LedgerOptions {
 };
 
 struct LedgerEntry {
-  std::string package_id;
+  std::string package_id;  // of a package with several segments: "id/segment"
   std::string user;
   uint64_t images = 0;  // used, with reservations that no ledger has given back
 };

@@ -17,6 +17,11 @@ bool IsFor(const HostedPackage& package, const std::string& user) {
   return package.user.empty() || package.user == user;
 }
 
+// What the ledger calls a segment's budget.
+std::string Account(const HostedPackage& package, uint64_t segment) {
+  return package.segments == 1 ? package.id : fmt::format("{}/{}", package.id, segment);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PackageHost>> PackageHost::Create(const ServerOptions& options,
@@ -38,7 +43,7 @@ absl::Status PackageHost::AddPackage(const HostedPackage& package) {
   if (!IsPackageId(package.id)) {
     return InvalidArgument("package '{}': an id has 64 lower-case hexadecimal digits", package.id);
   }
-  if (!package.count_images || !package.answer) return InvalidArgument("package {}: lacks a function", package.id);
+  if (!package.peek || !package.answer) return InvalidArgument("package {}: lacks a function", package.id);
   if (!packages_.emplace(package.id, package).second) return InvalidArgument("package {}: hosted twice", package.id);
   return absl::OkStatus();
 }
@@ -60,16 +65,16 @@ absl::Status PackageHost::Conceal(const absl::Status& status, const HostedPackag
   return absl::InternalError(instead);
 }
 
-absl::StatusOr<uint64_t> PackageHost::CountImages(const HostedPackage& package, std::span<const uint8_t> query) const {
+absl::StatusOr<QuerySize> PackageHost::Peek(const HostedPackage& package, std::span<const uint8_t> query) const {
   if (query.size() > max_message_bytes_) {
     return ResourceExhausted("the query has {} bytes, at most {} are allowed", query.size(), max_message_bytes_);
   }
-  const auto images = package.count_images(query);
-  if (!images.ok()) return Conceal(images.status(), package, "the owner could not read the query");
-  if (*images < 1 || *images > max_images_per_message_) {
-    return InvalidArgument("the query has {} images, must be 1 to {}", *images, max_images_per_message_);
+  const auto size = package.peek(query);
+  if (!size.ok()) return Conceal(size.status(), package, "the owner could not read the query");
+  if (size->images < 1 || size->images > max_images_per_message_) {
+    return InvalidArgument("the query has {} images, must be 1 to {}", size->images, max_images_per_message_);
   }
-  return *images;
+  return *size;
 }
 
 absl::StatusOr<Bytes> PackageHost::Compute(const HostedPackage& package, std::span<const uint8_t> query) const {
@@ -81,8 +86,9 @@ absl::StatusOr<Bytes> PackageHost::Compute(const HostedPackage& package, std::sp
 absl::StatusOr<Answered> PackageHost::Answer(const HostedPackage& package, const std::string& user,
                                              std::span<const uint8_t> query) {
   Answered answered;
-  PRIVDNN_ASSIGN_OR_RETURN(answered.images, CountImages(package, query));
-  const auto remaining = ledger_->Charge(package.id, user, answered.images, package.image_budget);
+  PRIVDNN_ASSIGN_OR_RETURN(const QuerySize size, Peek(package, query));
+  answered.images = size.images;
+  const auto remaining = ledger_->Charge(Account(package, size.segment), user, answered.images, package.image_budget);
   if (absl::IsResourceExhausted(remaining.status())) return remaining.status();
   if (!remaining.ok()) return Conceal(remaining.status(), package, "the owner could not record the query");
   answered.images_remaining = *remaining;
@@ -99,9 +105,13 @@ absl::StatusOr<std::vector<RemainingBudget>> PackageHost::Budgets(const std::str
   std::vector<RemainingBudget> budgets;
   for (const auto& [id, package] : packages_) {
     if (!IsFor(package, user)) continue;
-    const auto used = ledger_->Used(id, user);
-    if (!used.ok()) return Conceal(used.status(), package, "the owner could not read the budgets");
-    budgets.push_back({id, package.image_budget, package.image_budget - std::min(*used, package.image_budget)});
+    uint64_t most = 0;
+    for (uint64_t segment = 0; segment < package.segments; ++segment) {
+      const auto used = ledger_->Used(Account(package, segment), user);
+      if (!used.ok()) return Conceal(used.status(), package, "the owner could not read the budgets");
+      most = std::max(most, *used);
+    }
+    budgets.push_back({id, package.image_budget, package.image_budget - std::min(most, package.image_budget)});
   }
   return budgets;
 }

@@ -50,7 +50,7 @@ class PackageHost {
   // whatever happens then. InvalidArgument, ResourceExhausted or Internal.
   absl::StatusOr<Answered> Answer(const HostedPackage& package, const std::string& user,
                                   std::span<const uint8_t> query);
-  // What `user` may still ask of each package, by id.
+  // What `user` may still ask of each package, by id: of the segment of which the least is left.
   absl::StatusOr<std::vector<RemainingBudget>> Budgets(const std::string& user);
   absl::Status Close() { return ledger_->Close(); }
 
@@ -60,7 +60,7 @@ class PackageHost {
  private:
   PackageHost() = default;
   absl::Status AddPackage(const HostedPackage& package);
-  absl::StatusOr<uint64_t> CountImages(const HostedPackage& package, std::span<const uint8_t> query) const;
+  absl::StatusOr<QuerySize> Peek(const HostedPackage& package, std::span<const uint8_t> query) const;
   absl::StatusOr<Bytes> Compute(const HostedPackage& package, std::span<const uint8_t> query) const;
   // Passes on InvalidArgument, the user's own mistake; logs everything else and returns `instead` as an Internal error.
   absl::Status Conceal(const absl::Status& status, const HostedPackage& package, const char* instead) const;

@@ -19,13 +19,20 @@
 
 namespace privdnn {
 
+// What a query asks for.
+struct QuerySize {
+  uint64_t segment = 0;  // of the package's encrypted parts, each with a budget of its own
+  uint64_t images = 0;
+};
+
 // A package that the owner can answer for. The functions are called from several threads at once.
 struct HostedPackage {
   std::string id;             // 64 lower-case hex digits: SHA-256 that names the encrypted-model package
   std::string user;           // the only one who is answered and told of the package; empty: every user
-  uint64_t image_budget = 0;  // images one user may ever have answered for this package (0 = none left)
-  // Number of images in a query, or InvalidArgument for malformed bytes. Cheap; looks at the header only.
-  std::function<absl::StatusOr<uint64_t>(std::span<const uint8_t> query)> count_images;
+  uint64_t segments = 1;      // an image takes a query for each
+  uint64_t image_budget = 0;  // images one user may ever have answered, for each segment (0 = none left)
+  // What a query asks for, or InvalidArgument for malformed bytes. Cheap; looks at the header only.
+  std::function<absl::StatusOr<QuerySize>(std::span<const uint8_t> query)> peek;
   // The reply to a query. Pure. The message of an InvalidArgument error reaches the user, all others only the log.
   std::function<absl::StatusOr<Bytes>(std::span<const uint8_t> query)> answer;
 };

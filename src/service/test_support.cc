@@ -22,13 +22,13 @@ Bytes FakeQuery(uint8_t images, size_t size) {
 
 Bytes FakeReply(const Bytes& query) { return Bytes(query.rbegin(), query.rend()); }
 
-absl::StatusOr<uint64_t> FakeCountImages(std::span<const uint8_t> query) {
+absl::StatusOr<QuerySize> FakePeek(std::span<const uint8_t> query) {
   if (query.empty() || query[0] == 0xff) return InvalidArgument("query: field 'images' at byte 0: malformed");
-  return query[0];
+  return QuerySize{0, query[0]};
 }
 
 HostedPackage FakePackage(const std::string& id, uint64_t budget, milliseconds delay) {
-  return {.id = id, .user = {}, .image_budget = budget, .count_images = FakeCountImages, .answer = [delay](auto query) {
+  return {.id = id, .user = {}, .image_budget = budget, .peek = FakePeek, .answer = [delay](auto query) {
             if (delay.count() > 0) std::this_thread::sleep_for(delay);
             return absl::StatusOr<Bytes>(FakeReply(Bytes(query.begin(), query.end())));
           }};

@@ -25,7 +25,7 @@ inline const std::string kOtherPackage(64, 'b');
 // A query is the number of images in one byte, then anything; the reply is the query backwards.
 Bytes FakeQuery(uint8_t images, size_t size = 100);
 Bytes FakeReply(const Bytes& query);
-absl::StatusOr<uint64_t> FakeCountImages(std::span<const uint8_t> query);
+absl::StatusOr<QuerySize> FakePeek(std::span<const uint8_t> query);
 HostedPackage FakePackage(const std::string& id, uint64_t budget, milliseconds delay = milliseconds(0));
 
 // ca.*, owner.*, alice.*, bob.* in a new directory.
