@@ -52,10 +52,10 @@ absl::Status MakeIdentities(const Files& files) {
 }
 
 absl::StatusOr<ChildProcess> StartOwner(const Files& files, int threads, std::string& address) {
-  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess owner,
-                           ChildProcess::Start({OwnPath(), "serve", "--json", "--key", files.key, "--tls",
-                                                files.owner_tls, "--listen", "127.0.0.1:0", "--ledger", files.ledger,
-                                                "--max-message-mb", "256", "--threads", std::to_string(threads)}));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      ChildProcess owner,
+      ChildProcess::Start({OwnPath(), "serve", "--json", "--key", files.key, "--tls", files.owner_tls, "--listen",
+                           "127.0.0.1:0", "--ledger", files.ledger, "--threads", std::to_string(threads)}));
   PRIVDNN_ASSIGN_OR_RETURN(const std::string ready, owner.ReadUntil("\n", kStartPatience));
   const Json json = Json::parse(ready, nullptr, /*allow_exceptions=*/false);
   if (!json.contains("listening")) return absl::InternalError("the owner did not say where it listens");

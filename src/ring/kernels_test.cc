@@ -172,17 +172,20 @@ TEST(Kernels, LiftSignedMatchesTheDefinition) {
 }
 
 TEST(Kernels, ScatterTilesPutsTermsSideBySide) {
-  constexpr size_t n = 64, terms = 3;
-  for (const Kernels* kernels : ring_test::SupportedKernels()) {
-    Words tiles(n * terms, 0);
-    for (const size_t term : {2, 0, 1}) {
-      Words poly(n);
-      for (size_t k = 0; k < n; ++k) poly[k] = 1000 * term + k;
-      kernels->scatter_tiles(n, terms, term, poly.data(), tiles.data());
-    }
-    for (size_t k = 0; k < n; ++k) {
-      for (size_t term = 0; term < terms; ++term) {
-        ASSERT_EQ(tiles[(k / kTile * terms + term) * kTile + k % kTile], 1000 * term + k) << kernels->name;
+  // What fits a cache, and what doesn't.
+  for (const auto& [n, terms] : {std::pair<size_t, size_t>{64, 3}, {8192, 33}}) {
+    for (const Kernels* kernels : ring_test::SupportedKernels()) {
+      AlignedVector<uint64_t> tiles(n * terms, 0);
+      for (size_t i = 0; i < terms; ++i) {
+        const size_t term = (i + 2) % terms;
+        Words poly(n);
+        for (size_t k = 0; k < n; ++k) poly[k] = n * term + k;
+        kernels->scatter_tiles(n, terms, term, poly.data(), tiles.data());
+      }
+      for (size_t k = 0; k < n; ++k) {
+        for (size_t term = 0; term < terms; ++term) {
+          ASSERT_EQ(tiles[(k / kTile * terms + term) * kTile + k % kTile], n * term + k) << kernels->name;
+        }
       }
     }
   }

@@ -198,9 +198,17 @@ void LiftSigned(const ModulusView& modulus, size_t n, const int32_t* small, uint
 
 void ScatterTiles(size_t n, size_t terms, size_t term, const uint64_t* src, uint64_t* dst) {
   dst += term * kTileWords;
-  for (size_t k = 0; k < n; k += kTileWords, dst += terms * kTileWords) {
-    Store(dst, Load(src + k));
+  // Each store fills a line of its own. What is larger than a second-level cache is gone from it before it is read, so
+  // its lines need not be fetched before they are overwritten.
+  constexpr size_t kCacheBytes = 2 << 20;
+  if (n * terms * sizeof(uint64_t) >= kCacheBytes) {
+    for (size_t k = 0; k < n; k += kTileWords, dst += terms * kTileWords) {
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(dst), Load(src + k));
+    }
+    _mm_sfence();  // other threads read this
+    return;
   }
+  for (size_t k = 0; k < n; k += kTileWords, dst += terms * kTileWords) Store(dst, Load(src + k));
 }
 
 uint64_t MultiplyAddProbe(uint64_t iterations) {

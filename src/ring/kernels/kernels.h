@@ -44,7 +44,8 @@ struct Kernels {
   // out[k] = small[k] mod q for |small[k]| < 2^31.
   void (*lift_signed)(const Modulus& modulus, size_t n, const int32_t* small, uint64_t* out);
 
-  // dst[tile][term][lane] = src[tile*kTile + lane]: one polynomial into its place in a tile-major array.
+  // dst[tile][term][lane] = src[tile*kTile + lane]: one polynomial into its place in a tile-major array. dst is aligned
+  // to 64 bytes.
   void (*scatter_tiles)(size_t n, size_t terms, size_t term, const uint64_t* src, uint64_t* dst);
 };
 
