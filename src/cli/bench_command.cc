@@ -2,8 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/cpu.h"
-#include "cli/inputs.h"
-#include "cli/two_parties.h"
+#include "cli/bench_infer.h"
 #include "nn/architectures.h"
 #include "report/table.h"
 #include "ring/bench.h"
@@ -11,92 +10,92 @@
 namespace privdnn::cli {
 namespace {
 
+// Images a message when throughput is measured: enough to share passes over the kernels.
+constexpr int64_t kBenchBatch = 250;
+
 struct BenchInferCommand {
-  ModelInput model;
-  std::string architecture, selection;
-  int percent = 0;
-  uint64_t seed = 1;
-  int64_t images = 1, batch = 250;
-  ImageInput input;
+  BenchModel model;
   TwoPartyOptions options;
 };
 
-// The first `percent` of a layer's neurons, at least one. Which ones makes no difference to the cost.
-std::vector<int64_t> FirstNeurons(const nn::Layer& layer, int percent) {
-  std::vector<int64_t> neurons;
-  for (int64_t i = 0; i < std::max<int64_t>(layer.neurons * percent / 100, 1); ++i) neurons.push_back(i);
-  return neurons;
-}
-
-absl::StatusOr<nn::Selection> BenchSelection(const BenchInferCommand& command, const nn::Graph& graph) {
-  if (command.percent == 0) {
-    return LoadSelection(command.selection.empty() ? "1:0;2:0" : command.selection, graph);
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto pair, nn::FindQuadraticPair(graph));
-  return nn::Selection{{{pair.first.number, FirstNeurons(pair.first, command.percent)},
-                        {pair.second.number, FirstNeurons(pair.second, command.percent)}}};
-}
-
-// Pixels from a seed, for networks whose data set is not at hand: cost does not depend on them.
-nn::ImageSet RandomPixels(const std::vector<int64_t>& shape, int64_t count, uint64_t seed) {
-  nn::ImageSet set;
-  set.count = count;
-  set.channels = shape[1];
-  set.height = shape[2];
-  set.width = shape[3];
-  set.pixels.resize(static_cast<size_t>(count * set.channels * set.height * set.width));
-  DeterministicRandom(seed).Fill(std::span<uint8_t>(set.pixels));
-  set.labels.assign(static_cast<size_t>(count), 0);
-  set.classes = 256;
-  return set;
-}
-
-absl::StatusOr<CommandOutput> BenchInfer(const BenchInferCommand& command) {
-  nn::Graph graph;
-  if (command.architecture.empty()) {
-    PRIVDNN_ASSIGN_OR_RETURN(graph, command.model.Load());
-  } else {
-    PRIVDNN_ASSIGN_OR_RETURN(graph, nn::BuildArchitecture(command.architecture, command.seed));
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, BenchSelection(command, graph));
-  const bool real = command.input.given() || (command.architecture.empty() && command.model.path.empty());
-  nn::ImageSet images = RandomPixels(graph.inputs[0].shape, command.images, command.seed);
-  if (real) {
-    ImageInput input = command.input;
-    input.limit = command.images;
-    PRIVDNN_ASSIGN_OR_RETURN(images, input.Load());
-  }
-  TwoPartyOptions options = command.options;
-  options.batch = command.batch;
-  PRIVDNN_ASSIGN_OR_RETURN(const TwoPartyResult result, RunTwoParties(graph, selection, images, options));
-  CommandOutput output{CommonJson(result, images), ""};
-  Json& json = output.json;
-  if (!command.architecture.empty()) json["architecture"] = command.architecture;
-  if (command.percent) json["percent"] = command.percent;
-  json["weights"] = command.architecture.empty() ? "of the model" : fmt::format("random, seed {}", command.seed);
-  json["pixels"] = real ? "of the data" : fmt::format("random, seed {}", command.seed);
-  json["repeats"] = options.repeats;
-  json["batch"] = result.user["batch"];
-  json["encrypted_over_plaintext"] =
-      json["user_encrypted_ms_per_image"].get<double>() / json["plain_ms_per_image"].get<double>();
-  FactTable table(fmt::format("{} images ({}), {} threads, {} repeats, {}", images.count,
-                              json["pixels"].get<std::string>(), options.threads, options.repeats,
+absl::StatusOr<CommandOutput> RunBenchInfer(const BenchInferCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Json json, BenchInfer(command.model, command.options));
+  FactTable table(fmt::format("{} images ({}), {} threads, {} repeats, {}", json["images"].get<int64_t>(),
+                              json["pixels"].get<std::string>(), command.options.threads, command.options.repeats,
                               json["kernel"].get<std::string>()));
   const auto ms = [&](const char* field) { return FormatMilliseconds(json[field].get<double>()); };
+  const auto bytes = [&](const char* field) { return FormatBytes(json[field].get<uint64_t>()); };
   table.Add("weights", json["weights"].get<std::string>());
   table.Add("user, encrypted part", ms("user_encrypted_ms_per_image") + " an image");
   table.Add("user, rest of the network", ms("user_plain_ms_per_image") + " an image");
   table.Add("owner", ms("owner_ms_per_image") + " an image");
   table.Add("whole network in plaintext", ms("plain_ms_per_image") + " an image");
-  table.Add("messages", fmt::format("{} up, {} down an image", FormatBytes(json["bytes_up_per_image"].get<uint64_t>()),
-                                    FormatBytes(json["bytes_down_per_image"].get<uint64_t>())));
-  table.Add("package", FormatBytes(result.package_bytes));
-  table.Add("peak memory", fmt::format("{} user, {} owner", FormatBytes(json["peak_rss_bytes_user"].get<uint64_t>()),
-                                       FormatBytes(result.owner_peak_rss_bytes)));
-  table.Add("integers that differ", fmt::format("{} of {}", result.integer_mismatches, result.integers_compared));
-  output.text = table.Render();
-  if (result.integer_mismatches)
-    return absl::InternalError(output.text + "decrypted integers differ from the reference");
+  table.Add("messages",
+            fmt::format("{} up, {} down an image", bytes("bytes_up_per_image"), bytes("bytes_down_per_image")));
+  table.Add("package", bytes("package_bytes"));
+  table.Add("peak memory",
+            fmt::format("{} user, {} owner", bytes("peak_rss_bytes_user"), bytes("peak_rss_bytes_owner")));
+  table.Add("integers that differ", fmt::format("{} of {}", json["integer_mismatches"].get<uint64_t>(),
+                                                json["integers_compared"].get<uint64_t>()));
+  return CommandOutput{json, table.Render()};
+}
+
+void AddTwoPartyOptions(CLI::App* command, TwoPartyOptions& options) {
+  options.batch = kBenchBatch;
+  options.settings.Add(command);
+  command->add_option("--batch", options.batch, "images a message, at most")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--repeats", options.repeats, "passes that the medians are taken over")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+}
+
+struct BenchNetworksCommand {
+  std::vector<std::string> architectures = nn::ArchitectureNames();
+  std::vector<int> percents = {50, 100}, images = {1, 8}, threads = {1, 2};
+  TwoPartyOptions options;
+};
+
+// A row of docs/performance.md's table.
+std::string NetworkRow(const Json& j) {
+  const auto number = [&](const char* field) { return j[field].get<double>(); };
+  return fmt::format(
+      "| {} | {} | {} | {} | {:.3g} | {:.3g} | {:.3g} | {:.3g} | {} / {} | {} | {} / {} | {} |\n",
+      j["architecture"].get<std::string>(), j["percent"].get<int>(), j["images"].get<int>(), j["threads"].get<int>(),
+      number("user_encrypted_ms_per_image"), number("user_plain_ms_per_image"), number("plain_ms_per_image"),
+      number("owner_ms_per_image"), FormatBytes(j["bytes_up_per_image"].get<uint64_t>()),
+      FormatBytes(j["bytes_down_per_image"].get<uint64_t>()), FormatBytes(j["package_bytes"].get<uint64_t>()),
+      FormatBytes(j["peak_rss_bytes_user"].get<uint64_t>()), FormatBytes(j["peak_rss_bytes_owner"].get<uint64_t>()),
+      j["integer_mismatches"].get<uint64_t>());
+}
+
+absl::StatusOr<CommandOutput> BenchNetworks(const BenchNetworksCommand& command) {
+  CommandOutput output{{{"runs", Json::array()}},
+                       "| network | percent | images | threads | user, encrypted, ms | user, rest, ms | plaintext "
+                       "network, ms | owner, ms | up / down an image | package | peak memory user / owner | integers "
+                       "that differ |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"};
+  const size_t runs =
+      command.architectures.size() * command.percents.size() * command.images.size() * command.threads.size();
+  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("networks"));
+  for (const std::string& architecture : command.architectures) {
+    for (const int percent : command.percents) {
+      for (const int images : command.images) {
+        for (const int threads : command.threads) {
+          BenchModel model;
+          model.architecture = architecture;
+          model.percent = percent;
+          model.images = images;
+          TwoPartyOptions options = command.options;
+          options.threads = threads;
+          PRIVDNN_ASSIGN_OR_RETURN(const Json json, BenchInfer(model, options));
+          output.json["runs"].push_back(json);
+          output.text += NetworkRow(json);
+          if (!progress(output.json["runs"].size(), runs, architecture)) return absl::CancelledError("interrupted");
+        }
+      }
+    }
+  }
   return output;
 }
 
@@ -170,35 +169,34 @@ void AddBench(CLI::App& app, Globals& globals, Action& action) {
                            "privdnn bench infer --select \"1:0;2:0\" --images 1 --threads 1 --json");
   const auto i = std::make_shared<BenchInferCommand>();
   i->options.repeats = 25;
-  i->model.AddOption(infer);
-  infer
-      ->add_option("--arch", i->architecture,
-                   "a network of the paper with random weights instead of --model: cost without training")
-      ->check(CLI::IsMember(nn::ArchitectureNames()))
-      ->excludes("--model");
-  infer->add_option("--seed", i->seed, "of random weights and pixels")->capture_default_str();
-  auto* select =
-      infer->add_option("--select,--selection", i->selection, "core neurons: a file, or 1:0,3;2:5; default: 1:0;2:0");
-  infer->add_option("--percent", i->percent, "the first so many percent of the neurons of both layers around a square")
+  i->model.Add(infer);
+  AddTwoPartyOptions(infer, i->options);
+  AddThreads(infer, i->options.threads);
+  infer->callback([i, &action] { action = [i] { return RunBenchInfer(*i); }; });
+
+  auto* networks = AddCommand(*bench, globals, "networks",
+                              "bench infer for the networks of the paper with random weights, as one table",
+                              "privdnn bench networks --percent 50 --images 1,8 --threads 1,2");
+  const auto n = std::make_shared<BenchNetworksCommand>();
+  n->options.repeats = 5;
+  n->options.settings.image_budget = 1000;
+  networks->add_option("--arch", n->architectures, "networks")
+      ->delimiter(',')
+      ->check(CLI::IsMember(nn::ArchitectureNames()));
+  networks->add_option("--percent", n->percents, "percentages of the neurons of both layers around a square")
+      ->delimiter(',')
       ->check(CLI::Range(1, 100))
-      ->excludes(select);
-  infer->add_option("--images", i->images, "how many images")->check(CLI::Range(1, 100000))->capture_default_str();
-  infer
-      ->add_option("--data-set", i->input.data_set,
-                   "whose test images; default: random pixels, with the embedded model MNIST's")
-      ->check(CLI::IsMember(DataSetNames()));
-  infer->add_option("--data", i->input.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
-  infer->add_option("--image-budget", i->options.settings.image_budget, "images that the package is planned for")
-      ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  infer->add_option("--batch", i->batch, "images a message, at most")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  infer->add_option("--repeats", i->options.repeats, "passes that the medians are taken over")
+  networks->add_option("--images", n->images, "numbers of images")
+      ->delimiter(',')
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  AddThreads(infer, i->options.threads);
-  infer->callback([i, &action] { action = [i] { return BenchInfer(*i); }; });
+  networks->add_option("--threads", n->threads, "numbers of threads")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  AddTwoPartyOptions(networks, n->options);
+  networks->callback([n, &action] { action = [n] { return BenchNetworks(*n); }; });
 
   auto* kernels =
       AddCommand(*bench, globals, "kernels", "Transforms, inner products and samplers beside the machine's peak",
