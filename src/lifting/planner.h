@@ -35,12 +35,12 @@ absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits,
 // Coefficients of one output as a polynomial in the z values it sees: what a user who collects (image, output) pairs
 // can solve for, linearly; for a linear segment, the places of its kernel and the bias. Places of the kernel that
 // always meet the same product of z values count once, since no input tells them apart (and the attacker needs only
-// their sum). Each image gives positions_per_output() equations an output, so ceil(unknowns / positions) images of
-// generic pixels determine it by linear algebra; a user who fits the few parameters behind the coefficients needs
-// fewer. With padding in layer 2 this counts the polynomial of an interior output; border outputs use parts of it.
+// their sum). Each image gives an equation a position, so ceil(unknowns / positions) images of generic pixels determine
+// it by linear algebra; a user who fits the few parameters behind the coefficients needs fewer. With padding in layer 2
+// this counts the polynomial of an interior output. The first group's outputs are counted, as if layer 1 were secret.
 uint64_t UnknownsPerOutput(const Geometry& geometry);
 
-// Images' worth of chosen ciphertexts with which a malicious user recovers every secret key of a package. Each value of
+// Images' worth of chosen ciphertexts with which a malicious user recovers every secret key of a segment. Each value of
 // a reply is plain_bits exact bits of a linear function of a key that the user chooses, and the key's coefficients are
 // ternary: floor((plain_bits - 1)/log2(3)) of them fit into one value, as digits of base 3. One a' serves all outputs.
 uint64_t ImagesToRecoverKeys(const Geometry& geometry, int plain_bits);

@@ -20,7 +20,7 @@ namespace privdnn {
 //   b_{f,pk} = -a_pk s_f + e_{f,pk}                      an encryption of zero: the public key
 // In what follows term j < J is a kernel polynomial and term J is pk.
 
-// The public polynomials a_0 ... a_J of a package (J = params.terms(), the last is a_pk).
+// The public polynomials a_0 ... a_J of a segment (J = params.terms(), the last is a_pk).
 std::vector<NttPoly> ExpandPublic(const Parameters& params, const Seed& seed);
 
 // s_f: n coefficients in {-1, 0, 1}.

@@ -14,7 +14,7 @@
 
 namespace privdnn {
 
-// A package's ciphertexts in the order the inner product reads them: for each prime [tile][row][term][lane] (see
+// A segment's ciphertexts in the order the inner product reads them: for each prime [tile][row][term][lane] (see
 // kernels.h), terms()+1 terms. Row f < outputs holds b_{f,*}; row `outputs` holds the public a_*.
 class EncryptedKernels {
  public:
@@ -38,7 +38,7 @@ class EncryptedKernels {
   AlignedVector<uint64_t> weights_;
 };
 
-// What goes to the owner for one image:
+// What goes to the owner for one image, which is here what one set of polynomials holds (the unit of Geometry):
 //   a'   = sum_j a_j phi_j + a_pk v + g                                          whole, NTT form
 //   b'_f = (sum_j b_{f,j} phi_j + b_{f,pk} v)[positions of f] + rho_f            [output][prime][position]
 struct MaskedImage {

@@ -28,7 +28,7 @@ inline constexpr int kReplyGuardBits = 3;
 inline constexpr double kDrowningSigma = 1.0 / 21;
 // Planner and parameters refuse less statistical security than this.
 inline constexpr double kMinStatisticalSecurity = 40;
-// What one package may release at the most; keeps arithmetic on budgets far from overflow.
+// What one segment may release at the most; keeps arithmetic on budgets far from overflow.
 inline constexpr uint64_t kMaxReleasedValues = uint64_t{1} << 48;
 
 struct ParameterSpec {
@@ -37,7 +37,7 @@ struct ParameterSpec {
   int plain_bits = 0;            // l; plaintext modulus t = 2^l
   uint32_t terms = 0;            // J: weight polynomials a kernel
   int64_t max_feature = 0;       // bound on |coefficient| of every feature polynomial
-  uint64_t released_values = 0;  // T: values ever released under one package
+  uint64_t released_values = 0;  // T: values ever released under the keys
 };
 
 // Immutable; holding one proves that:
