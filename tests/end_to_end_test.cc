@@ -275,8 +275,8 @@ TEST_F(EndToEnd, OfflineShowsWhatThePackageIsWorthAlone) {
 
 TEST_F(EndToEnd, EveryCommandHasHelpWithAnExampleAndRefusesWrongUsage) {
   const std::vector<std::vector<std::string>> commands = {
-      {"train"}, {"eval"},  {"select"}, {"plan"},           {"keygen"},           {"encrypt"},
-      {"serve"}, {"infer"}, {"demo"},   {"bench", "infer"}, {"bench", "kernels"}, {"version"}};
+      {"train"}, {"export"}, {"eval"},           {"select"},           {"plan"},   {"keygen"}, {"encrypt"}, {"serve"},
+      {"infer"}, {"demo"},   {"bench", "infer"}, {"bench", "kernels"}, {"version"}};
   for (const auto& command : commands) {
     auto help = command;
     help.push_back("--help");
@@ -295,6 +295,37 @@ TEST_F(EndToEnd, EveryCommandHasHelpWithAnExampleAndRefusesWrongUsage) {
   EXPECT_EQ(Run({"demo", "--images", "0"}).exit_code, 2);
 }
 
+// The same images as an IDX file and as raw floats; an exported architecture.
+TEST_F(EndToEnd, EvalWritesOutputs) {
+  Bytes idx = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 28, 0, 0, 0, 28};
+  std::vector<float> floats;
+  for (int i = 0; i < 3 * 28 * 28; ++i) {
+    idx.push_back(static_cast<uint8_t>(37 * i % 256));
+    floats.push_back(static_cast<float>(37 * i % 256) / 255.0f);
+  }
+  ASSERT_TRUE(WriteFile(Path("three.idx"), idx).ok());
+  const auto* bytes = reinterpret_cast<const uint8_t*>(floats.data());
+  ASSERT_TRUE(WriteFile(Path("three.f32"), {bytes, floats.size() * sizeof(float)}).ok());
+  const Ended images = Run({"eval", "--images", Path("three.idx"), "--outputs", Path("images.json"), "--json"});
+  ASSERT_EQ(images.exit_code, 0) << images.err;
+  EXPECT_GT(Json::parse(images.out)["images_per_second"], 0);
+  EXPECT_FALSE(Json::parse(images.out).contains("accuracy_original"));
+  const Json outputs = Json::parse(ReadTextFile(Path("images.json"), 1 << 20).value());
+  EXPECT_EQ(outputs["logits"]["shape"], Json({3, 10}));
+  EXPECT_EQ(outputs["logits"]["values"].size(), 30u);
+  const Ended raw = Run({"eval", "--inputs", Path("three.f32"), "--outputs", Path("raw.json"), "--json"});
+  ASSERT_EQ(raw.exit_code, 0) << raw.err;
+  EXPECT_EQ(Json::parse(raw.out)["inputs"], 3);
+  EXPECT_EQ(Json::parse(ReadTextFile(Path("raw.json"), 1 << 20).value()), outputs);
+
+  ASSERT_EQ(Run({"export", "--arch", "lenet5-mnist", "--seed", "7", "--out", Path("seven.onnx")}).exit_code, 0);
+  const Ended exported = Run({"eval", Path("seven.onnx"), "--json"});
+  ASSERT_EQ(exported.exit_code, 0) << exported.err;
+  const Json accuracy = Json::parse(exported.out);
+  EXPECT_LT(accuracy["accuracy_original"], 50);  // untrained
+  EXPECT_GT(accuracy["accuracy_top5"], accuracy["accuracy_original"]);
+}
+
 TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
   EXPECT_TRUE(Json::parse(Run({"version", "--json"}).out).contains("kernel"));
   const Ended plan = Run({"plan", "--selection", "1:0;2:0", "--json"});
@@ -311,6 +342,8 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
     EXPECT_THAT(ended.err, HasSubstr(with));
   };
   fails({"eval", Path("none.onnx")}, "none.onnx");
+  fails({"eval", "--inputs", Path("none.f32")}, "--inputs needs --outputs");
+  fails({"eval", "--inputs", Path("s.json"), "--outputs", Path("o.json")}, "are not a number of inputs of (1, 28, 28)");
   fails({"plan", "--selection", "1:0;2:99"}, "layer 2 has neurons 0 to 15, not 99");
   fails({"plan", "--selection", "nowhere.json"}, "no such selection file");
   fails({"select", "--counts", "9,1"}, "layer 1 has 6 neurons");

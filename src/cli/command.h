@@ -44,6 +44,7 @@ ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar);
 
 // Each adds its subcommand to `app`; when that is given, `action` is set.
 void AddTrain(CLI::App& app, Globals& globals, Action& action);
+void AddExport(CLI::App& app, Globals& globals, Action& action);
 void AddEval(CLI::App& app, Globals& globals, Action& action);
 void AddSelect(CLI::App& app, Globals& globals, Action& action);
 void AddPlan(CLI::App& app, Globals& globals, Action& action);

@@ -109,7 +109,7 @@ TEST(Executor, Elementwise) {
 }
 
 TEST(Executor, Arithmetic) {
-  for (const Op& op : {Op(Sub{}), Op(Mul{}), Op(Div{})}) {
+  for (const Op& op : {Op(Sub{}), Op(Mul{}), Op(Div{}), Op(Max{}), Op(Min{})}) {
     for (const auto& shape : std::vector<std::vector<int64_t>>{{}, {5}, {3, 1}, {1, 5}, {1, 3, 5}, {1, 1, 1}}) {
       const std::map<std::string, Tensor> b = {{"b", PatternTensor(shape, 1)}};
       ExpectMatchesLoops(SingleNodeGraph({3, 5}, op, b, {"x", "b"}, {3, 5}));
@@ -153,6 +153,15 @@ TEST(Program, DropsOutInTrainingOnly) {
   EXPECT_EQ(zeros + std::count(dropped.values.begin(), dropped.values.end(), 1.25f), 10000);
   EXPECT_EQ(dropped, run(7));
   EXPECT_NE(dropped, run(8));
+}
+
+TEST(Executor, RootsAndMeans) {
+  Graph root = SingleNodeGraph({3, 5}, Sqrt{}, {}, {"s"}, {3, 5});
+  root.nodes.insert(root.nodes.begin(), {"square", Square{}, {"x"}, "s"});
+  ExpectMatchesLoops(root);
+  ExpectMatchesLoops(SingleNodeGraph({3, 4, 5}, ReduceMean{{2, 3}, true}, {}, {"x"}, {3, 1, 1}));
+  ExpectMatchesLoops(SingleNodeGraph({3, 4, 5}, ReduceMean{{-1, 1}, false}, {}, {"x"}, {4}));
+  ExpectMatchesLoops(SingleNodeGraph({3, 4, 5}, ReduceMean{{-2}, true}, {}, {"x"}, {3, 1, 5}));
 }
 
 TEST(Executor, Pads) {

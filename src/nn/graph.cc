@@ -53,6 +53,10 @@ std::string OpName(const Op& op) {
     const char* operator()(const Sub&) const { return "Sub"; }
     const char* operator()(const Mul&) const { return "Mul"; }
     const char* operator()(const Div&) const { return "Div"; }
+    const char* operator()(const Max&) const { return "Max"; }
+    const char* operator()(const Min&) const { return "Min"; }
+    const char* operator()(const Sqrt&) const { return "Sqrt"; }
+    const char* operator()(const ReduceMean&) const { return "ReduceMean"; }
     const char* operator()(const Softmax&) const { return "Softmax"; }
     const char* operator()(const Concat&) const { return "Concat"; }
     const char* operator()(const Gather&) const { return "Gather"; }

@@ -110,6 +110,20 @@ struct Mul {  // of different values; Square is the product of a value by itself
 struct Div {  // by an initializer without zeros, or by a value
   bool operator==(const Div&) const = default;
 };
+struct Max {
+  bool operator==(const Max&) const = default;
+};
+struct Min {
+  bool operator==(const Min&) const = default;
+};
+struct Sqrt {
+  bool operator==(const Sqrt&) const = default;
+};
+struct ReduceMean {
+  std::vector<int64_t> axes;  // not the batch
+  bool keep_dims = true;
+  bool operator==(const ReduceMean&) const = default;
+};
 struct Softmax {
   int64_t axis = -1;
   bool operator==(const Softmax&) const = default;
@@ -134,8 +148,8 @@ struct Dropout {       // inference: the identity. Training: zero with probabili
 };
 
 using Op = std::variant<Conv, BatchNormalization, AveragePool, MaxPool, Relu, LeakyRelu, Clip, Sigmoid, Tanh,
-                        HardSigmoid, HardSwish, Square, Flatten, Reshape, Gemm, MatMul, Add, Sub, Mul, Div, Softmax,
-                        Concat, Gather, Pad, Dropout>;
+                        HardSigmoid, HardSwish, Square, Flatten, Reshape, Gemm, MatMul, Add, Sub, Mul, Div, Max, Min,
+                        Sqrt, ReduceMean, Softmax, Concat, Gather, Pad, Dropout>;
 // "Conv", "BatchNormalization", ...
 std::string OpName(const Op& op);
 

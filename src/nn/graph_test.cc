@@ -228,6 +228,15 @@ INSTANTIATE_TEST_SUITE_P(
                },
                "cannot broadcast"},
         Broken{"mul", [](Graph& g) { Find(g, "gate").inputs[1] = "p2"; }, "node 'gate' (Mul): cannot broadcast"},
+        Broken{"mean of all", [](Graph& g) { std::get<ReduceMean>(Find(g, "row_mean").op).axes.clear(); },
+               "a mean over all dimensions mixes the images"},
+        Broken{"mean of images", [](Graph& g) { std::get<ReduceMean>(Find(g, "row_mean").op).axes = {0}; },
+               "node 'row_mean' (ReduceMean): axis 0 is the batch"},
+        Broken{"mean twice",
+               [](Graph& g) {
+                 std::get<ReduceMean>(Find(g, "row_mean").op).axes = {3, -1};
+               },
+               "axis -1 is given twice"},
         Broken{"two constants", [](Graph& g) { Find(g, "negative").inputs[1] = "one"; },
                "node 'negative' (Sub): input 1 is an initializer"},
         Broken{"division by zero", [](Graph& g) { g.initializers["divisors"].values[3] = -0.0f; },

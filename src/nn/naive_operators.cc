@@ -168,6 +168,34 @@ class Naive {
   Array operator()(const Sub&) const { return Broadcast(std::minus<double>()); }
   Array operator()(const Mul&) const { return Broadcast(std::multiplies<double>()); }
   Array operator()(const Div&) const { return Broadcast(std::divides<double>()); }
+  Array operator()(const Max&) const {
+    return Broadcast([](double a, double b) { return std::max(a, b); });
+  }
+  Array operator()(const Min&) const {
+    return Broadcast([](double a, double b) { return std::min(a, b); });
+  }
+  Array operator()(const Sqrt&) const {
+    return ForEachValue([](double v) { return std::sqrt(v); });
+  }
+  Array operator()(const ReduceMean& mean) const {
+    std::vector<bool> reduced(in_[0].shape.size());
+    for (const int64_t axis : mean.axes) reduced[FromFront(axis, in_[0])] = true;
+    std::vector<int64_t> kept, dropped;
+    double count = 1;
+    for (size_t i = 0; i < reduced.size(); ++i) {
+      kept.push_back(reduced[i] ? 1 : in_[0].shape[i]);
+      if (!reduced[i]) dropped.push_back(in_[0].shape[i]);
+      if (reduced[i]) count *= static_cast<double>(in_[0].shape[i]);
+    }
+    Array y = Array::Zeros(kept);
+    ForEach(in_[0].shape, [&](std::vector<int64_t> i) {
+      const double value = in_[0].at(i);
+      for (size_t a = 0; a < i.size(); ++a) i[a] = reduced[a] ? 0 : i[a];
+      y.at(i) += value / count;
+    });
+    if (!mean.keep_dims) y.shape = dropped;
+    return y;
+  }
   Array Broadcast(const std::function<double(double, double)>& f) const {
     const size_t rank = std::max(in_[0].shape.size(), in_[1].shape.size());
     std::vector<int64_t> shape(rank, 1);

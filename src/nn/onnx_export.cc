@@ -14,6 +14,7 @@ constexpr int64_t kIrVersion = 7;  // the one of operator sets 13 and 14 (ONNX 1
 constexpr int64_t kOpset = 13;
 constexpr int64_t kHardSwishOpset = 14;
 constexpr const char* kBatch = "N";
+constexpr std::array<int64_t, 2> kNoDilation = {1, 1};
 
 void SetAttribute(onnx::NodeProto& node, const std::string& name, int64_t value) {
   onnx::AttributeProto& attribute = *node.add_attribute();
@@ -29,8 +30,7 @@ void SetAttribute(onnx::NodeProto& node, const std::string& name, float value) {
   attribute.set_f(value);
 }
 
-template <size_t n>
-void SetAttribute(onnx::NodeProto& node, const std::string& name, const std::array<int64_t, n>& values) {
+void SetAttribute(onnx::NodeProto& node, const std::string& name, std::span<const int64_t> values) {
   onnx::AttributeProto& attribute = *node.add_attribute();
   attribute.set_name(name);
   attribute.set_type(onnx::AttributeProto::INTS);
@@ -98,7 +98,7 @@ class Exporter {
   void WriteOp(const Node&, const T&, onnx::NodeProto&) {}
   void WriteOp(const Node&, const Conv& conv, onnx::NodeProto& proto) {
     SetWindow(proto, conv.window);
-    SetAttribute(proto, "dilations", std::array<int64_t, 2>{1, 1});
+    SetAttribute(proto, "dilations", kNoDilation);
     SetAttribute(proto, "group", conv.groups);
   }
   void WriteOp(const Node&, const BatchNormalization& norm, onnx::NodeProto& proto) {
@@ -130,6 +130,10 @@ class Exporter {
     SetAttribute(proto, "beta", gemm.beta);
     SetAttribute(proto, "transA", static_cast<int64_t>(gemm.trans_a));
     SetAttribute(proto, "transB", static_cast<int64_t>(gemm.trans_b));
+  }
+  void WriteOp(const Node&, const ReduceMean& mean, onnx::NodeProto& proto) {
+    SetAttribute(proto, "axes", mean.axes);
+    SetAttribute(proto, "keepdims", static_cast<int64_t>(mean.keep_dims));
   }
   void WriteOp(const Node&, const Softmax& softmax, onnx::NodeProto& proto) {
     SetAttribute(proto, "axis", softmax.axis);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "nn/onnx.h"
+#include "nn/onnx_external.h"
 #include "nn/onnx_importer.h"
 #include "nn/shapes.h"
 
@@ -67,7 +68,7 @@ absl::Status OnnxImporter::CheckModel(const onnx::ModelProto& model) {
 
 absl::Status OnnxImporter::ReadInitializers(onnx::GraphProto& graph) {
   for (onnx::TensorProto& proto : *graph.mutable_initializer()) {
-    PRIVDNN_ASSIGN_OR_RETURN(ConstantTensor tensor, ReadTensor(proto));
+    PRIVDNN_ASSIGN_OR_RETURN(ConstantTensor tensor, ReadTensor(proto, external_));
     PRIVDNN_RETURN_IF_ERROR(DefineConstant(proto.name(), std::move(tensor)));
     proto.Clear();  // a large model need not be in memory twice
   }
@@ -88,7 +89,10 @@ absl::Status OnnxImporter::ReadInputs(const onnx::GraphProto& graph) {
     shape[0] = -1;
     for (size_t i = 1; i < shape.size(); ++i) {
       if (shape[i] >= 1) continue;
-      return Annotate(InvalidArgument("dimension {} is not a positive number; only the batch may be dynamic", i),
+      const std::string& symbol = info.type().tensor_type().shape().dim(static_cast<int>(i)).dim_param();
+      return Annotate(InvalidArgument("dimension {}{} is not a positive number; only the batch, dimension 0, may be "
+                                      "dynamic",
+                                      i, symbol.empty() ? "" : fmt::format(" ('{}')", symbol)),
                       where);
     }
     PRIVDNN_RETURN_IF_ERROR(Annotate(Define(info.name()), where));
@@ -275,7 +279,7 @@ const IntTensor* OnnxImporter::FoldedInts(const std::string& value) const {
 
 absl::StatusOr<double> OnnxImporter::FoldedScalar(const std::string& value) {
   const IntTensor* ints = FoldedInts(value);
-  if (ints != nullptr && ints->values.size() == 1) return static_cast<double>(ints->values[0]);
+  if (ints != nullptr && ints->values.size() == 1 && !ints->IsBatch(0)) return static_cast<double>(ints->values[0]);
   const Tensor* floats = FoldedFloats(value);
   if (floats != nullptr && floats->size() == 1) return static_cast<double>(floats->values[0]);
   return InvalidArgument("'{}' must be a constant with one element", value);
@@ -291,10 +295,14 @@ absl::StatusOr<std::vector<int64_t>> OnnxImporter::FoldedIntVector(const Source&
   if (ints == nullptr || ints->shape.size() != 1) {
     return InvalidArgument("input {} must be a constant vector of integers", input);
   }
+  if (std::count(ints->batch.begin(), ints->batch.end(), true) > 0)
+    return InvalidArgument("input {} depends on the size of the batch", input);
   return ints->values;
 }
 
-absl::StatusOr<Graph> ImportOnnx(std::span<const uint8_t> model, const std::string& what) {
+namespace {
+
+absl::StatusOr<Graph> ImportWith(std::span<const uint8_t> model, const std::string& what, ExternalData* external) {
   auto import = [&]() -> absl::StatusOr<Graph> {
     if (model.size() > kMaxModelBytes) {
       return InvalidArgument("{} bytes, more than the {} allowed", model.size(), kMaxModelBytes);
@@ -304,16 +312,23 @@ absl::StatusOr<Graph> ImportOnnx(std::span<const uint8_t> model, const std::stri
     if (!proto.ParseFromArray(model.data(), static_cast<int>(model.size()))) {
       return InvalidArgument("not an ONNX model: malformed protocol buffer");
     }
-    return OnnxImporter().Import(proto);
+    return OnnxImporter(external).Import(proto);
   };
   absl::StatusOr<Graph> graph = import();
   if (!graph.ok()) return Annotate(graph.status(), what);
   return graph;
 }
 
+}  // namespace
+
+absl::StatusOr<Graph> ImportOnnx(std::span<const uint8_t> model, const std::string& what) {
+  return ImportWith(model, what, nullptr);
+}
+
 absl::StatusOr<Graph> LoadOnnx(const std::filesystem::path& path) {
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes model, ReadFile(path, kMaxModelBytes));
-  return ImportOnnx(model, path.string());
+  ExternalData external(path.parent_path());
+  return ImportWith(model, path.string(), &external);
 }
 
 }  // namespace privdnn::nn

@@ -26,6 +26,8 @@ namespace privdnn::nn {
 // values. Nor do Pad nodes whose zeros the next Conv or AveragePool takes over; one that others read is appended late.
 class OnnxImporter {
  public:
+  // `external` (may be null: none) must outlive the importer.
+  explicit OnnxImporter(ExternalData* external) : external_(external) {}
   // Takes the weights out of `model`.
   absl::StatusOr<Graph> Import(onnx::ModelProto& model);
 
@@ -96,18 +98,38 @@ class OnnxImporter {
   absl::Status ReadSub(Source& source);
   absl::Status ReadDiv(Source& source);
   absl::Status ReadSoftmax(Source& source);
-  absl::Status ReadConcat(Source& source);
-  absl::Status ReadGather(Source& source);
   absl::Status ReadConstant(Source& source);
   absl::Status ReadIdentity(Source& source);
   absl::Status ReadDropout(Source& source);
   absl::Status ReadPad(Source& source);
+  absl::Status ReadSqrt(Source& source);
+  absl::Status ReadMax(Source& source);
+  absl::Status ReadMin(Source& source);
+  absl::Status ReadReduceMean(Source& source);
+
+  // onnx_integers.cc: arithmetic on shapes, folded, and operators that may take integers as well as floats.
+  absl::Status ReadShape(Source& source);
+  absl::Status ReadCast(Source& source);
+  absl::Status ReadSlice(Source& source);
+  absl::Status ReadSqueeze(Source& source);
+  absl::Status ReadUnsqueeze(Source& source);
+  absl::Status ReadConcat(Source& source);
+  absl::Status ReadGather(Source& source);
+  absl::Status GatherIntegers(const Source& source, const IntTensor& from, int64_t axis);
+  // Input 1 from operator set 13 on, before that the attribute.
+  absl::StatusOr<std::vector<int64_t>> ReadAxes(Source& source);
+  // The node's output is this constant.
+  absl::Status DefineInts(const Source& source, IntTensor ints);
   // Kernel, strides and pads of a window over `shape`, with auto_pad resolved. `kernel` is given by Conv's weights.
   absl::StatusOr<Window> ReadWindow(Source& source, const std::vector<int64_t>& shape,
                                     std::optional<std::array<int64_t, 2>> kernel);
+  // What a pool's ceil_mode adds to the ends of `window` over `shape`, so that the last window, cut off, counts.
+  absl::StatusOr<std::array<int64_t, 4>> ReadCeilMode(Source& source, const Window& window,
+                                                      const std::vector<int64_t>& shape);
   // Input 0 of a window operator: if it is padded, the value before padding, and its pads.
   PaddedValue Unpad(const std::string& value) const;
 
+  ExternalData* external_;
   int64_t opset_ = 0;
   std::optional<int64_t> static_batch_;  // a batch size that the model was exported for
   Graph graph_;

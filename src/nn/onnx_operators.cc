@@ -11,6 +11,7 @@ const std::map<std::string, OnnxImporter::Handler>& OnnxImporter::Handlers() {
   static const auto& handlers = *new std::map<std::string, Handler>{
       {"Add", &OnnxImporter::ReadAdd},
       {"AveragePool", &OnnxImporter::ReadAveragePool},
+      {"Cast", &OnnxImporter::ReadCast},
       {"BatchNormalization", &OnnxImporter::ReadBatchNormalization},
       {"Clip", &OnnxImporter::ReadClip},
       {"Concat", &OnnxImporter::ReadConcat},
@@ -27,16 +28,24 @@ const std::map<std::string, OnnxImporter::Handler>& OnnxImporter::Handlers() {
       {"Identity", &OnnxImporter::ReadIdentity},
       {"LeakyRelu", &OnnxImporter::ReadLeakyRelu},
       {"MatMul", &OnnxImporter::ReadMatMul},
+      {"Max", &OnnxImporter::ReadMax},
       {"MaxPool", &OnnxImporter::ReadMaxPool},
+      {"Min", &OnnxImporter::ReadMin},
       {"Mul", &OnnxImporter::ReadMul},
       {"Pad", &OnnxImporter::ReadPad},
       {"Pow", &OnnxImporter::ReadPow},
+      {"ReduceMean", &OnnxImporter::ReadReduceMean},
       {"Relu", &OnnxImporter::ReadRelu},
       {"Reshape", &OnnxImporter::ReadReshape},
+      {"Shape", &OnnxImporter::ReadShape},
       {"Sigmoid", &OnnxImporter::ReadSigmoid},
+      {"Slice", &OnnxImporter::ReadSlice},
       {"Softmax", &OnnxImporter::ReadSoftmax},
+      {"Sqrt", &OnnxImporter::ReadSqrt},
+      {"Squeeze", &OnnxImporter::ReadSqueeze},
       {"Sub", &OnnxImporter::ReadSub},
       {"Tanh", &OnnxImporter::ReadTanh},
+      {"Unsqueeze", &OnnxImporter::ReadUnsqueeze},
   };
   return handlers;
 }
@@ -122,6 +131,29 @@ absl::StatusOr<Window> OnnxImporter::ReadWindow(Source& source, const std::vecto
   return window;
 }
 
+absl::StatusOr<std::array<int64_t, 4>> OnnxImporter::ReadCeilMode(Source& source, const Window& window,
+                                                                  const std::vector<int64_t>& shape) {
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t ceil_mode, source.attributes.Int("ceil_mode", 0));
+  std::array<int64_t, 4> extra{};
+  if (ceil_mode == 0) return extra;
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t begin = window.pads[i], stride = window.strides[i];
+    const int64_t padded = shape[i + 2] + begin + window.pads[i + 2];
+    if (padded < window.kernel[i]) continue;  // refused with the node
+    const int64_t rest = (padded - window.kernel[i]) % stride;
+    if (rest == 0) continue;
+    extra[i + 2] = stride - rest;
+    const int64_t last = padded + extra[i + 2] - window.kernel[i];
+    if (last >= shape[i + 2] + begin) {
+      return InvalidArgument(
+          "ceil_mode = 1 is not supported where a window starts in the padding (side {}, kernel {}, stride {}, pads {} "
+          "and {})",
+          shape[i + 2], window.kernel[i], stride, begin, window.pads[i + 2]);
+    }
+  }
+  return extra;
+}
+
 OnnxImporter::PaddedValue OnnxImporter::Unpad(const std::string& value) const {
   const auto it = padded_.find(value);
   return it == padded_.end() ? PaddedValue{value, {}, {}} : it->second;
@@ -159,7 +191,7 @@ absl::Status OnnxImporter::ReadAveragePool(Source& source) {
   for (size_t i = 0; i < 4 && shape.size() == 4; ++i) shape[2 + i % 2] += x.pads[i];
   AveragePool pool;
   PRIVDNN_ASSIGN_OR_RETURN(pool.window, ReadWindow(source, shape, std::nullopt));
-  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("ceil_mode", 0));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto extra, ReadCeilMode(source, pool.window, shape));
   PRIVDNN_ASSIGN_OR_RETURN(const int64_t include, source.attributes.Int("count_include_pad", 0));
   pool.count_include_pad = include != 0;
   if (AnyPad(x.pads)) {
@@ -167,6 +199,14 @@ absl::Status OnnxImporter::ReadAveragePool(Source& source) {
     if (AnyPad(pool.window.pads) && !pool.count_include_pad) return Append(source, pool, source.inputs);
     pool.count_include_pad = true;
     PRIVDNN_ASSIGN_OR_RETURN(pool.window.pads, AddPads(pool.window.pads, x.pads));
+  }
+  if (AnyPad(extra)) {
+    // Cells behind the padding never count, those of padding do: one node can't say both.
+    if (pool.count_include_pad && AnyPad(pool.window.pads)) {
+      return InvalidArgument("ceil_mode = 1 with counted padding is not supported where the last window is cut off");
+    }
+    pool.count_include_pad = false;
+    PRIVDNN_ASSIGN_OR_RETURN(pool.window.pads, AddPads(pool.window.pads, extra));
   }
   return Append(source, pool, {x.value});
 }
@@ -185,7 +225,8 @@ absl::Status OnnxImporter::ReadMaxPool(Source& source) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
   MaxPool pool;
   PRIVDNN_ASSIGN_OR_RETURN(pool.window, ReadWindow(source, shape, std::nullopt));
-  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("ceil_mode", 0));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto extra, ReadCeilMode(source, pool.window, shape));
+  PRIVDNN_ASSIGN_OR_RETURN(pool.window.pads, AddPads(pool.window.pads, extra));
   source.attributes.Ignore("storage_order");  // orders the indices of the second output only
   return Append(source, pool, source.inputs);
 }
@@ -238,7 +279,9 @@ absl::Status OnnxImporter::ReadMul(Source& source) {
 absl::Status OnnxImporter::ReadPow(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
   PRIVDNN_ASSIGN_OR_RETURN(const double exponent, FoldedScalar(source.inputs[1]));
-  if (exponent != 2) return InvalidArgument("exponent {} is not supported (supported: 2)", exponent);
+  if (exponent == 1) return AppendAlias(source, source.inputs[0]);
+  if (exponent == 0.5) return Append(source, Sqrt{}, {source.inputs[0]});
+  if (exponent != 2) return InvalidArgument("exponent {} is not supported (supported: 0.5, 1, 2)", exponent);
   return Append(source, Square{}, {source.inputs[0]});
 }
 
@@ -251,7 +294,17 @@ absl::Status OnnxImporter::ReadFlatten(Source& source) {
 absl::Status OnnxImporter::ReadReshape(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
   Reshape reshape;
-  PRIVDNN_ASSIGN_OR_RETURN(reshape.shape, FoldedIntVector(source, 1));
+  const IntTensor* target = FoldedInts(source.inputs[1]);
+  if (target != nullptr && target->shape.size() == 1 && !target->values.empty() && target->IsBatch(0)) {
+    // The batch's size comes first: 0 copies it.
+    IntTensor rest{{target->shape[0]}, target->values, target->batch};
+    rest.batch[0] = false;
+    if (std::count(rest.batch.begin(), rest.batch.end(), true) > 0)
+      return InvalidArgument("its shape has the size of the batch behind its first dimension");
+    reshape.shape = std::move(rest.values);
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(reshape.shape, FoldedIntVector(source, 1));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const int64_t allow_zero, source.attributes.Int("allowzero", 0));
   if (allow_zero != 0 && std::count(reshape.shape.begin(), reshape.shape.end(), 0) > 0) {
     return InvalidArgument("attribute 'allowzero' = {} is not supported", allow_zero);
@@ -276,6 +329,18 @@ absl::Status OnnxImporter::ReadMatMul(Source& source) { return Append(source, Ma
 absl::Status OnnxImporter::ReadAdd(Source& source) { return Append(source, Add{}, source.inputs); }
 absl::Status OnnxImporter::ReadSub(Source& source) { return Append(source, Sub{}, source.inputs); }
 absl::Status OnnxImporter::ReadDiv(Source& source) { return Append(source, Div{}, source.inputs); }
+absl::Status OnnxImporter::ReadMax(Source& source) { return Append(source, Max{}, source.inputs); }
+absl::Status OnnxImporter::ReadMin(Source& source) { return Append(source, Min{}, source.inputs); }
+absl::Status OnnxImporter::ReadSqrt(Source& source) { return Append(source, Sqrt{}, source.inputs); }
+
+absl::Status OnnxImporter::ReadReduceMean(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  ReduceMean mean;
+  PRIVDNN_ASSIGN_OR_RETURN(mean.axes, source.attributes.Ints("axes"));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t keep, source.attributes.Int("keepdims", 1));
+  mean.keep_dims = keep != 0;
+  return Append(source, mean, source.inputs);
+}
 
 absl::Status OnnxImporter::ReadSoftmax(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
@@ -284,26 +349,13 @@ absl::Status OnnxImporter::ReadSoftmax(Source& source) {
   PRIVDNN_ASSIGN_OR_RETURN(softmax.axis, source.attributes.Int("axis", opset_ < 13 ? 1 : -1));
   PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
   PRIVDNN_ASSIGN_OR_RETURN(const size_t axis, NonBatchAxis(softmax.axis, shape.size()));
-  if (opset_ < 13 && axis + 1 != shape.size()) {
+  const bool alone =
+      std::all_of(shape.begin() + static_cast<std::ptrdiff_t>(axis) + 1, shape.end(), [](int64_t d) { return d == 1; });
+  if (opset_ < 13 && !alone) {
     return InvalidArgument("axis {} of {} dimensions is not supported in operator set {}", softmax.axis, shape.size(),
                            opset_);
   }
   return Append(source, softmax, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadConcat(Source& source) {
-  if (!source.attributes.Has("axis")) return InvalidArgument("attribute 'axis' is missing");
-  Concat concat;
-  PRIVDNN_ASSIGN_OR_RETURN(concat.axis, source.attributes.Int("axis", 1));
-  return Append(source, concat, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadGather(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
-  Gather gather;
-  PRIVDNN_ASSIGN_OR_RETURN(gather.axis, source.attributes.Int("axis", 0));
-  PRIVDNN_ASSIGN_OR_RETURN(gather.indices, FoldedIntVector(source, 1));
-  return Append(source, gather, {source.inputs[0]});
 }
 
 absl::Status OnnxImporter::ReadConstant(Source& source) {
@@ -311,7 +363,7 @@ absl::Status OnnxImporter::ReadConstant(Source& source) {
   ConstantTensor constant;
   PRIVDNN_ASSIGN_OR_RETURN(const onnx::TensorProto* tensor, source.attributes.Tensor("value"));
   if (tensor != nullptr) {
-    PRIVDNN_ASSIGN_OR_RETURN(constant, ReadTensor(*tensor));
+    PRIVDNN_ASSIGN_OR_RETURN(constant, ReadTensor(*tensor, external_));
   } else if (source.attributes.Has("value_float")) {
     PRIVDNN_ASSIGN_OR_RETURN(const float value, source.attributes.Float("value_float", 0));
     constant = Tensor{{}, {value}};
@@ -347,7 +399,10 @@ absl::Status OnnxImporter::ReadDropout(Source& source) {
   if (source.inputs.size() > 1 && !source.inputs[1].empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(dropout.ratio, FoldedFloat(source.inputs[1]));
   }
-  if (source.inputs.size() > 2) return InvalidArgument("training mode is not supported");
+  if (source.inputs.size() > 2) {
+    PRIVDNN_ASSIGN_OR_RETURN(const double training, FoldedScalar(source.inputs[2]));
+    if (training != 0) return InvalidArgument("training_mode is not supported: the output would be random");
+  }
   return Append(source, dropout, {source.inputs[0]});
 }
 

@@ -86,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(
                [](Model& m) {
                  *m.mutable_graph()->mutable_input(0) = FloatValue("x", {-1, 2, -1, 6});
                },
-               "graph input 'x': dimension 2"},
+               "graph input 'x': dimension 2 ('batch') is not a positive number; only the batch, dimension 0"},
         Broken{
             "input without shape",
             [](Model& m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->clear_shape(); },
@@ -164,9 +164,9 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"half precision", [](Model& m) { Weights(m).set_data_type(onnx::TensorProto::FLOAT16); }, "FLOAT16"},
         Broken{"unknown type", [](Model& m) { Weights(m).set_data_type(99); }, "data type 99"},
         Broken{"external data", [](Model& m) { Weights(m).set_data_location(onnx::TensorProto::EXTERNAL); },
-               "external data"},
+               "its data lies in another file"},
         Broken{"external entries", [](Model& m) { Weights(m).add_external_data()->set_key("location"); },
-               "external data"},
+               "names external data but has its own"},
         Broken{"segment", [](Model& m) { Weights(m).mutable_segment()->set_begin(1); }, "segments"},
         Broken{"integers as weights",
                [](Model& m) {
@@ -205,12 +205,15 @@ INSTANTIATE_TEST_SUITE_P(
                "both auto_pad"},
         Broken{"flat weights", [](Model& m) { ConvNode(m).set_input(1, "b"); }, "its weights 'b'"},
         Broken{"computed weights", [](Model& m) { ConvNode(m).set_input(1, "x"); }, "its weights 'x'"},
-        Broken{"ceil_mode",
-               Operator("AveragePool", {IntsAttribute("kernel_shape", {2, 2}), IntAttribute("ceil_mode", 1)}),
-               "node 'n' (AveragePool): attribute 'ceil_mode' = 1"},
-        Broken{"max ceil_mode",
-               Operator("MaxPool", {IntsAttribute("kernel_shape", {2, 2}), IntAttribute("ceil_mode", 1)}),
-               "'ceil_mode' = 1"},
+        Broken{"ceil_mode in the padding",
+               Operator("MaxPool", {IntsAttribute("kernel_shape", {2, 2}), IntsAttribute("strides", {4, 4}),
+                                    IntsAttribute("pads", {0, 0, 1, 1}), IntAttribute("ceil_mode", 1)}),
+               "node 'n' (MaxPool): ceil_mode = 1 is not supported where a window starts in the padding"},
+        Broken{"ceil_mode and counted padding",
+               Operator("AveragePool", {IntsAttribute("kernel_shape", {3, 3}), IntsAttribute("strides", {2, 2}),
+                                        IntsAttribute("pads", {1, 0, 0, 0}), IntAttribute("count_include_pad", 1),
+                                        IntAttribute("ceil_mode", 1)}),
+               "node 'n' (AveragePool): ceil_mode = 1 with counted padding"},
         Broken{"no kernel", Operator("MaxPool", {}), "'kernel_shape' is missing"},
         Broken{"training BN",
                [](Model& m) {
@@ -235,6 +238,8 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"sigmoid attribute", Operator("Sigmoid", {FloatAttribute("alpha", 1)}), "'alpha' is not supported"},
         Broken{"dropout ratio", OperatorWith("Dropout", FloatTensor("k", {}, {1})), "ratio 1 is not in [0, 1)"},
         Broken{"dropout mask", [](Model& m) { AddNode(m, "Dropout", {"c"}, {"d", "mask"}); Replace(m, "Relu", {"mask"}); }, "reads 'mask' before it is defined"},
+        Broken{"mean axes", Operator("ReduceMean", {IntsAttribute("axes", {0, 1})}), "axis 0 is the batch"},
+        Broken{"three maxima", [](Model& m) { Replace(m, "Max", {"c", "c", "c"}); }, "has 3 inputs, takes 2"},
         Broken{"flatten", Operator("Flatten", {IntAttribute("axis", 2)}), "axis 2 mixes"},
         Broken{"computed shape", [](Model& m) { Replace(m, "Reshape", {"c", "c"}); }, "constant vector of integers"},
         Broken{"allowzero", OperatorWith("Reshape", IntTensor64("k", {2}, {0, -1}), {IntAttribute("allowzero", 1)}),
@@ -245,7 +250,17 @@ INSTANTIATE_TEST_SUITE_P(
                "constant vector"},
         Broken{"gather the batch", OperatorWith("Gather", IntTensor64("k", {1}, {0})), "axis 0 is the batch"},
         Broken{"concat", Operator("Concat", {}), "'axis' is missing"},
-        Broken{"dropout", [](Model& m) { Replace(m, "Dropout", {"c", "", "b"}); }, "training mode"},
+        Broken{"dropout", [](Model& m) { Replace(m, "Dropout", {"c", "", "b"}); }, "must be a constant with one element"},
+        Broken{"random dropout",
+               [](Model& m) {
+                 onnx::TensorProto& mode = AddInitializer(m);
+                 mode = IntTensor64("k", {}, {1});
+                 mode.set_data_type(onnx::TensorProto::BOOL);
+                 mode.clear_int64_data();
+                 mode.add_int32_data(1);
+                 Replace(m, "Dropout", {"c", "", "k"});
+               },
+               "training_mode is not supported: the output would be random"},
         Broken{"empty constant", [](Model& m) { AddNode(m, "Constant", {}, {"k"}).set_name("k"); },
                "node 'k' (Constant): has no value"},
         Broken{"string constant",

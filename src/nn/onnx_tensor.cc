@@ -7,6 +7,9 @@
 #include <cstring>
 #include <limits>
 
+#include "base/bytes.h"
+#include "nn/onnx_external.h"
+
 namespace privdnn::nn {
 namespace {
 
@@ -42,15 +45,22 @@ bool SumDataBytes(CodedInputStream& in, std::span<const int> path, uint64_t& dat
 }
 
 template <typename T>
-std::vector<T> FromRaw(const std::string& raw) {
+std::vector<T> FromRaw(std::span<const uint8_t> raw) {
   std::vector<T> values(raw.size() / sizeof(T));
   if (!values.empty()) std::memcpy(values.data(), raw.data(), values.size() * sizeof(T));
   return values;
 }
 
-// The `count` values of a tensor from raw_data (little-endian) or from the field of its type.
+// The `count` values of a tensor from raw_data (little-endian), from another file or from the field of its type.
 template <typename T, typename Field>
-absl::StatusOr<std::vector<T>> ReadValues(const onnx::TensorProto& proto, const Field& field, int64_t count) {
+absl::StatusOr<std::vector<T>> ReadValues(const onnx::TensorProto& proto, ExternalData* external, const Field& field,
+                                          int64_t count) {
+  if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
+    if (external == nullptr) return InvalidArgument("its data lies in another file (external data)");
+    if (proto.has_raw_data() || !field.empty()) return InvalidArgument("has both external data and data of its own");
+    PRIVDNN_ASSIGN_OR_RETURN(const auto data, external->Find(proto, static_cast<uint64_t>(count) * sizeof(T)));
+    return FromRaw<T>(data);
+  }
   const bool raw = proto.has_raw_data();
   if (raw && !field.empty()) return InvalidArgument("has both raw_data and typed data");
   const uint64_t bytes = raw ? proto.raw_data().size() : static_cast<uint64_t>(field.size()) * sizeof(T);
@@ -58,32 +68,36 @@ absl::StatusOr<std::vector<T>> ReadValues(const onnx::TensorProto& proto, const 
     return InvalidArgument("its shape needs {} bytes of data, it has {}", static_cast<uint64_t>(count) * sizeof(T),
                            bytes);
   }
-  return raw ? FromRaw<T>(proto.raw_data()) : std::vector<T>(field.begin(), field.end());
+  return raw ? FromRaw<T>(AsBytes(proto.raw_data())) : std::vector<T>(field.begin(), field.end());
 }
 
-absl::StatusOr<ConstantTensor> ReadUnnamed(const onnx::TensorProto& proto) {
-  if (proto.data_location() == onnx::TensorProto::EXTERNAL || proto.external_data_size() > 0) {
-    return InvalidArgument("its data lies in another file (external data), which is not supported");
+absl::StatusOr<ConstantTensor> ReadUnnamed(const onnx::TensorProto& proto, ExternalData* external) {
+  if (proto.data_location() != onnx::TensorProto::EXTERNAL && proto.external_data_size() > 0) {
+    return InvalidArgument("names external data but has its own");
   }
   if (proto.has_segment()) return InvalidArgument("it is stored in segments, which is not supported");
   std::vector<int64_t> shape(proto.dims().begin(), proto.dims().end());
   PRIVDNN_ASSIGN_OR_RETURN(const int64_t count, ElementCount(shape));
   switch (proto.data_type()) {
     case onnx::TensorProto::FLOAT: {
-      PRIVDNN_ASSIGN_OR_RETURN(auto values, ReadValues<float>(proto, proto.float_data(), count));
+      PRIVDNN_ASSIGN_OR_RETURN(auto values, ReadValues<float>(proto, external, proto.float_data(), count));
       return ConstantTensor(Tensor{std::move(shape), std::move(values)});
     }
     case onnx::TensorProto::INT64: {
-      PRIVDNN_ASSIGN_OR_RETURN(auto values, ReadValues<int64_t>(proto, proto.int64_data(), count));
+      PRIVDNN_ASSIGN_OR_RETURN(auto values, ReadValues<int64_t>(proto, external, proto.int64_data(), count));
       return ConstantTensor(IntTensor{std::move(shape), std::move(values)});
     }
     case onnx::TensorProto::INT32: {
-      PRIVDNN_ASSIGN_OR_RETURN(const auto values, ReadValues<int32_t>(proto, proto.int32_data(), count));
+      PRIVDNN_ASSIGN_OR_RETURN(const auto values, ReadValues<int32_t>(proto, external, proto.int32_data(), count));
+      return ConstantTensor(IntTensor{std::move(shape), {values.begin(), values.end()}});
+    }
+    case onnx::TensorProto::BOOL: {
+      PRIVDNN_ASSIGN_OR_RETURN(const auto values, ReadValues<uint8_t>(proto, external, proto.int32_data(), count));
       return ConstantTensor(IntTensor{std::move(shape), {values.begin(), values.end()}});
     }
     default:
       return InvalidArgument(
-          "data type {} is not supported (supported: FLOAT, INT32, INT64)",
+          "data type {} is not supported (supported: FLOAT, INT32, INT64, BOOL)",
           onnx::TensorProto::DataType_IsValid(proto.data_type())
               ? onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(proto.data_type()))
               : std::to_string(proto.data_type()));
@@ -105,8 +119,8 @@ absl::Status CheckStructureSize(std::span<const uint8_t> model) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ConstantTensor> ReadTensor(const onnx::TensorProto& proto) {
-  absl::StatusOr<ConstantTensor> tensor = ReadUnnamed(proto);
+absl::StatusOr<ConstantTensor> ReadTensor(const onnx::TensorProto& proto, ExternalData* external) {
+  absl::StatusOr<ConstantTensor> tensor = ReadUnnamed(proto, external);
   if (!tensor.ok()) return Annotate(tensor.status(), fmt::format("tensor '{}'", proto.name()));
   return tensor;
 }

@@ -277,6 +277,45 @@ TEST(OnnxImport, ResolvesAutomaticPads) {
   }
 }
 
+// 5x6 under 2x2 with stride 2: rounding up adds a row of windows that are cut off.
+TEST(OnnxImport, TurnsCeilModeIntoPads) {
+  const auto attributes = [](const std::vector<int64_t>& pads) {
+    return std::vector{IntsAttribute("kernel_shape", {2, 2}), IntsAttribute("strides", {2, 2}),
+                       IntsAttribute("pads", pads), IntAttribute("ceil_mode", 1)};
+  };
+  onnx::ModelProto max = EmptyModel({3, 5, 6}, {3, 3, 3});
+  AddNode(max, "MaxPool", {"x"}, {"y"}, attributes({0, 0, 0, 0}));
+  EXPECT_EQ(MustImport(max).nodes.at(0).op, Op(MaxPool{{{2, 2}, {2, 2}, {0, 0, 1, 0}}}));
+  for (const int64_t include : {0, 1}) {
+    onnx::ModelProto average = EmptyModel({3, 5, 6}, {3, 3, 3});
+    *AddNode(average, "AveragePool", {"x"}, {"y"}, attributes({0, 0, 0, 0})).add_attribute() =
+        IntAttribute("count_include_pad", include);
+    EXPECT_EQ(MustImport(average).nodes.at(0).op, Op(AveragePool{{{2, 2}, {2, 2}, {0, 0, 1, 0}}, false}));
+  }
+  onnx::ModelProto even = EmptyModel({3, 5, 6}, {3, 3, 3});
+  *AddNode(even, "AveragePool", {"x"}, {"y"}, attributes({1, 0, 0, 0})).add_attribute() =
+      IntAttribute("count_include_pad", 1);
+  EXPECT_EQ(MustImport(even).nodes.at(0).op, Op(AveragePool{{{2, 2}, {2, 2}, {1, 0, 0, 0}}, true}));
+}
+
+TEST(OnnxImport, ReadsPowersAndTruthValues) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  *model.mutable_graph()->add_initializer() = FloatTensor("half", {}, {0.5f});
+  *model.mutable_graph()->add_initializer() = FloatTensor("one", {}, {1});
+  onnx::TensorProto mode = IntTensor64("", {}, {});
+  mode.set_data_type(onnx::TensorProto::BOOL);
+  mode.set_raw_data(std::string(1, '\0'));
+  AddNode(model, "Constant", {}, {"mode"}, {TensorAttribute("value", mode)});
+  AddNode(model, "Pow", {"x", "one"}, {"same"});
+  AddNode(model, "Pow", {"same", "half"}, {"root"});
+  AddNode(model, "Dropout", {"root", "half", "mode"}, {"y"});
+  const Graph graph = MustImport(model);
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[0].op, Op(Sqrt{}));
+  EXPECT_EQ(graph.nodes[0].inputs[0], "x");
+  EXPECT_EQ(graph.nodes[1].op, Op(Dropout{0.5f}));
+}
+
 TEST(OnnxImport, TurnsGlobalIntoOrdinaryAveragePools) {
   onnx::ModelProto model = EmptyModel({3, 5, 4}, {3, 1, 1});
   AddNode(model, "GlobalAveragePool", {"x"}, {"y"});
@@ -313,6 +352,9 @@ TEST(OnnxImport, OldSoftmaxRunsOverAllLaterDimensions) {
   EXPECT_THAT(Message(ImportModel(maps).status()), HasSubstr("axis 1 of 3 dimensions"));
   maps.mutable_opset_import(0)->set_version(13);
   EXPECT_EQ(MustImport(maps).nodes.at(0).op, Op(Softmax{-1}));
+  onnx::ModelProto pixels = EmptyModel({4, 1, 1}, {4, 1, 1}, 11);
+  AddNode(pixels, "Softmax", {"x"}, {"y"});
+  EXPECT_EQ(MustImport(pixels).nodes.at(0).op, Op(Softmax{1}));
 }
 
 }  // namespace

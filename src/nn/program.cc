@@ -100,6 +100,10 @@ class Kernel {
   at::Tensor operator()(const Sub&) const { return at::sub(x(0), x(1)); }
   at::Tensor operator()(const Mul&) const { return at::mul(x(0), x(1)); }
   at::Tensor operator()(const Div&) const { return at::div(x(0), x(1)); }
+  at::Tensor operator()(const Max&) const { return at::maximum(x(0), x(1)); }
+  at::Tensor operator()(const Min&) const { return at::minimum(x(0), x(1)); }
+  at::Tensor operator()(const Sqrt&) const { return at::sqrt(x(0)); }
+  at::Tensor operator()(const ReduceMean& mean) const { return at::mean(x(0), mean.axes, mean.keep_dims); }
   at::Tensor operator()(const Softmax& softmax) const { return at::softmax(x(0), softmax.axis); }
   at::Tensor operator()(const Concat& concat) const {
     std::vector<at::Tensor> parts;

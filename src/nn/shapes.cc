@@ -240,6 +240,26 @@ struct Rule {
     return shape;
   }
 
+  absl::StatusOr<Shape> operator()(const Max&) const { return Broadcast(); }
+  absl::StatusOr<Shape> operator()(const Min&) const { return Broadcast(); }
+  absl::StatusOr<Shape> operator()(const Sqrt&) const { return SameAsInput(); }
+
+  absl::StatusOr<Shape> operator()(const ReduceMean& mean) const {
+    PRIVDNN_RETURN_IF_ERROR(Unary());
+    if (mean.axes.empty()) return InvalidArgument("a mean over all dimensions mixes the images");
+    std::set<size_t> axes;
+    for (const int64_t axis : mean.axes) {
+      PRIVDNN_ASSIGN_OR_RETURN(const size_t positive, NonBatchAxis(axis, x().size()));
+      if (!axes.insert(positive).second) return InvalidArgument("axis {} is given twice", axis);
+    }
+    Shape out;
+    for (size_t i = 0; i < x().size(); ++i) {
+      if (!axes.contains(i)) out.push_back(x()[i]);
+      if (axes.contains(i) && mean.keep_dims) out.push_back(1);
+    }
+    return out;
+  }
+
   // NumPy broadcasting that leaves the batch where it is.
   absl::StatusOr<Shape> Broadcast() const {
     PRIVDNN_RETURN_IF_ERROR(CheckOperandCount(operands, 2, 2));

@@ -60,7 +60,13 @@ Graph EveryOperatorGraph() {
       {"hard", HardSigmoid{0.3f, 0.4f}, {"m10"}, "m11"},
       {"swish", HardSwish{}, {"m11"}, "m12"},
       {"dropout", Dropout{0.25f}, {"m12"}, "m13"},
-      {"concat", Concat{1}, {"m1", "m13"}, "k1"},                        // (14, 3, 3)
+      {"upper", Max{}, {"m13", "divisors"}, "m14"},
+      {"lower", Min{}, {"m14", "m4"}, "m15"},
+      {"squares", Square{}, {"m15"}, "m16"},
+      {"root", Sqrt{}, {"m16"}, "m17"},
+      {"row_mean", ReduceMean{{-1, 2}, true}, {"m17"}, "m18"},
+      {"centred", Sub{}, {"m17", "m18"}, "m19"},
+      {"concat", Concat{1}, {"m1", "m19"}, "k1"},                        // (14, 3, 3)
       {"gather", Gather{-3, {13, 0, -2, 3, 4, 5, 6, 0}}, {"k1"}, "k2"},  // (8, 3, 3)
       {"reshape", Reshape{{0, -1, 9}}, {"k2"}, "k3"},                    // (8, 9)
       {"flatten", Flatten{1}, {"k3"}, "f1"},                             // (72)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "nn/fold.h"
 #include "nn/onnx.h"
 #include "nn/partition.h"
 
@@ -76,7 +77,8 @@ absl::StatusOr<RestNetwork> RestNetwork::Create(const Package& package) {
       rest.stages_.emplace_back();
       continue;
     }
-    PRIVDNN_ASSIGN_OR_RETURN(nn::Executor executor, nn::Executor::Create(stage));
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph folded, nn::FoldBatchNormalization(stage));
+    PRIVDNN_ASSIGN_OR_RETURN(nn::Executor executor, nn::Executor::Create(folded));
     Stage compiled{std::move(executor), {}};
     for (const nn::ValueInfo& value : stage.inputs) compiled.inputs.push_back(value.name);
     rest.stages_.emplace_back(std::move(compiled));
