@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 
 namespace privdnn {
@@ -13,6 +14,8 @@ constexpr uint32_t kMaxChannels = 1 << 15;
 constexpr uint64_t kMaxInputValues = uint64_t{1} << 26;
 constexpr uint32_t kMaxWindow = 2048;  // K of a quadratic segment; D is then about 2 million
 constexpr uint64_t kMaxTiles = 4096;
+// Values that layer 1 reads over all positions, which a user holds for each image it works on.
+constexpr uint64_t kMaxPlaneValues = uint64_t{1} << 25;
 // So that pixels can be divided by it without overflow.
 constexpr double kMinInputScale = 1e-30, kMaxInputScale = 1e30;
 // Additions that averaging the input may take an image: about a second.
@@ -219,13 +222,13 @@ absl::StatusOr<Geometry> Geometry::Create(const SegmentSpec& spec, size_t n) {
   Geometry g;
   g.spec_ = spec;
   g.n_ = n;
-  PRIVDNN_RETURN_IF_ERROR(g.Shape());
+  PRIVDNN_RETURN_IF_ERROR(g.Fit());
   PRIVDNN_RETURN_IF_ERROR(g.Tile());
   PRIVDNN_RETURN_IF_ERROR(g.Pack());
   return g;
 }
 
-absl::Status Geometry::Shape() {
+absl::Status Geometry::Fit() {
   PRIVDNN_ASSIGN_OR_RETURN(const Size2 conv1,
                            Slide("conv1", Pad(spec_.input, spec_.pads1), spec_.kernel1, spec_.stride1));
   PRIVDNN_ASSIGN_OR_RETURN(layer1_, Slide("pool1", conv1, spec_.pool1, spec_.pool1_stride));
@@ -256,6 +259,10 @@ absl::Status Geometry::Shape() {
   if (window > most) {
     return InvalidArgument("segment: layer 1 reads {} values a position, at most {} can be lifted", window, most);
   }
+  if (window * layer1_.area() > kMaxPlaneValues) {
+    return InvalidArgument("segment: layer 1 reads {} values at each of {}x{} positions, at most {} in all", window,
+                           layer1_.h, layer1_.w, kMaxPlaneValues);
+  }
   window_ = static_cast<uint32_t>(window);
   products_ = spec_.kind == SegmentKind::kLinear ? 0 : window_ * (window_ + 1) / 2;
   return absl::OkStatus();
@@ -263,11 +270,9 @@ absl::Status Geometry::Shape() {
 
 absl::Status Geometry::Tile() {
   std::vector<AxisGroup> rows, columns;
-  reach_ = {0, 0};
   for (const OutputGroup& g : spec_.groups) {
     rows.push_back({g.stride.h, g.map.h, g.origin.h, g.kernel.h});
     columns.push_back({g.stride.w, g.map.w, g.origin.w, g.kernel.w});
-    reach_ = {std::max(reach_.h, g.origin.h + g.kernel.h), std::max(reach_.w, g.origin.w + g.kernel.w)};
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Axis h, CutAxis("row", spec_.tiles.h, rows));
   PRIVDNN_ASSIGN_OR_RETURN(const Axis w, CutAxis("column", spec_.tiles.w, columns));
@@ -285,32 +290,53 @@ absl::Status Geometry::Pack() {
   const auto hw = static_cast<uint32_t>(tile_map_.area());
   const uint32_t images = spec_.images_per_ciphertext;
   channels_per_poly_ = static_cast<uint32_t>(n_ / (uint64_t{images} * hw));
-  offset_ = (channels_per_poly_ - 1) * images * hw + (reach_.h - 1) * tile_map_.w + reach_.w - 1;
-  if (products_ > 0) {
-    pairs_.reserve(products_);
-    for (uint32_t i = 0; i < window_; ++i) {
-      for (uint32_t j = i; j < window_; ++j) pairs_.emplace_back(i, j);
-    }
-  }
-  tile_outputs_.resize(num_tiles() * 2);
-  for (uint32_t tile = 0; tile < num_tiles(); ++tile) {
-    for (size_t k = 0; k < spec_.groups.size(); ++k) {
-      const OutputGroup& group = spec_.groups[k];
-      const auto [top, bottom] = Share(tile / spec_.tiles.w, tile_step_.h, group.stride.h, group.map.h);
-      const auto [left, right] = Share(tile % spec_.tiles.w, tile_step_.w, group.stride.w, group.map.w);
-      TileOutputs& out = tile_outputs_[tile * 2 + k];
+  for (size_t k = 0; k < spec_.groups.size(); ++k) {
+    const Size2 stride = spec_.groups[k].stride;
+    for (uint32_t tile = 0; tile < num_tiles(); ++tile) {
+      const auto [top, left, rows, columns] = patch(tile, k);
+      const auto same = [&, r = rows, c = columns](const Shape& s) { return s.rows == r && s.columns == c; };
+      if (std::ranges::any_of(shapes_[k], same)) continue;
+      Shape shape{rows, columns, {}};
       for (uint32_t m = 0; m < images; ++m) {
-        for (uint32_t i = top; i < bottom; ++i) {
-          for (uint32_t j = left; j < right; ++j) {
-            out.coefficients.push_back(offset_ + m * hw + (i - top) * group.stride.h * tile_map_.w +
-                                       (j - left) * group.stride.w);
-            if (m == 0) out.places.push_back(i * group.map.w + j);
+        for (uint32_t i = 0; i < rows; ++i) {
+          for (uint32_t j = 0; j < columns; ++j) {
+            shape.coefficients.push_back(offset(k) + m * hw + i * stride.h * tile_map_.w + j * stride.w);
           }
         }
       }
+      // They follow from the checks before; a decryption beyond the polynomial must not depend on that.
+      if (!shape.coefficients.empty() && shape.coefficients.back() >= n_) {
+        return InvalidArgument("segment: output coefficient {} is beyond N = {}", shape.coefficients.back(), n_);
+      }
+      shapes_[k].push_back(std::move(shape));
     }
   }
   return absl::OkStatus();
+}
+
+std::pair<uint32_t, uint32_t> Geometry::pair(uint32_t d) const {
+  // Rows of the triangle before row i hold i (2K + 1 - i) / 2 features.
+  const uint64_t k = window_;
+  const auto before = [k](uint64_t i) { return i * (2 * k + 1 - i) / 2; };
+  const double b = static_cast<double>(2 * k + 1);
+  auto i = static_cast<uint64_t>((b - std::sqrt(b * b - 8.0 * d)) / 2);
+  while (i > 0 && before(i) > d) --i;
+  while (before(i + 1) <= d) ++i;
+  return {static_cast<uint32_t>(i), static_cast<uint32_t>(i + d - before(i))};
+}
+
+uint32_t Geometry::offset(size_t group) const {
+  const OutputGroup& g = spec_.groups[group];
+  const uint64_t channels = (uint64_t{channels_per_poly_} - 1) * spec_.images_per_ciphertext * tile_map_.area();
+  return static_cast<uint32_t>(channels + uint64_t{g.origin.h + g.kernel.h - 1} * tile_map_.w + g.origin.w +
+                               g.kernel.w - 1);
+}
+
+Geometry::Patch Geometry::patch(uint32_t tile, size_t group) const {
+  const OutputGroup& g = spec_.groups[group];
+  const auto [top, bottom] = Share(tile / spec_.tiles.w, tile_step_.h, g.stride.h, g.map.h);
+  const auto [left, right] = Share(tile % spec_.tiles.w, tile_step_.w, g.stride.w, g.map.w);
+  return {top, left, bottom - top, right - left};
 }
 
 uint32_t Geometry::features() const { return spec_.kind == SegmentKind::kLinear ? window_ : products_ + window_ + 1; }
@@ -345,8 +371,13 @@ Geometry::Unit Geometry::unit(uint64_t index, uint64_t images) const {
 }
 
 std::span<const uint32_t> Geometry::positions(const Unit& unit, uint32_t f) const {
-  const TileOutputs& outputs = tile_outputs(unit.tile, group(f));
-  return std::span(outputs.coefficients).first(outputs.places.size() * unit.images);
+  const Patch p = patch(unit.tile, group(f));
+  for (const Shape& shape : shapes_[group(f)]) {
+    if (shape.rows == p.rows && shape.columns == p.columns) {
+      return std::span(shape.coefficients).first(size_t{p.positions()} * unit.images);
+    }
+  }
+  return {};
 }
 
 }  // namespace privdnn

@@ -80,9 +80,9 @@ absl::StatusOr<SegmentSpec> ReadSpec(ByteReader& reader);
 // Packing (coefficient packing, as in Cheetah, USENIX Security 2022): block j holds feature channels j*C_b ... of the
 // unit's B maps (HW = tile_map.h*tile_map.w positions each, C_b = floor(n/(B HW))):
 //   phi_j(X) = sum phi_{c,m}[a,b] X^((c*B + m)*HW + a*W + b),   A_j(X) = sum A[c,a,b] X^(O - c*B*HW - a*W - b),
-//   O = (C_b-1)*B*HW + (e.h-1)*W + e.w-1,   e = max over groups of origin + kernel;
-// coefficient O + m*HW + i*S*W + j*S of the sum of products is output (i, j) of image m. Products of different channels
-// or images meet only outside valid outputs, and what wraps around X^n falls below O.
+//   O = (C_b-1)*B*HW + (e.h-1)*W + e.w-1,   e = origin + kernel of the output's group;
+// coefficient O + m*HW + i*S*W + j*S of the sum of products is output (i, j) of image m, and lies below C_b*B*HW.
+// Products of different channels or images meet only outside valid outputs, and what wraps around X^n falls below O.
 class Geometry {
  public:
   // InvalidArgument, with the numbers, if the layers don't fit together or a map does not fit the ring.
@@ -104,11 +104,10 @@ class Geometry {
   uint32_t channels_per_poly() const { return channels_per_poly_; }  // C_b
   uint32_t terms() const;                                            // J
   // The factors of feature d < products().
-  std::pair<uint16_t, uint16_t> pair(uint32_t d) const { return pairs_[d]; }
+  std::pair<uint32_t, uint32_t> pair(uint32_t d) const;
   // Bound on |phi_d|.
   int64_t max_abs_feature(uint32_t d) const;
-  int64_t max_feature() const;                 // over all d
-  uint32_t offset() const { return offset_; }  // O
+  int64_t max_feature() const;  // over all d
 
   // Outputs: the group of output f (f counts through the groups), and where its values start among an image's
   // values_per_image().
@@ -128,26 +127,33 @@ class Geometry {
   };
   Unit unit(uint64_t index, uint64_t images) const;
 
-  // What a tile gives of a group's outputs.
-  struct TileOutputs {
-    std::vector<uint32_t> coefficients;  // of the first image's outputs, then of the second's, ...; ascending
-    std::vector<uint32_t> places;        // in the output's map, of the outputs of one image
+  // What a tile gives of a group's maps: rows [top, top + rows), columns [left, left + columns); possibly nothing.
+  struct Patch {
+    uint32_t top, left, rows, columns;
+    uint32_t positions() const { return rows * columns; }
   };
-  const TileOutputs& tile_outputs(uint32_t tile, size_t group) const { return tile_outputs_[tile * 2 + group]; }
-  // Coefficients that hold the values of output f in a unit.
+  Patch patch(uint32_t tile, size_t group) const;
+  // Coefficients that hold the values of output f in a unit: the first image's patch row by row, then the second's,
+  // ...; ascending, below n.
   std::span<const uint32_t> positions(const Unit& unit, uint32_t f) const;
+  // O of the outputs of a group.
+  uint32_t offset(size_t group) const;
 
  private:
   Geometry() = default;
-  absl::Status Shape();
+  absl::Status Fit();
   absl::Status Tile();
   absl::Status Pack();
   SegmentSpec spec_;
   size_t n_ = 0;
-  Size2 z_map_, z_stride_, layer1_, grid_, tile_step_, tile_map_, reach_;
-  uint32_t window_ = 0, products_ = 0, channels_per_poly_ = 0, offset_ = 0;
-  std::vector<std::pair<uint16_t, uint16_t>> pairs_;
-  std::vector<TileOutputs> tile_outputs_;  // [tile][2]
+  Size2 z_map_, z_stride_, layer1_, grid_, tile_step_, tile_map_;
+  uint32_t window_ = 0, products_ = 0, channels_per_poly_ = 0;
+  // Coefficients by the shape of the patch: few shapes, however many tiles there are.
+  struct Shape {
+    uint32_t rows, columns;
+    std::vector<uint32_t> coefficients;
+  };
+  std::vector<Shape> shapes_[2];  // of each group
 };
 
 }  // namespace privdnn

@@ -197,10 +197,12 @@ absl::StatusOr<Geometry> KernelGeometry(SegmentSpec spec) {
   const size_t n = std::rbegin(kSecurityTable)->n;
   const auto whole = Geometry::Create(spec, n);
   if (whole.ok()) return whole;
-  for (uint32_t tiles = 2; tiles <= 64; tiles *= 2) {
-    spec.tiles = {tiles, tiles};
-    auto cut = Geometry::Create(spec, n);
-    if (cut.ok()) return cut;
+  for (uint32_t rows = 1; rows <= 64; rows *= 2) {
+    for (uint32_t columns = 1; columns <= 64; columns *= 2) {
+      spec.tiles = {rows, columns};
+      auto cut = Geometry::Create(spec, n);
+      if (cut.ok()) return cut;
+    }
   }
   return whole.status();
 }

@@ -167,15 +167,18 @@ void ExpectPolynomialsHoldTheReference(const Geometry& g, const QuantizedSegment
     }
     for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
       const auto positions = g.positions(unit, f);
-      const auto& places = g.tile_outputs(unit.tile, g.group(f)).places;
-      ASSERT_EQ(positions.size(), places.size() * unit.images);
+      const Geometry::Patch patch = g.patch(unit.tile, g.group(f));
+      const uint32_t columns = g.spec().groups[g.group(f)].map.w;
+      ASSERT_EQ(positions.size(), size_t{patch.positions()} * unit.images);
       std::vector<int64_t> sums(positions.size(), q.bias[f]);
       for (uint32_t j = 0; j < g.terms(); ++j) {
         const auto a = PackKernel(g, f, q.kernels[f], j);
         for (size_t p = 0; p < sums.size(); ++p) sums[p] += ProductAt(phi[j], a, positions[p]);
       }
       for (size_t p = 0; p < sums.size(); ++p) {
-        got[unit.first_image + p / places.size()][g.first_value(f) + places[p % places.size()]] = sums[p];
+        const size_t place = p % patch.positions();
+        const size_t row = patch.top + place / patch.columns, column = patch.left + place % patch.columns;
+        got[unit.first_image + p / patch.positions()][g.first_value(f) + row * columns + column] = sums[p];
       }
     }
   }
@@ -209,6 +212,48 @@ TEST(Packing, PolynomialProductsHoldTheReferenceForEveryTilingAndNumberOfImages)
   EXPECT_GT(tiled, 5);
   EXPECT_GT(joined, 5);
   EXPECT_GT(shortcuts, 0);
+}
+
+// The first and last coefficient that is decrypted, for every segment, ring and tiling: within the polynomial.
+TEST(Packing, OutputsLieWithinThePolynomial) {
+  int shortcuts = 0;
+  const auto check = [&](SegmentSpec spec) {
+    for (const size_t n : {2048, 4096, 8192, 16384}) {
+      for (const Size2 tiles : {Size2{1, 1}, {2, 2}, {3, 1}, {1, 4}}) {
+        spec.tiles = tiles;
+        const auto g = Geometry::Create(spec, n);
+        if (!g.ok()) continue;
+        shortcuts += spec.groups.size() > 1;
+        for (uint64_t u = 0; u < g->units(1); ++u) {
+          for (uint32_t f = 0; f < spec.outputs(); ++f) {
+            const auto positions = g->positions(g->unit(u, 1), f);
+            if (positions.empty()) continue;
+            ASSERT_LT(positions.back(), n);
+          }
+        }
+      }
+    }
+  };
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const nn::Graph graph = nn::RandomNetwork(seed);
+    const auto segments = nn::FindSegments(graph, nn::RandomSelection(graph, seed));
+    if (!segments.ok()) continue;
+    for (const nn::Segment& segment : *segments) check(LiftSegment(segment, FineOptions())->spec);
+  }
+  // Shortcuts around layers that read further than one position beyond their stride.
+  SegmentSpec s;
+  s.kernel1 = {3, 3};
+  s.pads1 = {1, 1, 1, 1};
+  for (const uint32_t side : {8, 16, 28, 32}) {
+    s.input = {side, side};
+    s.groups = {{1, {3, 3}, {1, 1}, {0, 0}, {side - 2, side - 2}}, {1, {1, 1}, {1, 1}, {0, 0}, {side, side}}};
+    check(s);
+    s.pads2 = {2, 2, 2, 2};
+    s.groups = {{1, {6, 6}, {2, 2}, {0, 0}, {side / 2, side / 2}}, {1, {1, 1}, {1, 1}, {2, 2}, {side, side}}};
+    check(s);
+    s.pads2 = {};
+  }
+  EXPECT_GT(shortcuts, 30);
 }
 
 // LeNet-5's segment, as in the design document.
@@ -343,6 +388,29 @@ TEST(Geometry, RefusesWhatDoesNotFitWithTheNumbers) {
                 s.pool1 = {4000, 4000};
               }),
               HasSubstr("averaging"));
+}
+
+// Features that don't fit memory, behind padding that costs nothing to state.
+TEST(Geometry, RefusesMoreFeaturesThanAUserCanHold) {
+  SegmentSpec s;
+  s.input = {28, 28};
+  s.pads1 = {4082, 4082, 4082, 4082};
+  s.kernel1 = {10, 10};
+  s.groups = {{1, {1, 1}, {1, 1}, {0, 0}, {1, 1}}};
+  EXPECT_THAT(Message(Geometry::Create(s, 8192).status()),
+              HasSubstr("reads 100 values at each of 8183x8183 positions"));
+}
+
+TEST(Geometry, PairsAreNumberedRowByRow) {
+  SegmentSpec s;
+  s.channels = 13;
+  s.groups = {{1, {1, 1}, {1, 1}, {0, 0}, {1, 1}}};
+  const auto g = *Geometry::Create(s, 2048);
+  uint32_t d = 0;
+  for (uint32_t i = 0; i < 13; ++i) {
+    for (uint32_t j = i; j < 13; ++j) EXPECT_EQ(g.pair(d++), (std::pair{i, j}));
+  }
+  EXPECT_EQ(d, g.products());
 }
 
 TEST(Geometry, SpecRoundTripsAndEveryTruncationIsAnError) {

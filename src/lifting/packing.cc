@@ -52,8 +52,9 @@ void FeaturePlanes::Fill(const Geometry& g, uint32_t tile, uint32_t slot, size_t
   };
   for (uint32_t d = first; d < last; ++d) {
     if (d < g.products()) {
-      const int16_t* x = planes_.data() + g.pair(d).first * plane;
-      const int16_t* y = planes_.data() + g.pair(d).second * plane;
+      const auto [i, j] = g.pair(d);
+      const int16_t* x = planes_.data() + i * plane;
+      const int16_t* y = planes_.data() + j * plane;
       each(d - first, [&](size_t q) { return int32_t{x[q]} * y[q]; });
     } else if (d < g.products() + g.window()) {
       const int16_t* x = planes_.data() + (d - g.products()) * plane;
@@ -75,7 +76,7 @@ std::vector<int32_t> PackKernel(const Geometry& g, uint32_t output, std::span<co
     for (uint32_t a = 0; a < group.kernel.h; ++a) {
       for (uint32_t b = 0; b < group.kernel.w; ++b) {
         const size_t back = (d - first) * channel + size_t{group.origin.h + a} * g.tile_map().w + group.origin.w + b;
-        out[g.offset() - back] = kernel[(size_t{d} * group.kernel.h + a) * group.kernel.w + b];
+        out[g.offset(g.group(output)) - back] = kernel[(size_t{d} * group.kernel.h + a) * group.kernel.w + b];
       }
     }
   }

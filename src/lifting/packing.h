@@ -13,6 +13,7 @@ namespace privdnn {
 // places of the window: features are planes and products of planes.
 class FeaturePlanes {
  public:
+  FeaturePlanes() = default;
   FeaturePlanes(const Geometry& geometry, std::span<const int16_t> z_map);
   // Adds the image's coefficients of phi_term in a tile, as image `slot` of the unit, to `out`, which has n elements
   // and is zero where the image goes.

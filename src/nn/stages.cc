@@ -8,6 +8,9 @@
 namespace privdnn::nn {
 namespace {
 
+// As many as the largest model file holds (nn::kMaxModelBytes).
+constexpr int64_t kMaxCopiedValues = int64_t{1} << 28;
+
 constexpr std::string_view kSegment = "privdnn_segment_", kShortcut = "privdnn_shortcut_", kFeed = "privdnn_feed_";
 
 // k in prefix + k, as the names are written; nullopt for any other name.
@@ -91,7 +94,12 @@ class Splitter {
       }
       const auto constant = rest_.initializers.find(value);
       if (constant != rest_.initializers.end()) {
-        stages[k].initializers.insert(*constant);
+        if (stages[k].initializers.insert(*constant).second) copied_ += constant->second.size();
+        // A weight that several stages read is copied; a small file must not make many large ones.
+        if (copied_ > kMaxCopiedValues) {
+          return InvalidArgument("node '{}': stages hold more than {} weights between them", node.name,
+                                 kMaxCopiedValues);
+        }
       } else {
         Take(value, k, stages);
       }
@@ -128,6 +136,7 @@ class Splitter {
   std::vector<size_t> stage_of_;  // of each node
   std::map<std::string, size_t> producers_;
   std::set<std::pair<size_t, std::string>> taken_, given_;
+  int64_t copied_ = 0;  // values of initializers
 };
 
 }  // namespace

@@ -62,6 +62,12 @@ absl::Status CheckTasks(std::span<const EncryptionTask> tasks, const std::string
       return InvalidArgument("encrypt: segment {}: outputs need {} plaintext bits, the plan has {}", k,
                              quantized->plain_bits(), plan->parameters.plain_bits);
     }
+    const size_t outputs = plan->geometry.spec().outputs();
+    if (quantized->kernels.size() != outputs || quantized->bias.size() != outputs ||
+        quantized->output_scale.size() != outputs) {
+      return InvalidArgument("encrypt: segment {}: {} kernels, the plan has {} outputs", k, quantized->kernels.size(),
+                             outputs);
+    }
     if (plan->image_budget != tasks[0].plan->image_budget) {
       return InvalidArgument("encrypt: segment {} is planned for {} images, segment 0 for {}", k, plan->image_budget,
                              tasks[0].plan->image_budget);

@@ -67,19 +67,18 @@ absl::StatusOr<PackageHeader> ReadHeader(ByteReader& r) {
   return header;
 }
 
-double StatisticalSecurity(const PackageHeader& header) {
+double StatisticalSecurity(std::span<const PreparedSegment> segments) {
   double sum = 0;
-  for (const SegmentHeader& segment : header.segments) sum += std::exp2(-StatisticalSecurity(segment.parameters));
+  for (const PreparedSegment& segment : segments) sum += std::exp2(-segment.parameters.statistical_security());
   return -std::log2(sum);
 }
 
 absl::StatusOr<std::vector<PreparedSegment>> PrepareSegments(const PackageHeader& header, const std::string& what,
                                                              const Kernels* kernels) {
   std::vector<PreparedSegment> prepared;
-  PackageHeader derived = header;
   for (size_t k = 0; k < header.segments.size(); ++k) {
     const std::string where = fmt::format("{}: segment {}", what, k);
-    SegmentHeader& segment = derived.segments[k];
+    SegmentHeader segment = header.segments[k];
     auto geometry = Geometry::Create(segment.spec, segment.parameters.n);
     if (!geometry.ok()) return Annotate(geometry.status(), where);
     if (auto status = DeriveParameters(*geometry, header.image_budget, segment.parameters); !status.ok()) {
@@ -87,9 +86,9 @@ absl::StatusOr<std::vector<PreparedSegment>> PrepareSegments(const PackageHeader
     }
     auto parameters = Parameters::Create(segment.parameters, kernels);
     if (!parameters.ok()) return Annotate(parameters.status(), where);
-    prepared.push_back({segment, *std::move(parameters), *std::move(geometry)});
+    prepared.push_back({std::move(segment), *std::move(parameters), *std::move(geometry)});
   }
-  if (const double s = StatisticalSecurity(derived); s < kMinStatisticalSecurity) {
+  if (const double s = StatisticalSecurity(prepared); s < kMinStatisticalSecurity) {
     return InvalidArgument(
         "{}: {} segments have a statistical security of {:.1f} bits together, at least {} are needed", what,
         prepared.size(), s, kMinStatisticalSecurity);

@@ -35,15 +35,15 @@ struct PackageHeader {
   uint64_t image_budget = 0;  // images that may ever be asked, of each segment
   std::vector<SegmentHeader> segments;
 };
-// Bits, over all that is ever released under a package's keys: -log2 of the sum of the segments' 2^-s (see Parameters).
-double StatisticalSecurity(const PackageHeader& header);
-
 // A segment as parties compute with it: what a header says, checked.
 struct PreparedSegment {
   SegmentHeader header;
   Parameters parameters;
   Geometry geometry;
 };
+// Bits, over all that is ever released under a package's keys: -log2 of the sum of the segments' 2^-s (see Parameters).
+double StatisticalSecurity(std::span<const PreparedSegment> segments);
+
 // The segments of a header, which must be worth at least kMinStatisticalSecurity bits together; `what` names it in
 // errors. `kernels`, if given, computes in place of ChooseKernels().
 absl::StatusOr<std::vector<PreparedSegment>> PrepareSegments(const PackageHeader& header, const std::string& what,

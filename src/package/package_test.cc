@@ -228,6 +228,15 @@ TEST_F(PackageTest, TwoEncryptionsShareNothing) {
   EXPECT_FALSE(std::equal(first.begin(), first.end(), second.begin()));
 }
 
+TEST_F(PackageTest, TasksMustFitTheirPlans) {
+  QuantizedSegment other = model_->quantized[0];
+  other.kernels.pop_back();
+  const EncryptionTask task{&other, &model_->plans[0]};
+  EXPECT_THAT(Message(EncryptToMemory({&task, 1}, Bytes{1}, "user", SystemRandom(), 1).status()),
+              HasSubstr(fmt::format("segment 0: {} kernels, the plan has {} outputs", other.kernels.size(),
+                                    model_->quantized[0].kernels.size())));
+}
+
 TEST_F(PackageTest, EncryptionStopsWhenToldToAndPassesOnWhatTheSinkSays) {
   const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
   const auto encrypt = [&](const ByteSink& sink, const ProgressFn& progress) {
@@ -244,7 +253,7 @@ TEST_F(PackageTest, EncryptionStopsWhenToldToAndPassesOnWhatTheSinkSays) {
 TEST_F(PackageTest, SegmentsShareTheStatisticalSecurity) {
   PackageHeader header = model_->encrypted.owner_key.header;
   // As many plaintext bits as leave little beyond what is needed.
-  while (StatisticalSecurity(PackageHeader{0, {(*PrepareSegments(header, "p"))[0].header}}) > 46) {
+  while (StatisticalSecurity(*PrepareSegments(header, "p")) > 46) {
     ++header.segments[0].parameters.plain_bits;
   }
   const auto one = *PrepareSegments(header, "p");
@@ -252,8 +261,7 @@ TEST_F(PackageTest, SegmentsShareTheStatisticalSecurity) {
   header.segments.push_back(header.segments[0]);
   const auto two = PrepareSegments(header, "p");
   ASSERT_TRUE(two.ok()) << two.status();
-  PackageHeader derived{header.image_budget, {(*two)[0].header, (*two)[1].header}};
-  EXPECT_NEAR(StatisticalSecurity(derived), s - 1, 1e-9);
+  EXPECT_NEAR(StatisticalSecurity(*two), s - 1, 1e-9);
   // A budget that one segment just bears.
   header.image_budget = static_cast<uint64_t>(1000 * std::exp2(s - kMinStatisticalSecurity - 0.5));
   EXPECT_THAT(Message(PrepareSegments(header, "p").status()), HasSubstr("2 segments have a statistical security of"));

@@ -49,13 +49,14 @@ absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, u
     const uint64_t u = first + task / outputs;
     const auto output = static_cast<uint32_t>(task % outputs);
     const Geometry::Unit unit = prepared.geometry.unit(u, images);
-    uint64_t from = sizes.query_offset(u, images) + sizes.masked_poly(), to = sizes.reply_offset(u, images);
-    for (uint32_t f = 0; f < output; ++f) {
-      const size_t before = prepared.geometry.positions(unit, f).size();
-      from += sizes.masked_output(before);
-      to += sizes.reply_output(before);
-    }
     const auto positions = prepared.geometry.positions(unit, output);
+    // Outputs of one group have parts of one size; the first and the last output are of the first and the last group.
+    const size_t first_size = prepared.geometry.positions(unit, 0).size();
+    const size_t last_size = prepared.geometry.positions(unit, outputs - 1).size();
+    const uint64_t from = sizes.query_offset(u, images) + sizes.masked_poly() +
+                          sizes.before_output(output, sizes.masked_output(first_size), sizes.masked_output(last_size));
+    const uint64_t to = sizes.reply_offset(u, images) +
+                        sizes.before_output(output, sizes.reply_output(first_size), sizes.reply_output(last_size));
     std::vector<uint64_t> b(primes.size() * positions.size());
     if (!UnpackResidues(primes, query.subspan(from, sizes.masked_output(positions.size())), b)) {
       status[task] = InvalidArgument("query: unit {}: a residue of b' for output {} is not below its prime", u, output);

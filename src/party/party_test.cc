@@ -112,6 +112,27 @@ TEST(Parties, EncryptedEqualsReferenceInTilesAndWithSeveralImagesACiphertext) {
             Expected(tiled.quantized[0], user.segment(0).geometry, images, user.input_size(0)));
 }
 
+// A square that is read by a 3x3 layer without padding and by a shortcut: two shapes of output in one segment.
+TEST(Parties, EncryptedEqualsReferenceWithAShortcutPastALayerWithoutPadding) {
+  nn::NetworkBuilder b({2, 8, 8}, 1);
+  b.Conv(3, {{3, 3}, {1, 1}, {1, 1, 1, 1}});
+  b.Append(nn::Square{});
+  const std::string squares = b.at;
+  b.Conv(2, {{3, 3}, {1, 1}, {}});
+  b.Append(nn::Flatten{1});
+  const std::string left = b.at;
+  b.at = squares;
+  b.Append(nn::Flatten{1});
+  b.Append(nn::Concat{1}, {}, {left});
+  b.Gemm(3);
+  const nn::Graph graph = b.Finish();
+  const auto model = EncryptTestModel(graph, nn::Selection{{{1, {0, 2}}, {2, {1}}}}, 5);
+  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_EQ(model->segments[0].shortcut.size(), 2u);
+  TestModelBuilder builder(5);
+  ExpectExact(*model, builder, 2);
+}
+
 class WireTest : public ::testing::Test {
  protected:
   WireTest()

@@ -67,9 +67,18 @@ absl::StatusOr<RestNetwork> RestNetwork::Create(const Package& package) {
   rest.input_ = image.name;
   rest.image_shape_.assign(image.shape.begin() + 1, image.shape.end());
   rest.output_ = graph.outputs[0].name;
+  if (graph.outputs[0].shape.size() != 2) {
+    return InvalidArgument("package: plaintext model: output '{}' is not (images, classes)", rest.output_);
+  }
   for (size_t k = 0; k < segments; ++k) {
     PRIVDNN_ASSIGN_OR_RETURN(Segment segment, Connect(graph, k, package.segments()[k]));
     rest.segments_.push_back(std::move(segment));
+  }
+  for (const nn::ValueInfo& value : graph.inputs) {
+    const bool provided = value.name == rest.input_ || std::ranges::any_of(rest.segments_, [&](const Segment& s) {
+                            return std::ranges::find(s.slots, value.name, &Slot::name) != s.slots.end();
+                          });
+    if (!provided) return InvalidArgument("package: plaintext model: nothing provides input '{}'", value.name);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const auto stages, nn::SplitStages(graph, segments));
   for (const nn::Graph& stage : stages) {
@@ -102,9 +111,11 @@ absl::Status RestNetwork::RunStage(size_t k, Evaluation& evaluation) const {
       return FailedPrecondition("plaintext model: stage {} reads '{}', which has not been provided", k, name);
     }
     // The last reader takes the value itself.
-    const bool read_later = std::any_of(
-        stages_.begin() + static_cast<std::ptrdiff_t>(k) + 1, stages_.end(),
-        [&](const std::optional<Stage>& stage) { return stage && std::ranges::count(stage->inputs, name) > 0; });
+    const bool read_later =
+        name == output_ || std::any_of(stages_.begin() + static_cast<std::ptrdiff_t>(k) + 1, stages_.end(),
+                                       [&](const std::optional<Stage>& stage) {
+                                         return stage && std::ranges::count(stage->inputs, name) > 0;
+                                       });
     const bool fed_later = std::any_of(segments_.begin() + static_cast<std::ptrdiff_t>(std::min(k, segments_.size())),
                                        segments_.end(), [&](const Segment& s) { return s.feed == name; });
     inputs.emplace(name, read_later || fed_later ? value->second : std::move(value->second));

@@ -6,6 +6,19 @@
 #include "lifting/packing.h"
 
 namespace privdnn {
+namespace {
+
+// Values of feature planes, 2 bytes each, that a query holds at a time.
+constexpr uint64_t kMaxPlaneValuesAtOnce = uint64_t{1} << 26;
+
+}  // namespace
+
+// Images of a query whose features are at hand.
+struct User::Wave {
+  uint32_t images;  // of the whole query
+  uint64_t first_image;
+  std::vector<FeaturePlanes> planes;
+};
 
 absl::StatusOr<User> User::Create(Package package, int threads) {
   std::vector<Segment> segments;
@@ -34,23 +47,16 @@ size_t User::input_size(size_t k) const {
   return s.channels * s.input.area();
 }
 
-void User::PreparePass(size_t k, std::span<const float> inputs, uint32_t images, uint64_t first_unit,
-                       std::span<Masks> masks, RandomSource& random, int threads, EvaluationScratch& scratch,
-                       std::span<uint8_t> body) const {
+void User::PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
+                       int threads, EvaluationScratch& scratch, std::span<uint8_t> body) const {
   const auto& [kernels, sizes, torus] = segments_[k];
   const Parameters& params = segment(k).parameters;
   const Geometry& g = segment(k).geometry;
-  const auto unit_at = [&](size_t i) { return g.unit(first_unit + i, images); };
-  const uint64_t first_image = unit_at(0).first_image;
-  const auto last = unit_at(masks.size() - 1);
-  std::vector<FeaturePlanes> planes;
-  for (uint64_t image = first_image; image < last.first_image + last.images; ++image) {
-    planes.emplace_back(g, QuantizeInput(g, inputs.subspan(image * input_size(k), input_size(k))));
-  }
+  const auto unit_at = [&](size_t i) { return g.unit(first_unit + i, wave.images); };
   const auto features = [&](size_t i, size_t term, std::span<int32_t> coefficients) {
     const auto unit = unit_at(i);
     for (uint32_t slot = 0; slot < unit.images; ++slot) {
-      planes[unit.first_image - first_image + slot].Fill(g, unit.tile, slot, term, coefficients);
+      wave.planes[unit.first_image - wave.first_image + slot].Fill(g, unit.tile, slot, term, coefficients);
     }
   };
   const auto positions = [&](size_t i, size_t output) {
@@ -58,7 +64,7 @@ void User::PreparePass(size_t k, std::span<const float> inputs, uint32_t images,
   };
   const auto masked = Evaluate(params, torus, kernels, features, positions, random, scratch, masks, threads);
   for (size_t i = 0; i < masked.size(); ++i) {
-    auto out = body.subspan(sizes.query_offset(first_unit + i, images));
+    auto out = body.subspan(sizes.query_offset(first_unit + i, wave.images));
     PackResidues(params.spec().primes, masked[i].a.all(), out.first(sizes.masked_poly()));
     out = out.subspan(sizes.masked_poly());
     auto b = std::span(masked[i].b);
@@ -73,26 +79,37 @@ void User::PreparePass(size_t k, std::span<const float> inputs, uint32_t images,
 
 absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inputs, const RandomSource& random,
                                             Workspace& workspace, int threads) const {
-  const size_t count = inputs.size() / input_size(k);
-  if (count < 1 || count > kMaxImagesPerMessage || inputs.size() % input_size(k) != 0) {
-    return InvalidArgument("query: {} values are not 1 to {} images of {}", inputs.size(), kMaxImagesPerMessage,
-                           input_size(k));
+  const size_t size = input_size(k), count = inputs.size() / size;
+  if (count < 1 || count > kMaxImagesPerMessage || inputs.size() % size != 0) {
+    return InvalidArgument("query: {} values are not 1 to {} images of {}", inputs.size(), kMaxImagesPerMessage, size);
   }
+  const Geometry& g = segment(k).geometry;
   const auto images = static_cast<uint32_t>(count);
-  const uint64_t units = segment(k).geometry.units(images);
   const MessageHeader header{package_.id(), static_cast<uint32_t>(k), images};
   PreparedQuery query{StartMessage(MessageKind::kQuery, header, sizes(k).query(images)), header,
-                      std::vector<Masks>(units)};
+                      std::vector<Masks>(g.units(images))};
   const auto body = Body(query.message);
-  const uint64_t passes = (units + kMaxImagesPerPass - 1) / kMaxImagesPerPass;
-  // A pass a thread while there are enough; else the threads share each pass.
-  const bool side_by_side = passes >= static_cast<uint64_t>(std::max(threads, 1));
-  ParallelFor(passes, side_by_side ? threads : 1, [&](size_t pass) {
-    const uint64_t first = pass * kMaxImagesPerPass;
-    const uint64_t size = std::min<uint64_t>(kMaxImagesPerPass, units - first);
-    PreparePass(k, inputs, images, first, std::span(query.masks).subspan(first, size), *random.Fork(first),
-                side_by_side ? 1 : threads, workspace.local(), body);
-  });
+  // Whole ciphertexts of images, so many that their planes stay within bounds.
+  const uint64_t per_ciphertext = g.images_per_ciphertext(), plane_values = g.window() * g.layer1().area();
+  const uint64_t at_once =
+      std::max<uint64_t>(kMaxPlaneValuesAtOnce / plane_values / per_ciphertext, 1) * per_ciphertext;
+  for (uint64_t first_image = 0; first_image < images; first_image += at_once) {
+    const uint64_t last_image = std::min<uint64_t>(first_image + at_once, images);
+    Wave wave{images, first_image, std::vector<FeaturePlanes>(last_image - first_image)};
+    ParallelFor(wave.planes.size(), threads, [&](size_t i) {
+      wave.planes[i] = FeaturePlanes(g, QuantizeInput(g, inputs.subspan((first_image + i) * size, size)));
+    });
+    const uint64_t first_unit = first_image / per_ciphertext * g.num_tiles(), last_unit = g.units(last_image);
+    const uint64_t passes = (last_unit - first_unit + kMaxImagesPerPass - 1) / kMaxImagesPerPass;
+    // A pass a thread while there are enough; else the threads share each pass.
+    const bool side_by_side = passes >= static_cast<uint64_t>(std::max(threads, 1));
+    ParallelFor(passes, side_by_side ? threads : 1, [&](size_t pass) {
+      const uint64_t first = first_unit + pass * kMaxImagesPerPass;
+      const uint64_t units = std::min<uint64_t>(kMaxImagesPerPass, last_unit - first);
+      PreparePass(k, wave, first, std::span(query.masks).subspan(first, units), *random.Fork(first),
+                  side_by_side ? 1 : threads, workspace.local(), body);
+    });
+  }
   FinishMessage(query.message);
   return query;
 }
@@ -116,17 +133,18 @@ absl::StatusOr<std::vector<int64_t>> User::Unmask(const PreparedQuery& query, st
     const Geometry::Unit unit = g.unit(u, header.images);
     auto masks = query.masks[u].Reveal();
     for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
-      const auto& places = g.tile_outputs(unit.tile, g.group(f)).places;
-      values.resize(places.size() * unit.images);
+      const Geometry::Patch patch = g.patch(unit.tile, g.group(f));
+      const uint32_t columns = g.spec().groups[g.group(f)].map.w;
+      values.resize(size_t{patch.positions()} * unit.images);
       const uint64_t size = sizes(k).reply_output(values.size());
       if (!UnpackBits(body.first(size), params.reply_bits(), values)) {
         return InvalidArgument("reply: unit {}: surplus bits after output {} are not zero", u, f);
       }
       body = body.subspan(size);
       for (size_t i = 0; i < values.size(); ++i) {
-        const uint64_t image = unit.first_image + i / places.size();
-        y[image * per_image + g.first_value(f) + places[i % places.size()]] =
-            privdnn::Unmask(params, values[i], masks[i]);
+        const uint64_t image = unit.first_image + i / patch.positions(), place = i % patch.positions();
+        const uint64_t row = patch.top + place / patch.columns, column = patch.left + place % patch.columns;
+        y[image * per_image + g.first_value(f) + row * columns + column] = privdnn::Unmask(params, values[i], masks[i]);
       }
       masks = masks.subspan(values.size());
     }

@@ -44,9 +44,9 @@ class User {
     TorusMap torus;
   };
   User(Package package, std::vector<Segment> segments) : package_(std::move(package)), segments_(std::move(segments)) {}
-  void PreparePass(size_t k, std::span<const float> inputs, uint32_t images, uint64_t first_unit,
-                   std::span<Masks> masks, RandomSource& random, int threads, EvaluationScratch& scratch,
-                   std::span<uint8_t> body) const;
+  struct Wave;
+  void PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
+                   int threads, EvaluationScratch& scratch, std::span<uint8_t> body) const;
   Package package_;
   std::vector<Segment> segments_;
 };

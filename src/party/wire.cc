@@ -26,7 +26,7 @@ WireSizes::WireSizes(const PreparedSegment& segment)
   for (size_t k = 0; k < g.spec().groups.size(); ++k) {
     Group group{g.spec().groups[k].outputs, {}};
     for (uint32_t tile = 0; tile < tiles_; ++tile) {
-      group.positions.push_back(static_cast<uint32_t>(g.tile_outputs(tile, k).places.size()));
+      group.positions.push_back(g.patch(tile, k).positions());
     }
     groups_.push_back(std::move(group));
   }

@@ -22,6 +22,11 @@ class WireSizes {
   // b'_f, and the reply's part for it, for `positions` values.
   uint64_t masked_output(size_t positions) const { return PackedResidueBytes(primes_, positions); }
   uint64_t reply_output(size_t positions) const { return PackedBytes(positions, reply_bits_); }
+  // Bytes before output f of the parts of a unit that have these sizes, an output of each group.
+  uint64_t before_output(uint32_t f, uint64_t first_group, uint64_t second_group) const {
+    const uint32_t first = groups_[0].outputs;
+    return f < first ? f * first_group : first * first_group + (f - first) * second_group;
+  }
   // Where a unit begins in the body of a message; the body's size for one behind the last.
   uint64_t query_offset(uint64_t unit, uint64_t images) const;
   uint64_t reply_offset(uint64_t unit, uint64_t images) const;
