@@ -7,7 +7,6 @@
 namespace privdnn {
 namespace {
 
-constexpr uint64_t kPrologueSize = 24;  // magic, version, header size, total size
 constexpr uint64_t kDigestSize = 32;
 // Bytes hashed before mapped pages are let go.
 constexpr uint64_t kHashBlock = uint64_t{16} << 20;

@@ -31,7 +31,9 @@ absl::StatusOr<MessageHeader> Owner::Peek(std::span<const uint8_t> query) const 
 absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, uint64_t last,
                                 std::span<const uint8_t> query, const RandomSource& random, int threads,
                                 std::span<uint8_t> reply) const {
-  const auto& [prepared, sizes, torus] = segments_[index];
+  const PreparedSegment& prepared = segments_[index].prepared;
+  const WireSizes& sizes = segments_[index].sizes;
+  const TorusMap& torus = segments_[index].torus;
   const SegmentKey& key = key_.segments[index];
   const Parameters& params = prepared.parameters;
   const auto& primes = params.spec().primes;
