@@ -50,7 +50,7 @@ format: $(tools_stamp)  ## lay out the C++ files with clang-format
 .PHONY: lint
 lint: $(tools_stamp) build/dev/build.ninja  ## check layout, C++ (clang-tidy) and shell scripts
 	@scripts/check-format.sh
-	@shellcheck scripts/*.sh .ci/run
+	@shellcheck scripts/*.sh experiments/*.sh .ci/run
 	@generated=$$(ninja -C build/dev -t targets all | sed -n 's/^\([^:]*\.h\): CUSTOM_COMMAND$$/\1/p'); \
 	 if [[ -n $$generated ]]; then ninja --quiet -C build/dev -j $(JOBS) $$generated; fi
 	@mapfile -t files < <(find src apps tests -name '*.cc' -print0 | sort -z \

@@ -5,9 +5,7 @@
 
 #include <thread>
 
-#include "base/file.h"
-#include "cli/child_process.h"
-#include "cli/command.h"
+#include "process_test.h"
 
 namespace privdnn::cli {
 namespace {
@@ -15,68 +13,17 @@ namespace {
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 120s;
-
-struct Ended {
-  int exit_code;
-  std::string out, err;
-};
-
-class EndToEnd : public ::testing::Test {
+// The embedded model: one owner with a package for `user`, shared by all tests.
+class EndToEnd : public ProcessTest {
  protected:
-  // One owner with a package for `user`, one authority, shared by all tests.
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory(*TemporaryDirectory::Create());
-    ASSERT_EQ(Run({"keygen", "--out", Path("tls"), "--user", "user", "--user", "mallory"}).exit_code, 0);
+    ProcessTest::SetUpTestSuite();
     ASSERT_EQ(Run({"keygen", "--out", Path("other"), "--user", "user"}).exit_code, 0);
     const Ended made =
         Run({"encrypt", "--selection", "1:0;2:0,5", "--package", Path("m.privdnn"), "--key", Path("m.key")});
     ASSERT_EQ(made.exit_code, 0) << made.err;
   }
-  static void TearDownTestSuite() { delete directory_; }
-
-  static std::string Path(const std::string& name) { return (directory_->path() / name).string(); }
-  static std::vector<std::string> Command(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), PRIVDNN_PROGRAM);
-    return arguments;
-  }
-  static std::string Log() { return Path("stderr." + std::to_string(++logs_)); }
-
-  static Ended Run(const std::vector<std::string>& arguments) {
-    const std::string log = Log();
-    auto child = ChildProcess::Start(Command(arguments), log);
-    if (!child.ok()) return {-1, "", Message(child.status())};
-    const auto end = child->Wait(kPatience);
-    if (!end.ok()) return {-1, "", Message(end.status())};
-    return {end->exit_code, end->output, *ReadTextFile(log, 1 << 24)};
-  }
-
-  struct RunningOwner {
-    ChildProcess process;
-    std::string address, log;
-  };
-  static RunningOwner StartOwner(const std::string& key = "m.key", const std::string& tls = "tls") {
-    const std::string log = Log();
-    auto process = *ChildProcess::Start(Command({"serve", "--json", "--key", Path(key), "--tls", Path(tls), "--listen",
-                                                 "127.0.0.1:0", "--ledger", Path(key + ".sqlite"), "--threads", "1"}),
-                                        log);
-    const auto ready = process.ReadUntil("\n", kPatience);
-    EXPECT_TRUE(ready.ok()) << ready.status() << *ReadTextFile(log, 1 << 20);
-    return {std::move(process), Json::parse(*ready)["listening"].get<std::string>(), log};
-  }
-
-  static std::vector<std::string> Infer(const std::string& address, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> a = {"infer", "--package", Path("m.privdnn"), "--owner", address,
-                                  "--tls", Path("tls"), "--threads",       "1"};
-    a.insert(a.end(), more.begin(), more.end());
-    return a;
-  }
-
-  static TemporaryDirectory* directory_;
-  static int logs_;
 };
-TemporaryDirectory* EndToEnd::directory_ = nullptr;
-int EndToEnd::logs_ = 0;
 
 TEST_F(EndToEnd, TwoProcessesClassifyRealImages) {
   RunningOwner owner = StartOwner();
@@ -336,22 +283,19 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
   const Ended evaluated = Run({"eval", "--selection", Path("s.json"), "--limit", "100", "--json"});
   EXPECT_EQ(Json::parse(evaluated.out)["accuracy_separated"], Json::parse(selected.out)["accuracy_separated"]);
 
-  const auto fails = [](const std::vector<std::string>& arguments, const std::string& with) {
-    const Ended ended = Run(arguments);
-    EXPECT_EQ(ended.exit_code, 1) << with;
-    EXPECT_THAT(ended.err, HasSubstr(with));
-  };
-  fails({"eval", Path("none.onnx")}, "none.onnx");
-  fails({"eval", "--inputs", Path("none.f32")}, "--inputs needs --outputs");
-  fails({"eval", "--inputs", Path("s.json"), "--outputs", Path("o.json")}, "are not a number of inputs of (1, 28, 28)");
-  fails({"plan", "--selection", "1:0;2:99"}, "layer 2 has neurons 0 to 15, not 99");
-  fails({"plan", "--selection", "nowhere.json"}, "no such selection file");
-  fails({"select", "--counts", "9,1"}, "layer 1 has 6 neurons");
-  fails({"select", "--counts", "x"}, "are not N1,N2");
-  fails({"keygen", "--out", Path("tls"), "--user", "user"}, "user.key");
-  fails({"keygen", "--out", Path("tls"), "--user", "../evil"}, "evil");
-  fails({"encrypt", "--selection", "1:0;2:0", "--user", "a/b", "--package", Path("x"), "--key", Path("y")}, "a/b");
-  fails({"serve", "--key", Path("m.privdnn"), "--tls", Path("tls"), "--ledger", Path("l")}, "magic");
+  ExpectFails({"eval", Path("none.onnx")}, "none.onnx");
+  ExpectFails({"eval", "--inputs", Path("none.f32")}, "--inputs needs --outputs");
+  ExpectFails({"eval", "--inputs", Path("s.json"), "--outputs", Path("o.json")},
+              "are not a number of inputs of (1, 28, 28)");
+  ExpectFails({"plan", "--selection", "1:0;2:99"}, "layer 2 has neurons 0 to 15, not 99");
+  ExpectFails({"plan", "--selection", "nowhere.json"}, "no such selection file");
+  ExpectFails({"select", "--counts", "9,1"}, "layer 1 has 6 neurons");
+  ExpectFails({"select", "--counts", "x"}, "are not N1,N2");
+  ExpectFails({"keygen", "--out", Path("tls"), "--user", "user"}, "user.key");
+  ExpectFails({"keygen", "--out", Path("tls"), "--user", "../evil"}, "evil");
+  ExpectFails({"encrypt", "--selection", "1:0;2:0", "--user", "a/b", "--package", Path("x"), "--key", Path("y")},
+              "a/b");
+  ExpectFails({"serve", "--key", Path("m.privdnn"), "--tls", Path("tls"), "--ledger", Path("l")}, "magic");
 }
 
 }  // namespace

@@ -26,6 +26,12 @@ absl::StatusOr<CommandOutput> RunBenchInfer(const BenchInferCommand& command) {
   const auto ms = [&](const char* field) { return FormatMilliseconds(json[field].get<double>()); };
   const auto bytes = [&](const char* field) { return FormatBytes(json[field].get<uint64_t>()); };
   table.Add("weights", json["weights"].get<std::string>());
+  if (json.contains("accuracy_private")) {
+    const auto percent = [&](const char* field) { return json[field].get<double>(); };
+    table.Add("accuracy", fmt::format("{:.1f} % original, {:.1f} % private, {:.1f} % without the owner",
+                                      percent("accuracy_original"), percent("accuracy_private"),
+                                      percent("accuracy_without_owner")));
+  }
   table.Add("user, encrypted part", ms("user_encrypted_ms_per_image") + " an image");
   table.Add("user, rest of the network", ms("user_plain_ms_per_image") + " an image");
   table.Add("owner", ms("owner_ms_per_image") + " an image");
@@ -37,6 +43,8 @@ absl::StatusOr<CommandOutput> RunBenchInfer(const BenchInferCommand& command) {
             fmt::format("{} user, {} owner", bytes("peak_rss_bytes_user"), bytes("peak_rss_bytes_owner")));
   table.Add("integers that differ", fmt::format("{} of {}", json["integer_mismatches"].get<uint64_t>(),
                                                 json["integers_compared"].get<uint64_t>()));
+  table.Add("labels that differ",
+            fmt::format("{} from the quantised network's", json["label_mismatches_vs_quantised"].get<uint64_t>()));
   return CommandOutput{json, table.Render()};
 }
 

@@ -13,7 +13,8 @@ std::vector<int64_t> FirstNeurons(const nn::Layer& layer, int percent) {
 }
 
 absl::StatusOr<nn::Selection> ChooseNeurons(const BenchModel& model, const nn::Graph& graph) {
-  if (model.percent == 0) return LoadSelection(model.selection.empty() ? "1:0;2:0" : model.selection, graph);
+  if (model.percent == 0)
+    return LoadSelection(model.selection.empty() ? "1:0;2:0" : model.selection, model.model, graph);
   PRIVDNN_ASSIGN_OR_RETURN(const auto pair, nn::FindQuadraticPair(graph));
   return nn::Selection{{{pair.first.number, FirstNeurons(pair.first, model.percent)},
                         {pair.second.number, FirstNeurons(pair.second, model.percent)}}};
@@ -71,6 +72,7 @@ absl::StatusOr<BenchModel::Loaded> BenchModel::Load() const {
     limited.limit = images;
     PRIVDNN_ASSIGN_OR_RETURN(loaded.images, limited.Load());
     loaded.pixels = "of the data";
+    loaded.labelled = true;
   } else {
     loaded.images = RandomPixels(loaded.graph.inputs[0].shape, images, seed);
     loaded.pixels = fmt::format("random, seed {}", seed);
@@ -87,14 +89,12 @@ absl::StatusOr<Json> BenchInfer(const BenchModel& model, const TwoPartyOptions& 
   if (model.percent) json["percent"] = model.percent;
   json["weights"] = loaded.weights;
   json["pixels"] = loaded.pixels;
+  if (loaded.labelled) AddAccuracies(result, json);
   json["repeats"] = options.repeats;
   json["batch"] = result.user["batch"];
   json["encrypted_over_plaintext"] =
       json["user_encrypted_ms_per_image"].get<double>() / json["plain_ms_per_image"].get<double>();
-  if (result.integer_mismatches) {
-    return absl::InternalError(fmt::format("{} of {} decrypted integers differ from the reference",
-                                           result.integer_mismatches, result.integers_compared));
-  }
+  PRIVDNN_RETURN_IF_ERROR(CheckAgreement(result));
   return json;
 }
 

@@ -24,6 +24,7 @@ struct BenchModel {
     nn::Selection selection;
     nn::ImageSet images;
     std::string weights, pixels;  // where they come from, for people
+    bool labelled = false;
   };
   absl::StatusOr<Loaded> Load() const;
 };

@@ -7,30 +7,34 @@ namespace privdnn::cli {
 namespace {
 
 struct DemoCommand {
+  ModelInput model;
   std::string out, selection;
   int64_t images = 1000;
-  int threads = 1;
+  TwoPartyOptions options;
 };
 
 Json DemoJson(const TwoPartyResult& r, const nn::ImageSet& images) {
   Json json = CommonJson(r, images);
-  json["accuracy_original"] = r.accuracy_original;
-  json["accuracy_private"] = r.accuracy_private;
-  json["accuracy_without_owner"] = r.accuracy_without_owner;
-  json["label_mismatches_vs_quantised"] = r.label_mismatches;
+  AddAccuracies(r, json);
   json["user_ms_per_image"] =
       json["user_encrypted_ms_per_image"].get<double>() + json["user_plain_ms_per_image"].get<double>();
   return json;
 }
 
+std::string Encrypted(const nn::Segment& s) {
+  const std::string layer =
+      fmt::format("{} of {} neurons of layer {}", s.neurons.size(), s.layer.outputs, s.layer_number);
+  if (!s.first) return layer;
+  return fmt::format("{} of {} neurons of layer {}, {}", s.first_neurons.size(), s.first->outputs, s.first_number,
+                     layer);
+}
+
 std::string DemoText(const TwoPartyResult& r, const Json& j) {
   const auto ms = [&](const char* field) { return FormatMilliseconds(j[field].get<double>()); };
   const auto bytes = [&](const char* field) { return FormatBytes(j[field].get<uint64_t>()); };
-  const LiftedSegment& m = r.model.segments[0];
   FactTable what(fmt::format("\nprivate inference on {} MNIST test images, owner and user in two processes (gRPC, TLS)",
                              j["images"].get<int64_t>()));
-  what.Add("encrypted", fmt::format("{} of {} neurons of layer 1, {} of {} of layer 2", m.segment.first_neurons.size(),
-                                    m.segment.first->outputs, m.segment.neurons.size(), m.segment.layer.outputs));
+  for (const LiftedSegment& s : r.model.segments) what.Add("encrypted", Encrypted(s.segment));
   what.Add("accuracy, original network", fmt::format("{:.1f} %", r.accuracy_original));
   what.Add("accuracy, private inference", fmt::format("{:.1f} %", r.accuracy_private));
   what.Add("accuracy, user without the owner", fmt::format("{:.1f} %", r.accuracy_without_owner));
@@ -52,11 +56,14 @@ std::string DemoText(const TwoPartyResult& r, const Json& j) {
           "its own images, the plaintext neurons, the outputs of the encrypted ones; no encrypted weight, no key");
   saw.Add("eavesdropper", "TLS records: when and how much");
   FactTable secure("how hard it is to see more");
-  secure.Add("ring", fmt::format("N = {}, log2 Q = {:.1f}: 128 bits (2018 standard, quantum column)",
-                                 j["ring_dimension"].get<int>(), j["log_q"].get<double>()));
-  secure.Add("drowning noise", fmt::format("{:.1f} bits over {} images (plaintext modulus 2^{})",
-                                           j["statistical_security_bits"].get<double>(), m.plan.image_budget,
-                                           j["plain_bits"].get<int>()));
+  for (const LiftedSegment& s : r.model.segments) {
+    const ParameterSpec& p = s.plan.parameters;
+    secure.Add("ring", fmt::format("N = {}, log2 Q = {:.1f}, plaintext modulus 2^{}: 128 bits (2018 standard, quantum "
+                                   "column)",
+                                   p.n, LogQ(p.primes), p.plain_bits));
+  }
+  secure.Add("drowning noise", fmt::format("{:.1f} bits over {} images", j["statistical_security_bits"].get<double>(),
+                                           r.model.segments[0].plan.image_budget));
   secure.Add("but",
              fmt::format("replies to {} images determine the encrypted kernels, to {} chosen ciphertexts the keys",
                          j["images_to_reconstruct"].get<uint64_t>(), j["images_to_recover_keys"].get<uint64_t>()));
@@ -64,25 +71,19 @@ std::string DemoText(const TwoPartyResult& r, const Json& j) {
 }
 
 absl::StatusOr<CommandOutput> Demo(const DemoCommand& command) {
-  ModelInput model;
   ImageInput input;
   input.limit = command.images;
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, input.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, graph));
-  TwoPartyOptions options;
-  options.threads = command.threads;
-  PRIVDNN_ASSIGN_OR_RETURN(const TwoPartyResult result, RunTwoParties(graph, selection, images, options));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, command.model, graph));
+  PRIVDNN_ASSIGN_OR_RETURN(const TwoPartyResult result, RunTwoParties(graph, selection, images, command.options));
   CommandOutput output{DemoJson(result, images), ""};
   output.text = DemoText(result, output.json);
   if (!command.out.empty()) {
     PRIVDNN_RETURN_IF_ERROR(WriteTextFile(command.out, output.json.dump(2) + "\n"));
     output.text += "figures: " + command.out + "\n";
   }
-  if (result.integer_mismatches || result.label_mismatches) {
-    return absl::InternalError(fmt::format("{} integers and {} labels differ from the reference",
-                                           result.integer_mismatches, result.label_mismatches));
-  }
+  PRIVDNN_RETURN_IF_ERROR(CheckAgreement(result));
   return output;
 }
 
@@ -93,12 +94,14 @@ void AddDemo(CLI::App& app, Globals& globals, Action& action) {
       AddCommand(app, globals, "demo", "Private inference end to end on real MNIST, with a table of what it cost",
                  "privdnn demo --out demo.json");
   const auto o = std::make_shared<DemoCommand>();
+  o->model.AddOption(command);
   command->add_option("--out", o->out, "JSON file for the figures");
   command->add_option("--images", o->images, "how many of the 1,000 carried MNIST test images")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
-  AddThreads(command, o->threads);
+  o->options.settings.Add(command);
+  AddThreads(command, o->options.threads);
   command->callback([o, &action] { action = [o] { return Demo(*o); }; });
 }
 

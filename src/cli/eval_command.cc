@@ -148,7 +148,7 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
   }
   if (!command.selection.empty()) {
     if (!labelled) return InvalidArgument("--selection needs labels: its accuracies are against labels");
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, graph));
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, command.model, graph));
     PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy, EvaluateSelection(graph, selection, images));
     output.json["selection"] = Json::parse(nn::FormatSelection(selection));
     AddAccuracies(accuracy, output.json, table);

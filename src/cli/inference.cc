@@ -21,6 +21,7 @@ class Passes {
       : user_(user), rest_(rest), images_(images), options_(options), progress_(progress), result_(result) {
     result_.passes.resize(static_cast<size_t>(options.repeats));
     result_.outputs.resize(user.num_segments());
+    remaining_.resize(user.num_segments(), UINT64_MAX);
   }
 
   absl::StatusOr<std::optional<Bytes>> NextQuery() {
@@ -49,7 +50,8 @@ class Passes {
     PRIVDNN_ASSIGN_OR_RETURN(const std::vector<int64_t> outputs, user_.Unmask(batch.query, reply));
     timing.encrypted += MsSince(begin);
     timing.owner += static_cast<double>(info.owner_compute_ns) * 1e-6;
-    result_.images_remaining = info.images_remaining;
+    remaining_[batch.segment] = info.images_remaining;
+    result_.images_remaining = std::ranges::min(remaining_);
     if (batch.pass == 0) {
       result_.bytes_down += reply.size();
       auto& all = result_.outputs[batch.segment];
@@ -126,8 +128,9 @@ class Passes {
   InferenceResult& result_;
   SystemRandom random_;
   User::Workspace workspace_;
-  std::deque<Batch> asked_;  // in the order of their queries
-  std::deque<Batch> ready_;  // for their next segment
+  std::vector<uint64_t> remaining_;  // of each segment's budget, as its last reply says
+  std::deque<Batch> asked_;          // in the order of their queries
+  std::deque<Batch> ready_;          // for their next segment
   Clock::time_point start_;
   int pass_ = 0;
   int64_t next_ = 0;

@@ -39,7 +39,7 @@ struct InferenceResult {
   std::vector<std::vector<int64_t>> outputs;
   std::vector<PassTiming> passes;
   uint64_t bytes_up = 0, bytes_down = 0;  // of one pass
-  uint64_t images_remaining = 0;          // of the budget, as the owner says
+  uint64_t images_remaining = 0;          // of the budget, as the owner says: of the segment of which the least is left
 };
 
 // Evaluates every image with the owner's help. One message is in flight at a time when repeats > 1, so that the figures

@@ -36,7 +36,10 @@ absl::StatusOr<nn::Graph> ModelInput::Load() const {
   return nn::LoadOnnx(path);
 }
 
-absl::StatusOr<nn::Selection> LoadSelection(const std::string& text, const nn::Graph& graph) {
+absl::StatusOr<nn::Selection> LoadSelection(const std::string& text, const ModelInput& model, const nn::Graph& graph) {
+  if (text.empty() && !model.path.empty()) {
+    return InvalidArgument("{}: --selection is needed: the default is for the embedded model only", model.path);
+  }
   if (text.empty()) return nn::ParseSelection(std::string(AsStringView(lenet5::EmbeddedFile("selection.json"))), graph);
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(text, ignored)) {
@@ -64,9 +67,8 @@ std::vector<std::string> DataSetNames() {
   return names;
 }
 
-void ImageInput::Add(CLI::App* command) {
-  auto* image_option =
-      command->add_option("--images", images, "IDX file of images; default: 1,000 MNIST test images carried along");
+void ImageInput::Add(CLI::App* command, const std::string& otherwise) {
+  auto* image_option = command->add_option("--images", images, "IDX file of images; default: " + otherwise);
   command->add_option("--labels", labels, "IDX file of labels")->needs(image_option);
   command->add_option("--data-set", data_set, "a known data set; default with --data: mnist")
       ->check(CLI::IsMember(DataSetNames()))

@@ -16,15 +16,17 @@ struct ModelInput {
   std::string Name() const { return path.empty() ? "LeNet-5 (embedded)" : path; }
 };
 
-// --selection: a file or "1:0,3;2:5", for a network. Empty: the default selection of the embedded model.
-absl::StatusOr<nn::Selection> LoadSelection(const std::string& text, const nn::Graph& graph);
+// --selection: a file or "1:0,3;2:5", for `model`'s network. Empty: the default selection if that is the embedded one;
+// another network has none, which is an error.
+absl::StatusOr<nn::Selection> LoadSelection(const std::string& text, const ModelInput& model, const nn::Graph& graph);
 
 // Images: --images and --labels (IDX), or one of the known data sets (--data-set, --data, --split), or the 1,000 MNIST
 // test images that the program carries.
 struct ImageInput {
   std::string images, labels, data_set, data, split;
   int64_t limit = 0;  // 0: all
-  void Add(CLI::App* command);
+  // `otherwise`: what is taken if none are named, for the help.
+  void Add(CLI::App* command, const std::string& otherwise = "1,000 MNIST test images carried along");
   // Labels are all 0 and labelled() false if only --images is given.
   absl::StatusOr<nn::ImageSet> Load() const;
   bool labelled() const { return images.empty() || !labels.empty(); }

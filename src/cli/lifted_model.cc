@@ -48,14 +48,16 @@ absl::StatusOr<std::vector<LiftOptions>> SegmentOptions(const nn::Graph& graph,
   std::vector<LiftOptions> options(segments.size(), settings.options);
   std::vector<std::string> inner;
   for (const nn::Segment& s : segments) {
-    if (!ReadsImages(graph, s)) inner.push_back(s.input);
+    if (ReadsImages(graph, s)) continue;
+    if (calibration.count == 0) {
+      return InvalidArgument(
+          "selection: layer {} reads '{}', whose range has to be measured: give images that the network is made for "
+          "(--images or --data-set)",
+          s.first ? s.first_number : s.layer_number, s.input);
+    }
+    inner.push_back(s.input);
   }
   if (inner.empty()) return options;
-  if (calibration.count == 0) {
-    return InvalidArgument(
-        "layer {} reads '{}', whose range has to be measured: give images that the network is made for",
-        segments.back().layer_number, inner.back());
-  }
   // An authorised user evaluates the separated network, so its values count.
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph separated, nn::Separate(graph, segments));
   PRIVDNN_ASSIGN_OR_RETURN(const auto ranges, nn::MeasureRanges(separated, inner, calibration));

@@ -11,11 +11,15 @@ namespace privdnn::cli {
 
 namespace {
 
+// What --images is without being given, where images only serve to measure ranges.
+constexpr char kCalibrationDefault[] =
+    "for the embedded model 1,000 MNIST test images, otherwise none; needed if a layer behind the first is encrypted";
+
 // Images that inner segments are calibrated on; none if there is no need.
 absl::StatusOr<LiftedModel> Lift(const ModelInput& model, const std::string& selection, const LiftSettings& settings,
                                  const ImageInput& calibration) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, model.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection core, LoadSelection(selection, graph));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection core, LoadSelection(selection, model, graph));
   nn::ImageSet images;
   if (model.path.empty() || calibration.given()) {
     PRIVDNN_ASSIGN_OR_RETURN(images, calibration.Load());
@@ -114,7 +118,7 @@ void AddPlan(CLI::App& app, Globals& globals, Action& action) {
   o->model.AddPositional(command);
   command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   o->settings.Add(command);
-  o->calibration.Add(command);
+  o->calibration.Add(command, kCalibrationDefault);
   command->callback([o, &action] { action = [o] { return Plan(*o); }; });
 }
 
@@ -141,7 +145,7 @@ void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--user", o->user, "NAME of the user's certificate: nobody else is answered")
       ->capture_default_str();
   o->settings.Add(command);
-  o->calibration.Add(command);
+  o->calibration.Add(command, kCalibrationDefault);
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return Encrypt(*o); }; });
 }

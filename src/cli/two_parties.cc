@@ -219,6 +219,7 @@ Json CommonJson(const TwoPartyResult& r, const nn::ImageSet& images) {
                {"selection", Json::parse(nn::FormatSelection(r.model.selection))},
                {"integers_compared", r.integers_compared},
                {"integer_mismatches", r.integer_mismatches},
+               {"label_mismatches_vs_quantised", r.label_mismatches},
                {"user_encrypted_ms_per_image", r.user["user_encrypted_ms_per_image"]},
                {"user_plain_ms_per_image", r.user["user_plain_ms_per_image"]},
                {"owner_ms_per_image", r.user["owner_ms_per_image"]},
@@ -237,6 +238,18 @@ Json CommonJson(const TwoPartyResult& r, const nn::ImageSet& images) {
   }
   json["round_trips"] = r.model.segments.size();
   return json;
+}
+
+void AddAccuracies(const TwoPartyResult& r, Json& json) {
+  json["accuracy_original"] = r.accuracy_original;
+  json["accuracy_private"] = r.accuracy_private;
+  json["accuracy_without_owner"] = r.accuracy_without_owner;
+}
+
+absl::Status CheckAgreement(const TwoPartyResult& r) {
+  if (r.integer_mismatches == 0 && r.label_mismatches == 0) return absl::OkStatus();
+  return absl::InternalError(
+      fmt::format("{} integers and {} labels differ from the reference", r.integer_mismatches, r.label_mismatches));
 }
 
 }  // namespace privdnn::cli

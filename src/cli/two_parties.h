@@ -34,5 +34,9 @@ absl::StatusOr<TwoPartyResult> RunTwoParties(const nn::Graph& graph, const nn::S
 
 // The fields that `demo` and `bench infer` have in common.
 Json CommonJson(const TwoPartyResult& result, const nn::ImageSet& images);
+// Those of labelled images.
+void AddAccuracies(const TwoPartyResult& result, Json& json);
+// Internal, with the numbers, if an integer or a label differs from the reference.
+absl::Status CheckAgreement(const TwoPartyResult& result);
 
 }  // namespace privdnn::cli

@@ -242,6 +242,48 @@ TEST_F(EvaluateTest, ErrorsOfTheUsersFunctionsEndTheStream) {
   EXPECT_TRUE(Conversation({FakeQuery(1)}).Run(alice).ok());
 }
 
+TEST_F(EvaluateTest, EverySegmentHasTheBudgetAndTheLeastRemainderCounts) {
+  // The segment is the query's last byte.
+  HostedPackage package = FakePackage(kPackage, 10);
+  package.segments = 2;
+  package.peek = [](std::span<const uint8_t> query) -> absl::StatusOr<QuerySize> {
+    PRIVDNN_ASSIGN_OR_RETURN(QuerySize size, FakePeek(query));
+    size.segment = query.back();
+    return size;
+  };
+  const auto query = [](uint8_t segment, uint8_t images) {
+    Bytes bytes = FakeQuery(images);
+    bytes.back() = segment;
+    return bytes;
+  };
+  const auto dir = *TemporaryDirectory::Create();
+  auto options = Options({package});
+  options.ledger_path = (dir.path() / "ledger.sqlite").string();
+  StartServer(options);
+  Client alice = ConnectAs("alice");
+  Conversation first({query(0, 4), query(1, 4), query(0, 3)});  // it breaks off before segment 1 has its 3
+  ASSERT_TRUE(first.Run(alice).ok());
+  EXPECT_EQ(first.infos[0].images_remaining, 6u);
+  EXPECT_EQ(first.infos[1].images_remaining, 6u);
+  EXPECT_EQ(first.infos[2].images_remaining, 3u);
+  EXPECT_EQ(alice.Describe()->packages[0].images_remaining, 3u);
+  // What segment 1 has left is of no use for segment 0, and the other way round.
+  const auto refused = Conversation({query(0, 4)}).Run(alice);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Message(refused), HasSubstr("7 of the 10 images allowed are used"));
+  ASSERT_TRUE(Conversation({query(1, 6)}).Run(alice).ok());
+  EXPECT_EQ(Conversation({query(1, 1)}).Run(alice).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(alice.Describe()->packages[0].images_remaining, 0u);
+  EXPECT_EQ(ConnectAs("bob").Describe()->packages[0].images_remaining, 10u);
+  // Segment 0 still answers what it has left, here after a restart.
+  ASSERT_TRUE(server_->Shutdown(milliseconds(1000)).ok());
+  StartServer(options);
+  alice = ConnectAs("alice");
+  EXPECT_EQ(Conversation({query(1, 1)}).Run(alice).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Conversation({query(0, 3)}).Run(alice).ok());
+  EXPECT_EQ(Conversation({query(0, 1)}).Run(alice).code(), absl::StatusCode::kResourceExhausted);
+}
+
 TEST_F(EvaluateTest, TwoUsersAtOnce) {
   StartServer(Options({FakePackage(kPackage, 1000, milliseconds(1))}));
   std::vector<std::thread> users;

@@ -1,0 +1,87 @@
+// What tests across processes share: the program as a child, an owner that serves, files that go with the suite.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "cli/child_process.h"
+#include "cli/command.h"
+
+namespace privdnn::cli {
+
+struct Ended {
+  int exit_code;
+  std::string out, err;
+};
+
+class ProcessTest : public ::testing::Test {
+ protected:
+  static constexpr std::chrono::seconds kPatience{120};
+
+  // A directory for the suite, with certificates of the owner, `user` and `mallory` in "tls".
+  static void SetUpTestSuite() {
+    directory_ = new TemporaryDirectory(*TemporaryDirectory::Create());
+    ASSERT_EQ(Run({"keygen", "--out", Path("tls"), "--user", "user", "--user", "mallory"}).exit_code, 0);
+  }
+  static void TearDownTestSuite() {
+    delete directory_;
+    directory_ = nullptr;
+  }
+
+  static std::string Path(const std::string& name) { return (directory_->path() / name).string(); }
+  static std::vector<std::string> Command(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), PRIVDNN_PROGRAM);
+    return arguments;
+  }
+  static std::string Log() { return Path("stderr." + std::to_string(++logs_)); }
+
+  static Ended Run(const std::vector<std::string>& arguments) {
+    const std::string log = Log();
+    auto child = ChildProcess::Start(Command(arguments), log);
+    if (!child.ok()) return {-1, "", Message(child.status())};
+    const auto end = child->Wait(kPatience);
+    if (!end.ok()) return {-1, "", Message(end.status())};
+    return {end->exit_code, end->output, *ReadTextFile(log, 1 << 24)};
+  }
+  // Exit code 1, and a message that says `with`.
+  static void ExpectFails(const std::vector<std::string>& arguments, const std::string& with) {
+    const Ended ended = Run(arguments);
+    EXPECT_EQ(ended.exit_code, 1) << with;
+    EXPECT_THAT(ended.err, ::testing::HasSubstr(with));
+  }
+
+  struct RunningOwner {
+    ChildProcess process;
+    std::string address, log;
+  };
+  // Its ledger is the key file's name with ".sqlite".
+  static RunningOwner StartOwner(const std::string& key = "m.key") {
+    const std::string log = Log();
+    auto process =
+        *ChildProcess::Start(Command({"serve", "--json", "--key", Path(key), "--tls", Path("tls"), "--listen",
+                                      "127.0.0.1:0", "--ledger", Path(key + ".sqlite"), "--threads", "1"}),
+                             log);
+    const auto ready = process.ReadUntil("\n", kPatience);
+    EXPECT_TRUE(ready.ok()) << ready.status() << *ReadTextFile(log, 1 << 20);
+    return {std::move(process), Json::parse(*ready)["listening"].get<std::string>(), log};
+  }
+
+  static std::vector<std::string> Infer(const std::string& address, const std::vector<std::string>& more = {},
+                                        const std::string& package = "m.privdnn") {
+    std::vector<std::string> a = {"infer", "--package", Path(package), "--owner", address,
+                                  "--tls", Path("tls"), "--threads",   "1"};
+    a.insert(a.end(), more.begin(), more.end());
+    return a;
+  }
+
+ private:
+  static inline TemporaryDirectory* directory_ = nullptr;
+  static inline int logs_ = 0;
+};
+
+}  // namespace privdnn::cli
