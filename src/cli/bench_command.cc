@@ -1,11 +1,9 @@
 // bench: what things cost on this machine.
 #include <spdlog/spdlog.h>
 
-#include "base/cpu.h"
 #include "cli/bench_infer.h"
 #include "nn/architectures.h"
 #include "report/table.h"
-#include "ring/bench.h"
 
 namespace privdnn::cli {
 namespace {
@@ -107,66 +105,6 @@ absl::StatusOr<CommandOutput> BenchNetworks(const BenchNetworksCommand& command)
   return output;
 }
 
-Json ToJson(const KernelBenchmark& k) {
-  Json ntt = Json::array(), products = Json::array();
-  for (const NttTiming& t : k.ntt)
-    ntt.push_back({{"n", t.n}, {"forward_us", t.forward_us}, {"inverse_us", t.inverse_us}});
-  for (const InnerProductTiming& t : k.inner_products) {
-    products.push_back({{"images", t.images},
-                        {"from", t.from_memory ? "memory" : "cache"},
-                        {"terms", t.terms},
-                        {"weight_bytes", t.weight_bytes},
-                        {"gmacs", t.gmacs},
-                        {"share_of_peak", t.gmacs / k.peak_gmacs}});
-  }
-  return {{"kernel", k.kernel},
-          {"ntt", ntt},
-          {"inner_product", products},
-          {"peak_gmacs", k.peak_gmacs},
-          {"read_gbytes_per_s", k.read_gbytes_per_s}};
-}
-
-std::string ToText(const KernelBenchmark& k) {
-  FactTable table(k.kernel);
-  for (const NttTiming& t : k.ntt) {
-    table.Add(fmt::format("transform, N = {}", t.n),
-              fmt::format("{:.2f} us forward, {:.2f} us inverse", t.forward_us, t.inverse_us));
-  }
-  for (const InnerProductTiming& t : k.inner_products) {
-    table.Add(fmt::format("inner product from {}, {} image{}", t.from_memory ? "memory" : "cache", t.images,
-                          t.images > 1 ? "s" : ""),
-              fmt::format("{:.2f} G coefficient multiply-accumulates/s ({:.0f} % of peak)", t.gmacs,
-                          100 * t.gmacs / k.peak_gmacs));
-  }
-  table.Add("peak, from registers", fmt::format("{:.2f} G/s", k.peak_gmacs));
-  table.Add("memory, streaming read", fmt::format("{:.1f} GB/s", k.read_gbytes_per_s));
-  return table.Render();
-}
-
-absl::StatusOr<CommandOutput> BenchKernels(int repeats) {
-  PRIVDNN_ASSIGN_OR_RETURN(const RingBenchmark bench, RunKernelBenchmarks(repeats));
-  CommandOutput output{{{"cpu", CpuModelName()}, {"repeats", bench.repeats}, {"kernels", Json::array()}},
-                       CpuModelName() + "\n"};
-  for (const KernelBenchmark& k : bench.kernels) {
-    output.json["kernels"].push_back(ToJson(k));
-    output.text += ToText(k);
-  }
-  const SamplerBenchmark& s = bench.samplers;
-  output.json["samplers"] = {{"n", s.n},
-                             {"primes", s.primes},
-                             {"expand_uniform_us", s.expand_uniform_us},
-                             {"ternary_us", s.ternary_us},
-                             {"centered_binomial_us", s.centered_binomial_us},
-                             {"uniform_us", s.uniform_us}};
-  FactTable table(fmt::format("samplers, {} coefficients", s.n));
-  table.Add("ternary", fmt::format("{:.1f} us", s.ternary_us));
-  table.Add("centred binomial", fmt::format("{:.1f} us", s.centered_binomial_us));
-  table.Add("uniform, one prime", fmt::format("{:.1f} us", s.uniform_us));
-  table.Add(fmt::format("expansion from a seed, {} primes", s.primes), fmt::format("{:.1f} us", s.expand_uniform_us));
-  output.text += table.Render();
-  return output;
-}
-
 }  // namespace
 
 void AddBench(CLI::App& app, Globals& globals, Action& action) {
@@ -177,7 +115,7 @@ void AddBench(CLI::App& app, Globals& globals, Action& action) {
                            "privdnn bench infer --select \"1:0;2:0\" --images 1 --threads 1 --json");
   const auto i = std::make_shared<BenchInferCommand>();
   i->options.repeats = 25;
-  i->model.Add(infer);
+  i->model.AddOptions(infer);
   AddTwoPartyOptions(infer, i->options);
   AddThreads(infer, i->options.threads);
   infer->callback([i, &action] { action = [i] { return RunBenchInfer(*i); }; });
@@ -206,14 +144,7 @@ void AddBench(CLI::App& app, Globals& globals, Action& action) {
   AddTwoPartyOptions(networks, n->options);
   networks->callback([n, &action] { action = [n] { return BenchNetworks(*n); }; });
 
-  auto* kernels =
-      AddCommand(*bench, globals, "kernels", "Transforms, inner products and samplers beside the machine's peak",
-                 "privdnn bench kernels --json");
-  const auto repeats = std::make_shared<int>(21);
-  kernels->add_option("--repeats", *repeats, "measurements that the medians are taken over")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  kernels->callback([repeats, &action] { action = [repeats] { return BenchKernels(*repeats); }; });
+  AddBenchKernels(*bench, globals, action);
 }
 
 }  // namespace privdnn::cli

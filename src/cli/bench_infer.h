@@ -2,22 +2,18 @@
 // share.
 #pragma once
 
-#include "cli/inputs.h"
+#include "cli/network_input.h"
 #include "cli/two_parties.h"
 
 namespace privdnn::cli {
 
 // A network, trained or of the paper with random weights, core neurons, and images to evaluate.
-struct BenchModel {
-  ModelInput model;
-  std::string architecture;  // of nn::ArchitectureNames(), instead of `model`
-  std::string selection;     // as LoadSelection takes it; empty: 1:0;2:0
-  int percent = 0;           // instead of `selection`: the first so many percent of both layers around a square
-  uint64_t seed = 1;         // of random weights and pixels
+struct BenchModel : NetworkInput {
+  BenchModel() : NetworkInput{.default_selection = "1:0;2:0"} {}
   int64_t images = 1;
   ImageInput input;  // whose test images; none given: random pixels, with the embedded model MNIST's
 
-  void Add(CLI::App* command);
+  void AddOptions(CLI::App* command);
 
   struct Loaded {
     nn::Graph graph;
@@ -26,7 +22,7 @@ struct BenchModel {
     std::string weights, pixels;  // where they come from, for people
     bool labelled = false;
   };
-  absl::StatusOr<Loaded> Load() const;
+  absl::StatusOr<Loaded> LoadAll() const;
 };
 
 // Runs owner and user, checks every integer, and describes the model beside the figures. Internal if an integer

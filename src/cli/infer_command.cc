@@ -1,4 +1,5 @@
 // infer: the user's side, on its own images.
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include "base/cpu.h"
@@ -121,6 +122,7 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   json["batch"] = options.batch;
   json["repeats"] = options.repeats;
   json["user_encrypted_ms_per_image"] = PerImage(result, images.count, &PassTiming::encrypted);
+  json["user_encrypted_cpu_ms_per_image"] = PerImage(result, images.count, &PassTiming::encrypted_cpu);
   json["user_plain_ms_per_image"] = PerImage(result, images.count, &PassTiming::rest);
   json["owner_ms_per_image"] = PerImage(result, images.count, &PassTiming::owner);
   if (plain) {
@@ -129,6 +131,8 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
     table.Add("an image, whole network in plaintext", FormatMilliseconds(json["plain_ms_per_image"].get<double>()));
   }
   json["wall_ms_per_image"] = PerImage(result, images.count, &PassTiming::wall);
+  json["bytes_up"] = result.bytes_up;
+  json["bytes_down"] = result.bytes_down;
   json["bytes_up_per_image"] = result.bytes_up / count;
   json["bytes_down_per_image"] = result.bytes_down / count;
   json["peak_rss_bytes_user"] = PeakRssBytes();
@@ -154,6 +158,7 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(command.package));
   nn::SetExecutorThreads(command.options.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
+  malloc_trim(0);  // the model as it was read, before as much again is needed for the kernels
   PRIVDNN_RETURN_IF_ERROR(CheckImages(images, rest.image_shape()));
   PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), command.options.threads));
   if (!command.offline) return InferOnline(command, user, rest, images);

@@ -1,5 +1,7 @@
 #include "cli/inference.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <deque>
@@ -10,6 +12,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double MsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// Milliseconds of processor time that this process has used.
+double CpuMs() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
 }
 
 // The state of one or more passes over the images, as a stream of messages. A batch of images goes through the network
@@ -33,9 +42,11 @@ class Passes {
     PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, rest_.Feed(batch.segment, batch.evaluation));
     timing.rest += MsSince(begin);
     begin = Clock::now();
+    const double cpu = CpuMs();
     PRIVDNN_ASSIGN_OR_RETURN(batch.query,
                              user_.Prepare(batch.segment, feed.values, random_, workspace_, options_.threads));
     timing.encrypted += MsSince(begin);
+    timing.encrypted_cpu += CpuMs() - cpu;
     if (batch.pass == 0) result_.bytes_up += batch.query.message.size();
     Bytes message = std::move(batch.query.message);
     asked_.push_back(std::move(batch));
@@ -47,8 +58,10 @@ class Passes {
     asked_.pop_front();
     PassTiming& timing = Timing(batch);
     auto begin = Clock::now();
+    const double cpu = CpuMs();
     PRIVDNN_ASSIGN_OR_RETURN(const std::vector<int64_t> outputs, user_.Unmask(batch.query, reply));
     timing.encrypted += MsSince(begin);
+    timing.encrypted_cpu += CpuMs() - cpu;
     timing.owner += static_cast<double>(info.owner_compute_ns) * 1e-6;
     remaining_[batch.segment] = info.images_remaining;
     result_.images_remaining = std::ranges::min(remaining_);

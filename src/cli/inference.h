@@ -25,9 +25,10 @@ struct InferenceOptions {
 
 // Milliseconds for one pass over all images, on this machine's clock (owner: on the owner's).
 struct PassTiming {
-  double encrypted = 0;  // features, transforms, products, masking, unmasking
-  double rest = 0;       // the plaintext rest of the network
-  double plain = 0;      // the whole network in plaintext, if asked for
+  double encrypted = 0;      // features, transforms, products, masking, unmasking
+  double encrypted_cpu = 0;  // the same in processor time of all threads: what others do on the machine is not in it
+  double rest = 0;           // the plaintext rest of the network
+  double plain = 0;          // the whole network in plaintext, if asked for
   double owner = 0;
   double wall = 0;  // from the first query to the last prediction
 };

@@ -88,6 +88,8 @@ absl::StatusOr<nn::ImageSet> ImageInput::Load() const {
   if (!images.empty() && !labels.empty()) {
     constexpr int32_t kAnyLabel = 256;
     PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadIdx(images, labels, kAnyLabel));
+    // The file does not say how many classes there are; a network needs as many as occur.
+    set.classes = *std::ranges::max_element(set.labels) + 1;
   } else if (!images.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(set, nn::LoadIdxImages(images));
   } else if (!data_set.empty() || !data.empty() || !split.empty()) {

@@ -1,13 +1,37 @@
 #include "cli/lifted_model.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <map>
 
+#include "cli/prediction.h"
 #include "nn/onnx.h"
 #include "nn/ranges.h"
 #include "report/table.h"
 
 namespace privdnn::cli {
+
+namespace {
+
+const std::map<std::string, Objective> kObjectives = {
+    {"latency", Objective::kLatency}, {"throughput", Objective::kThroughput}, {"bytes", Objective::kBytes}};
+
+// Images that a plan predicts figures for.
+constexpr std::array<uint64_t, 2> kPredictedImages = {1, kBatchImages};
+
+// Of a package, at most: what is neither ciphertexts nor the plaintext rest.
+uint64_t HeaderAllowance(const std::vector<PlanTask>& tasks) {
+  uint64_t bytes = 1000;
+  for (const PlanTask& task : tasks) bytes += 500 + 8 * uint64_t{task.spec.outputs()};
+  return bytes;
+}
+
+uint64_t MegabytesToBytes(double megabytes) {
+  return megabytes > 0 ? static_cast<uint64_t>(megabytes * 1e6) : UINT64_MAX;
+}
+
+}  // namespace
 
 void LiftSettings::Add(CLI::App* command) {
   command->add_option("--input-bits", options.input_bits, "bits of a quantised input value")
@@ -21,6 +45,17 @@ void LiftSettings::Add(CLI::App* command) {
   command->add_option("--image-budget", image_budget, "images that may ever be asked of the package")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command
+      ->add_option("--optimise", objective,
+                   "choose rings and packings for the time of one image (latency), the time an image in messages of 64 "
+                   "(throughput), or the bytes on the network (bytes)")
+      ->transform(CLI::CheckedTransformer(kObjectives))
+      ->default_str("latency");
+  command->add_option("--max-package-mb", max_package_mb, "largest package, in 10^6 bytes")->check(CLI::PositiveNumber);
+  command
+      ->add_option("--max-memory-mb", max_memory_mb,
+                   "largest resident memory of the user, as predicted for one thread, in 10^6 bytes")
+      ->check(CLI::PositiveNumber);
 }
 
 std::vector<EncryptionTask> LiftedModel::Tasks() const {
@@ -78,38 +113,76 @@ absl::StatusOr<LiftedModel> LiftModel(const nn::Graph& graph, const nn::Selectio
                                       const LiftSettings& settings, const nn::ImageSet& calibration) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto segments, nn::FindSegments(graph, selection));
   PRIVDNN_ASSIGN_OR_RETURN(const auto options, SegmentOptions(graph, segments, settings, calibration));
-  LiftedModel model{graph, selection, {}, {}};
-  for (size_t k = 0; k < segments.size(); ++k) {
-    const std::string where = fmt::format("layer {}", segments[k].layer_number);
-    auto quantized = LiftSegment(segments[k], options[k]);
-    if (!quantized.ok()) return Annotate(quantized.status(), where);
-    auto plan = PlanSegment(quantized->spec, quantized->plain_bits(), settings.image_budget, segments.size());
-    if (!plan.ok()) return Annotate(plan.status(), where);
-    model.segments.push_back({segments[k], *std::move(quantized), *std::move(plan)});
-  }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, segments));
-  model.rest_model = nn::ExportOnnx(rest);
+  PRIVDNN_ASSIGN_OR_RETURN(MachineCosts costs, LoadMachineCosts(MachineFile()));
+  LiftedModel model{graph, selection, {}, nn::ExportOnnx(rest), settings.objective, std::move(costs)};
+  std::vector<QuantizedSegment> quantized;
+  std::vector<PlanTask> tasks;
+  for (size_t k = 0; k < segments.size(); ++k) {
+    auto lifted = LiftSegment(segments[k], options[k]);
+    if (!lifted.ok()) return Annotate(lifted.status(), fmt::format("layer {}", segments[k].layer_number));
+    tasks.push_back({lifted->spec, lifted->plain_bits()});
+    quantized.push_back(*std::move(lifted));
+  }
+  const PlanOptions planned{.image_budget = settings.image_budget,
+                            .objective = settings.objective,
+                            .costs = model.costs.costs,
+                            .max_package_bytes = MegabytesToBytes(settings.max_package_mb),
+                            .fixed_package_bytes = model.rest_model.size() + HeaderAllowance(tasks),
+                            .max_user_memory_bytes = MegabytesToBytes(settings.max_memory_mb),
+                            .fixed_user_memory_bytes = FixedUserMemory(model.rest_model.size())};
+  if (const uint64_t loading = LoadingUserMemory(model.rest_model.size()); loading > planned.max_user_memory_bytes) {
+    return InvalidArgument(
+        "plan: memory of the user of at most {} MB was asked for; reading the plaintext rest of the network alone "
+        "takes "
+        "{} MB",
+        planned.max_user_memory_bytes / 1'000'000, loading / 1'000'000 + 1);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(auto plans, PlanSegments(tasks, planned));
+  for (size_t k = 0; k < segments.size(); ++k) {
+    model.segments.push_back({segments[k], std::move(quantized[k]), std::move(plans[k])});
+  }
   return model;
 }
 
 namespace {
 
-// Of the two layers behind one output of a quadratic segment: every neuron's weights and bias before the square, the
-// output's weights and bias behind it. Of a linear one: the output's own.
-uint64_t ParametersPerOutput(const LiftedSegment& s) {
+uint64_t DivideUp(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
+
+// How few images' replies give a segment's kernels away: by linear algebra, and by the number of parameters behind an
+// output, whose equations are not linear.
+struct Extraction {
+  uint64_t unknowns, images_to_reconstruct, parameters, images_by_parameter_count;
+};
+
+Extraction CountExtraction(const LiftedSegment& s) {
+  const Geometry& g = s.plan.geometry;
+  const uint64_t positions = g.spec().groups[0].positions();
+  // Weights and bias of the neuron itself.
   const auto own =
-      static_cast<uint64_t>(s.segment.layer.inputs * s.segment.layer.kernel[0] * s.segment.layer.kernel[1]);
-  const uint64_t before =
-      s.segment.first ? static_cast<uint64_t>(s.segment.first->outputs) * (s.plan.geometry.window() + 1) : 0;
-  return before + own + 1;
+      static_cast<uint64_t>(s.segment.layer.inputs * s.segment.layer.kernel[0] * s.segment.layer.kernel[1]) + 1;
+  const uint64_t core = s.segment.first_neurons.size();
+  Extraction e{s.plan.unknowns_per_output, 0, own, 0};
+  // A user who has the whole first layer computes the squares itself: the second is a linear one to it.
+  if (s.segment.first && core == 0) e.unknowns = std::min(e.unknowns, own);
+  e.images_to_reconstruct = DivideUp(e.unknowns, positions);
+  e.parameters += core * (g.window() + 1);
+  e.images_by_parameter_count = DivideUp(e.parameters, positions);
+  // Squares that are decrypted for a shortcut tell the first layer's neurons one by one.
+  if (!s.segment.shortcut.empty()) {
+    const uint64_t squares = g.spec().groups[1].positions();
+    e.images_to_reconstruct = std::min(e.images_to_reconstruct, DivideUp(g.features(), squares));
+    e.images_by_parameter_count = std::min(e.images_by_parameter_count, DivideUp(g.window() + 1, squares));
+  }
+  return e;
 }
 
-Json SegmentJson(const LiftedSegment& s) {
+Json SegmentJson(const LiftedSegment& s, const CostConstants& costs) {
   const SegmentPlan& p = s.plan;
   const Geometry& g = p.geometry;
   const OutputGroup& group = g.spec().groups[0];
   const auto size = [](Size2 v) { return Json::array({v.h, v.w}); };
-  const uint64_t parameters = ParametersPerOutput(s);
+  const Extraction extraction = CountExtraction(s);
   Json layers = Json::array(), core = Json::array(), neurons = Json::array();
   if (s.segment.first) {
     layers.push_back(s.segment.first_number);
@@ -148,18 +221,20 @@ Json SegmentJson(const LiftedSegment& s) {
           {"user_forward_ntts_per_image", p.user_forward_ntts},
           {"user_inverse_ntts_per_image", p.user_inverse_ntts},
           {"user_macs_per_image", p.user_macs},
-          {"unknowns_per_output", p.unknowns_per_output},
-          {"images_to_reconstruct", p.images_to_reconstruct},
+          {"user_encrypted_ms", UserMs(g, p.parameters, costs, 1)},
+          {"owner_ms", OwnerMs(g, p.parameters, costs, 1)},
+          {"unknowns_per_output", extraction.unknowns},
+          {"images_to_reconstruct", extraction.images_to_reconstruct},
           {"images_to_recover_keys", p.images_to_recover_keys},
-          {"parameters_per_output", parameters},
-          {"images_by_parameter_count", (parameters + group.positions() - 1) / group.positions()}};
+          {"parameters_per_output", extraction.parameters},
+          {"images_by_parameter_count", extraction.images_by_parameter_count}};
 }
 
 }  // namespace
 
 Json PlanJson(const LiftedModel& m) {
   Json segments = Json::array();
-  for (const LiftedSegment& s : m.segments) segments.push_back(SegmentJson(s));
+  for (const LiftedSegment& s : m.segments) segments.push_back(SegmentJson(s, m.costs.costs));
   const auto sum = [&](const char* field) {
     uint64_t total = 0;
     for (const Json& s : segments) total += s[field].get<uint64_t>();
@@ -182,6 +257,14 @@ Json PlanJson(const LiftedModel& m) {
   }
   for (const char* field : {"images_to_reconstruct", "images_to_recover_keys", "images_by_parameter_count"}) {
     json[field] = least(field);
+  }
+  for (const auto& [name, objective] : kObjectives) {
+    if (objective == m.objective) json["optimise"] = name;
+  }
+  json["costs"] = {{"measured_here", m.costs.measured}, {"cpu", m.costs.costs.cpu}, {"kernel", m.costs.costs.kernel}};
+  json["predicted"] = Json::array();
+  for (const uint64_t images : kPredictedImages) {
+    json["predicted"].push_back(PredictionJson(Predict(m, {.images = images, .batch = kBatchImages})));
   }
   json["segments"] = segments;
   return json;
@@ -220,8 +303,9 @@ void AddSegmentFacts(const LiftedSegment& s, const Json& j, FactTable& table) {
   table.Add("user's work an image",
             fmt::format("{} transforms, {:.1f} M multiply-accumulates", p.user_forward_ntts + p.user_inverse_ntts,
                         static_cast<double>(p.user_macs) * 1e-6));
-  table.Add("images to reconstruct", fmt::format("{} ({} unknowns an output, {} equations an image)",
-                                                 p.images_to_reconstruct, p.unknowns_per_output, group.positions()));
+  table.Add("images to reconstruct",
+            fmt::format("{} ({} unknowns an output, {} equations an image)", j["images_to_reconstruct"].get<uint64_t>(),
+                        j["unknowns_per_output"].get<uint64_t>(), group.positions()));
   table.Add("images to recover the keys",
             fmt::format("{}, for a malicious user's chosen ciphertexts", p.images_to_recover_keys));
   table.Add("images by parameter count",
@@ -249,6 +333,18 @@ std::string PlanText(const LiftedModel& m) {
                                   FormatBytes(j["reply_bytes_per_image"].get<uint64_t>())));
   all.Add("security", fmt::format("128 bits (lattice), {:.1f} bits (statistical, over {} images)",
                                   m.StatisticalSecurity(), budget));
+  for (const uint64_t images : kPredictedImages) {
+    const Prediction p = Predict(m, {.images = images, .batch = kBatchImages});
+    all.Add(images == 1 ? "one image" : fmt::format("an image of {} in a message", images),
+            fmt::format("{} user's encrypted part, {} owner; {:.0f} B up, {:.0f} B down", FormatMilliseconds(p.user_ms),
+                        FormatMilliseconds(p.owner_ms), static_cast<double>(p.bytes_up) / static_cast<double>(images),
+                        static_cast<double>(p.bytes_down) / static_cast<double>(images)));
+    all.Add("  peak memory",
+            fmt::format("{} user, {} owner", FormatBytes(p.user_memory_bytes), FormatBytes(p.owner_memory_bytes)));
+  }
+  all.Add("predicted for", fmt::format("one thread, {} with {} kernels, {}", m.costs.costs.cpu, m.costs.costs.kernel,
+                                       m.costs.measured ? "as measured here" : "as documented, not measured here"));
+  all.Add("optimised for", j["optimise"].get<std::string>());
   text += all.Render();
   const uint64_t fewest =
       std::min({j["images_to_reconstruct"].get<uint64_t>(), j["images_to_recover_keys"].get<uint64_t>(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/command.h"
+#include "cli/machine_file.h"
 #include "lifting/lift.h"
 #include "lifting/planner.h"
 #include "nn/dataset.h"
@@ -13,6 +14,8 @@ namespace privdnn::cli {
 struct LiftSettings {
   LiftOptions options;  // its range is the network's input's
   uint64_t image_budget = 1'000'000;
+  Objective objective = Objective::kLatency;
+  double max_package_mb = 0, max_memory_mb = 0;  // 0: no bound
   void Add(CLI::App* command);
 };
 
@@ -27,6 +30,8 @@ struct LiftedModel {
   nn::Selection selection;
   std::vector<LiftedSegment> segments;
   Bytes rest_model;  // ONNX of nn::PlaintextRest
+  Objective objective = Objective::kLatency;
+  MachineCosts costs;  // what times are predicted by
 
   std::vector<EncryptionTask> Tasks() const;
   uint64_t PackageSize() const { return PackageBytes(Tasks(), rest_model.size()); }
@@ -39,6 +44,10 @@ struct LiftedModel {
 absl::StatusOr<LiftedModel> LiftModel(const nn::Graph& graph, const nn::Selection& selection,
                                       const LiftSettings& settings, const nn::ImageSet& calibration);
 inline constexpr double kRangeMargin = 1.25;
+
+// What --images is without being given, where images only serve to measure ranges.
+inline constexpr char kCalibrationDefault[] =
+    "for the embedded model 1,000 MNIST test images, otherwise none; needed if a layer behind the first is encrypted";
 
 // The plan's fields, for the JSON of every command that has one: "segments", and what holds for all of them.
 Json PlanJson(const LiftedModel& model);

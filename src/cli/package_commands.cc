@@ -1,4 +1,4 @@
-// plan, keygen and encrypt: what an owner does before serving.
+// keygen and encrypt: what an owner does before serving.
 #include "base/file.h"
 #include "cli/inputs.h"
 #include "cli/lifted_model.h"
@@ -11,10 +11,6 @@ namespace privdnn::cli {
 
 namespace {
 
-// What --images is without being given, where images only serve to measure ranges.
-constexpr char kCalibrationDefault[] =
-    "for the embedded model 1,000 MNIST test images, otherwise none; needed if a layer behind the first is encrypted";
-
 // Images that inner segments are calibrated on; none if there is no need.
 absl::StatusOr<LiftedModel> Lift(const ModelInput& model, const std::string& selection, const LiftSettings& settings,
                                  const ImageInput& calibration) {
@@ -25,19 +21,6 @@ absl::StatusOr<LiftedModel> Lift(const ModelInput& model, const std::string& sel
     PRIVDNN_ASSIGN_OR_RETURN(images, calibration.Load());
   }
   return LiftModel(graph, core, settings, images);
-}
-
-struct PlanCommand {
-  ModelInput model;
-  std::string selection;
-  LiftSettings settings;
-  ImageInput calibration;
-};
-
-absl::StatusOr<CommandOutput> Plan(const PlanCommand& command) {
-  PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel model,
-                           Lift(command.model, command.selection, command.settings, command.calibration));
-  return CommandOutput{PlanJson(model), PlanText(model)};
 }
 
 struct KeygenCommand {
@@ -110,17 +93,6 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
 }
 
 }  // namespace
-
-void AddPlan(CLI::App& app, Globals& globals, Action& action) {
-  auto* command = AddCommand(app, globals, "plan", "What encrypting a selection takes and gives, before anything runs",
-                             "privdnn plan model.onnx --selection \"1:0,3;2:5\"");
-  const auto o = std::make_shared<PlanCommand>();
-  o->model.AddPositional(command);
-  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
-  o->settings.Add(command);
-  o->calibration.Add(command, kCalibrationDefault);
-  command->callback([o, &action] { action = [o] { return Plan(*o); }; });
-}
 
 void AddKeygen(CLI::App& app, Globals& globals, Action& action) {
   auto* command =

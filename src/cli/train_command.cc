@@ -1,59 +1,175 @@
 #include <spdlog/spdlog.h>
 
-#include "base/file.h"
+#include <array>
+#include <chrono>
+#include <optional>
+
 #include "cli/inputs.h"
 #include "nn/architectures.h"
 #include "nn/executor.h"
 #include "nn/onnx.h"
-#include "nn/train.h"
+#include "nn/recipes.h"
 
 namespace privdnn::cli {
 namespace {
 
-// Images at the end of the training set that choose the epoch; the test set is never used for that.
-constexpr int64_t kValidationImages = 5000;
+const std::map<std::string, nn::Optimizer> kOptimizers = {{"adam", nn::Optimizer::kAdam}, {"sgd", nn::Optimizer::kSgd}};
+const std::map<std::string, nn::Precision> kPrecisions = {{"float32", nn::Precision::kFloat32},
+                                                          {"bfloat16", nn::Precision::kBfloat16}};
 
+// What is not given comes from the architecture's recipe.
 struct TrainCommand {
-  std::string architecture = "lenet5-mnist", data, out, checkpoint;
-  nn::TrainOptions options;
+  std::string architecture = "lenet5-mnist", data, out, checkpoint, initial;
+  std::optional<std::string> data_set;
+  std::optional<int> epochs, half_size_epochs;
+  std::optional<int64_t> batch, crop_padding;
+  std::optional<double> learning_rate, warm_up, weight_decay, label_smoothing, averaging, flip, grayscale;
+  std::optional<nn::Optimizer> optimizer;
+  std::optional<nn::Precision> precision;
+  uint64_t seed = 1;
+  int threads = 1;
+  int64_t hold_out = 0;
   bool no_augmentation = false;
 };
 
-absl::StatusOr<CommandOutput> Train(TrainCommand command) {
-  PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(command.data));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, nn::LoadDataSet("mnist", root, nn::Split::kTrain));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet test, nn::LoadDataSet("mnist", root, nn::Split::kTest));
-  if (all.count <= kValidationImages) {
-    return InvalidArgument("{}: {} training images, more than {} are needed", root, all.count, kValidationImages);
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph initial, nn::BuildArchitecture(command.architecture, command.options.seed));
-  nn::TrainOptions options = command.options;
-  options.augment = !command.no_augmentation;
+nn::TrainOptions Options(const TrainCommand& command, nn::TrainOptions options) {
+  const auto set = [](auto& option, const auto& given) {
+    if (given.has_value()) option = *given;
+  };
+  set(options.epochs, command.epochs);
+  set(options.half_size_epochs, command.half_size_epochs);
+  set(options.batch, command.batch);
+  set(options.optimizer, command.optimizer);
+  set(options.learning_rate, command.learning_rate);
+  set(options.warm_up, command.warm_up);
+  set(options.weight_decay, command.weight_decay);
+  set(options.label_smoothing, command.label_smoothing);
+  set(options.averaging, command.averaging);
+  set(options.precision, command.precision);
+  if (command.no_augmentation) options.augmentation = nn::Augmentation::None();
+  set(options.augmentation.crop_padding, command.crop_padding);
+  set(options.augmentation.flip, command.flip);
+  set(options.augmentation.grayscale, command.grayscale);
+  options.seed = command.seed;
+  options.threads = command.threads;
   options.checkpoint = command.checkpoint;
+  return options;
+}
+
+struct Sets {
+  nn::ImageSet train, validation, test;
+};
+
+absl::StatusOr<Sets> LoadSets(const TrainCommand& command, const std::string& name) {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(command.data));
+  const nn::LoadOptions options{command.threads, MakeProgress(std::make_shared<ProgressBar>("reading"))};
+  Sets sets;
+  PRIVDNN_ASSIGN_OR_RETURN(sets.train, nn::LoadDataSet(name, root, nn::Split::kTrain, options));
+  if (command.hold_out == 0) {
+    PRIVDNN_ASSIGN_OR_RETURN(sets.validation, nn::LoadDataSet(name, root, nn::Split::kValidationHalf, options));
+    PRIVDNN_ASSIGN_OR_RETURN(sets.test, nn::LoadDataSet(name, root, nn::Split::kTestHalf, options));
+    return sets;
+  }
+  if (command.hold_out >= sets.train.count) {
+    return InvalidArgument("{}: {} training images, of which {} cannot be held out", name, sets.train.count,
+                           command.hold_out);
+  }
+  auto [train, held_out] = nn::SplitValidation(sets.train, command.hold_out);
+  sets.train = std::move(train);
+  sets.validation = std::move(held_out);
+  PRIVDNN_ASSIGN_OR_RETURN(sets.test, nn::LoadDataSet(name, root, nn::Split::kTest, options));
+  return sets;
+}
+
+absl::StatusOr<nn::Graph> InitialGraph(const TrainCommand& command, int32_t classes) {
+  if (!command.initial.empty()) return nn::LoadOnnx(command.initial);
+  return nn::BuildArchitecture(command.architecture, command.seed, classes);
+}
+
+absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Recipe recipe, nn::FindRecipe(command.architecture));
+  const std::string data_set = command.data_set.value_or(recipe.data_set);
+  nn::TrainOptions options = Options(command, recipe.options);
+  PRIVDNN_ASSIGN_OR_RETURN(const Sets sets, LoadSets(command, data_set));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph initial, InitialGraph(command, sets.train.classes));
+
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  int epochs_now = 0;  // without those that a checkpoint holds
   options.on_epoch = [&](const nn::EpochReport& e) {
-    spdlog::info("epoch {:3} of {}: loss {:.4f}, validation accuracy {:.2f} %", e.epoch, options.epochs, e.train_loss,
-                 e.validation_accuracy);
+    spdlog::info("epoch {:3} of {}: loss {:.4f}, validation accuracy {:.2f} %, {:.1f} s", e.epoch, options.epochs,
+                 e.train_loss, e.validation_accuracy, seconds());
+    ++epochs_now;
   };
   nn::SetExecutorThreads(options.threads);
-  const int64_t train_images = all.count - kValidationImages;
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainResult result,
-                           nn::Train(initial, all.Slice(0, train_images), all.Slice(train_images, all.count), options,
+                           nn::Train(initial, sets.train, sets.validation, options,
                                      MakeProgress(std::make_shared<ProgressBar>("training"))));
-  PRIVDNN_ASSIGN_OR_RETURN(const double accuracy, nn::Accuracy(result.graph, test));
+  const double seconds_per_epoch = epochs_now > 0 ? seconds() / epochs_now : 0;
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
+  constexpr std::array<int64_t, 2> kRanks = {1, 5};
+  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<double> validation,
+                           nn::TopAccuracies(result.graph, sets.validation, kRanks));
+  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<double> test, nn::TopAccuracies(result.graph, sets.test, kRanks));
   CommandOutput output;
   output.json = {{"architecture", command.architecture},
+                 {"data_set", data_set},
+                 {"classes", sets.train.classes},
                  {"model", command.out},
                  {"epochs", result.epochs.size()},
+                 {"seconds_per_epoch", seconds_per_epoch},
                  {"seed", options.seed},
-                 {"training_images", train_images},
-                 {"validation_images", kValidationImages},
-                 {"validation_accuracy", result.validation_accuracy},
-                 {"test_images", test.count},
-                 {"test_accuracy", accuracy}};
-  output.text = fmt::format("{}: {:.2f} % of {} test images right ({:.2f} % of {} validation images)\n", command.out,
-                            accuracy, test.count, result.validation_accuracy, kValidationImages);
+                 {"training_images", sets.train.count},
+                 {"validation_images", sets.validation.count},
+                 {"validation_accuracy", validation[0]},
+                 {"validation_top5_accuracy", validation[1]},
+                 {"test_images", sets.test.count},
+                 {"test_accuracy", test[0]},
+                 {"test_top5_accuracy", test[1]}};
+  output.text = fmt::format(
+      "{}: {:.2f} % of {} test images right, {:.2f} % among the first 5 of {} classes ({:.2f} and {:.2f} % of {} "
+      "validation images)\n",
+      command.out, test[0], sets.test.count, test[1], sets.train.classes, validation[0], validation[1],
+      sets.validation.count);
   return output;
+}
+
+void AddRecipeOptions(CLI::App* command, TrainCommand& o) {
+  constexpr char kGroup[] = "Recipe (default: the architecture's own)";
+  const auto share = CLI::Range(0.0, 1.0);
+  command->add_option("--epochs", o.epochs, "passes over the training images")
+      ->check(CLI::Range(1, 10000))
+      ->group(kGroup);
+  command->add_option("--half-size-epochs", o.half_size_epochs, "of these, the first N on images of half the side")
+      ->check(CLI::NonNegativeNumber)
+      ->group(kGroup);
+  command->add_option("--batch", o.batch, "images a step")->check(CLI::Range(1, 65536))->group(kGroup);
+  command->add_option("--optimizer", o.optimizer, "adam, or sgd with Nesterov's momentum 0.9")
+      ->transform(CLI::CheckedTransformer(kOptimizers))
+      ->option_text("adam|sgd")
+      ->group(kGroup);
+  command->add_option("--learning-rate", o.learning_rate, "the highest; it falls to 0 by a cosine")
+      ->check(CLI::PositiveNumber)
+      ->group(kGroup);
+  command->add_option("--warm-up", o.warm_up, "share of the steps in which it rises")->check(share)->group(kGroup);
+  command->add_option("--weight-decay", o.weight_decay, "weight decay")->check(CLI::NonNegativeNumber)->group(kGroup);
+  command->add_option("--label-smoothing", o.label_smoothing, "share of the target spread over all classes")
+      ->check(share)
+      ->group(kGroup);
+  command->add_option("--averaging", o.averaging, "decay of the average of weights that is kept; 0: no average")
+      ->check(share)
+      ->group(kGroup);
+  command->add_option("--precision", o.precision, "of convolutions and products")
+      ->transform(CLI::CheckedTransformer(kPrecisions))
+      ->option_text("float32|bfloat16")
+      ->group(kGroup);
+  command->add_option("--crop-padding", o.crop_padding, "random crops, with this many black pixels around the image")
+      ->check(CLI::NonNegativeNumber)
+      ->group(kGroup);
+  command->add_option("--flip", o.flip, "probability of mirrored images")->check(share)->group(kGroup);
+  command->add_option("--grayscale", o.grayscale, "probability of images without colours")->check(share)->group(kGroup);
+  command->add_flag("--no-augmentation", o.no_augmentation, "images as they are, but for what the three above say")
+      ->group(kGroup);
 }
 
 }  // namespace
@@ -65,23 +181,21 @@ void AddTrain(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--arch", o->architecture, "architecture")
       ->check(CLI::IsMember(nn::ArchitectureNames()))
       ->capture_default_str();
-  command->add_option("--data", o->data, "data root that holds mnist/; default: PRIVDNN_DATA");
+  command->add_option("--data-set", o->data_set, "data set; default: the architecture's own")
+      ->check(CLI::IsMember(DataSetNames()));
+  command->add_option("--data", o->data, "data root that holds it; default: PRIVDNN_DATA");
   command->add_option("--out", o->out, "ONNX file to write")->required();
-  command->add_option("--epochs", o->options.epochs, "passes over the training images")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  command->add_option("--batch", o->options.batch, "images a step")->check(CLI::Range(1, 65536))->capture_default_str();
-  command->add_option("--learning-rate", o->options.learning_rate, "highest learning rate of Adam")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--weight-decay", o->options.weight_decay, "weight decay")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--seed", o->options.seed, "of initial weights, order and augmentation")->capture_default_str();
-  command->add_flag("--no-augmentation", o->no_augmentation, "train on the images as they are");
+  command->add_option("--init", o->initial, "ONNX model to train further, instead of a new network");
+  command
+      ->add_option("--hold-out", o->hold_out,
+                   "choose the epoch on the last N training images, and report on all test images; without it, half "
+                   "of the test images choose and the other half reports")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--seed", o->seed, "of initial weights, order and augmentation")->capture_default_str();
   command->add_option("--checkpoint", o->checkpoint,
                       "file for the state of an unfinished training; the same command goes on from it");
-  AddThreads(command, o->options.threads);
+  AddThreads(command, o->threads);
+  AddRecipeOptions(command, *o);
   command->callback([o, &action] { action = [o] { return Train(*o); }; });
 }
 

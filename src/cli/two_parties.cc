@@ -64,20 +64,20 @@ absl::StatusOr<ChildProcess> StartOwner(const Files& files, int threads, std::st
 }
 
 absl::StatusOr<Json> RunUser(const Files& files, const std::string& address, const TwoPartyOptions& options) {
-  const std::vector<std::string> arguments = {OwnPath(),        "infer",
-                                              "--json",  //
-                                              "--package",      files.package,
-                                              "--owner",        address,  //
-                                              "--tls",          files.user_tls,
-                                              "--user",         kUserName,  //
-                                              "--images",       files.images,
-                                              "--labels",       files.labels,                     //
-                                              "--threads",      std::to_string(options.threads),  //
-                                              "--batch",        std::to_string(options.batch),    //
-                                              "--repeats",      std::to_string(options.repeats),  //
-                                              "--outputs",      files.outputs,
-                                              "--compare-with", files.plain,  //
-                                              "--deadline",     "86400"};
+  std::vector<std::string> arguments = {OwnPath(),    "infer",
+                                        "--json",  //
+                                        "--package",  files.package,
+                                        "--owner",    address,  //
+                                        "--tls",      files.user_tls,
+                                        "--user",     kUserName,  //
+                                        "--images",   files.images,
+                                        "--labels",   files.labels,                     //
+                                        "--threads",  std::to_string(options.threads),  //
+                                        "--batch",    std::to_string(options.batch),    //
+                                        "--repeats",  std::to_string(options.repeats),  //
+                                        "--outputs",  files.outputs,
+                                        "--deadline", "86400"};
+  if (options.compare_with_plain) arguments.insert(arguments.end(), {"--compare-with", files.plain});
   PRIVDNN_ASSIGN_OR_RETURN(ChildProcess user, ChildProcess::Start(arguments));
   PRIVDNN_ASSIGN_OR_RETURN(const ChildExit end, user.Wait(kRunPatience));
   if (end.exit_code != 0) return absl::InternalError("the user's process failed; its message is above");
@@ -157,8 +157,10 @@ absl::Status Check(const Files& files, const nn::ImageSet& images, const TwoPart
     result.integer_mismatches += comparison.mismatches();
   }
   PRIVDNN_ASSIGN_OR_RETURN(const auto offline, InferOffline(rest, images, batch));
-  result.accuracy_original =
-      AccuracyPercent(result.user["plain_predictions"].get<std::vector<int32_t>>(), images.labels);
+  if (options.compare_with_plain) {
+    result.accuracy_original =
+        AccuracyPercent(result.user["plain_predictions"].get<std::vector<int32_t>>(), images.labels);
+  }
   result.accuracy_private = AccuracyPercent(predictions, images.labels);
   result.accuracy_without_owner = AccuracyPercent(offline, images.labels);
   return absl::OkStatus();

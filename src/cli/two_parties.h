@@ -13,6 +13,7 @@ struct TwoPartyOptions {
   int64_t batch = 64;
   int threads = 1;
   int repeats = 1;
+  bool compare_with_plain = true;  // the user's process also runs the whole network in plaintext
 };
 
 struct TwoPartyResult {
@@ -20,7 +21,7 @@ struct TwoPartyResult {
   Json user;  // what `privdnn infer --json` printed
   uint64_t owner_peak_rss_bytes = 0;
   uint64_t package_bytes = 0;
-  double accuracy_original = 0;  // of the plaintext network, percent
+  double accuracy_original = 0;  // of the plaintext network, percent; 0 unless it was run
   double accuracy_private = 0;
   double accuracy_without_owner = 0;  // of the user with zeros for every encrypted output
   uint64_t integers_compared = 0;

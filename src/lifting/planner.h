@@ -1,12 +1,35 @@
-// Chooses the ring for a lifted segment and says what it will cost before anything is encrypted.
+// Chooses rings and packings for lifted segments and says what they will cost before anything is encrypted.
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
+#include "lifting/cost_model.h"
 #include "lifting/geometry.h"
 #include "rlwe/parameters.h"
 
 namespace privdnn {
+
+// What a plan is to make small. In all of them ties are broken by time.
+enum class Objective {
+  kLatency,     // time of one image: the user's encrypted part and the owner's
+  kThroughput,  // the same an image, in messages of kBatchImages
+  kBytes,       // up and down an image, in messages of kBatchImages
+};
+inline constexpr uint64_t kBatchImages = 64;
+
+struct PlanOptions {
+  uint64_t image_budget = 1'000'000;  // images that the package may ever be asked
+  Objective objective = Objective::kLatency;
+  CostConstants costs = DefaultCosts();
+  // Bounds in bytes on all segments together and what is there without them: the package, and the user's largest
+  // resident set while it evaluates PlannedImages(objective) images on one thread.
+  uint64_t max_package_bytes = UINT64_MAX, fixed_package_bytes = 0;
+  uint64_t max_user_memory_bytes = UINT64_MAX, fixed_user_memory_bytes = 0;
+};
+// Images in the messages that an objective looks at.
+constexpr uint64_t PlannedImages(Objective objective) { return objective == Objective::kLatency ? 1 : kBatchImages; }
 
 // What one segment of a package costs. Sizes in bytes; counts an image unless said otherwise, of all primes.
 struct SegmentPlan {
@@ -26,11 +49,17 @@ struct SegmentPlan {
   uint64_t images_to_recover_keys;  // see ImagesToRecoverKeys
 };
 
-// The cheapest ring and tiling (predicted time of one image) in which the parameters are valid for `image_budget`
-// images. InvalidArgument, with the reason the largest ring is refused, if none is.
-// `segments`: how many a package has; each then gets its share of the statistical security, which is over all.
+struct PlanTask {
+  SegmentSpec spec;  // its tiles are the planner's to choose, its images_per_ciphertext if it is 1
+  int plain_bits;
+};
+// The best rings and packings by the objective in which parameters are valid and all bounds are kept, one plan a
+// segment; the segments of a package share its statistical security. InvalidArgument, with the numbers and what would
+// help, if there is none.
+absl::StatusOr<std::vector<SegmentPlan>> PlanSegments(std::span<const PlanTask> tasks, const PlanOptions& options);
+// The same for one segment alone, by default for one image's time.
 absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits, uint64_t image_budget,
-                                        size_t segments = 1);
+                                        Objective objective = Objective::kLatency);
 
 // Coefficients of one output as a polynomial in the z values it sees: what a user who collects (image, output) pairs
 // can solve for, linearly; for a linear segment, the places of its kernel and the bias. Places of the kernel that

@@ -2,6 +2,7 @@
 #include "nn/executor.h"
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -226,6 +227,40 @@ TEST(Executor, RunsEveryArchitecture) {
     const double rms = std::sqrt(squares / static_cast<double>(logits.size()));
     EXPECT_GT(rms, 0.01) << name;
     EXPECT_LT(rms, 100) << name;
+  }
+}
+
+// Training in bfloat16 computes convolutions with large weights on small maps as products (see program.cc).
+TEST(Program, ComputesTheSameInBfloat16) {
+  for (const int64_t groups : {1, 2}) {
+    const Graph graph = SingleNodeGraph(
+        {128, 2, 2}, Conv{{{3, 2}, {2, 1}, {1, 1, 1, 1}}, groups},
+        {{"w", PatternTensor({144 * groups, 128 / groups, 3, 2}, 1)}, {"b", PatternTensor({144 * groups}, 2)}},
+        {"x", "w", "b"}, {144 * groups, 1, 3});
+    const Program program = Program::Compile(graph).value();
+    const auto run = [&](bool lower) {
+      std::vector<at::Tensor> leaves;
+      for (const std::string& name : program.parameter_names()) {
+        leaves.push_back(ToTorch(graph.initializers.at(name)).requires_grad_());
+      }
+      const at::Tensor x = ToTorch(PatternTensor({3, 128, 2, 2}, 3)).requires_grad_();
+      at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+      at::autocast::set_cpu_enabled(lower);
+      const at::Tensor y = program.Run(leaves, {x}, 1).value()[0];
+      at::autocast::set_cpu_enabled(false);
+      at::autocast::clear_cache();
+      EXPECT_EQ(y.scalar_type(), lower ? at::kBFloat16 : at::kFloat);
+      (y.to(at::kFloat) * ToTorch(PatternTensor(y.sizes().vec(), 4))).sum().backward();
+      std::vector<at::Tensor> results = {y.to(at::kFloat).detach(), x.grad()};
+      for (const at::Tensor& leaf : leaves) results.push_back(leaf.grad());
+      return results;
+    };
+    const auto expected = run(false), actual = run(true);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(actual[i].sizes(), expected[i].sizes());
+      const double error = (actual[i] - expected[i]).norm().item<double>();
+      EXPECT_LT(error, 0.05 * expected[i].norm().item<double>()) << i << " " << groups;  // 8 bits of mantissa
+    }
   }
 }
 

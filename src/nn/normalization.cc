@@ -106,4 +106,22 @@ absl::StatusOr<Graph> FoldNormalization(const Graph& graph, const Normalization&
   return folded;
 }
 
+std::array<int64_t, 4> FirstPadding(const Graph& graph) {
+  if (graph.inputs.size() != 1) return {};
+  const std::vector<size_t> consumers = graph.Consumers(graph.inputs[0].name);
+  if (consumers.size() != 1) return {};
+  const auto* conv = std::get_if<Conv>(&graph.nodes[consumers[0]].op);
+  return conv == nullptr ? std::array<int64_t, 4>{} : conv->window.pads;
+}
+
+Graph WithFirstPadding(Graph graph, const std::array<int64_t, 4>& pads) {
+  const std::array<int64_t, 4> before = FirstPadding(graph);
+  if (before == pads) return graph;
+  ValueInfo& input = graph.inputs[0];
+  std::get<Conv>(graph.nodes[graph.Consumers(input.name)[0]].op).window.pads = pads;
+  input.shape[2] += before[0] + before[2] - pads[0] - pads[2];
+  input.shape[3] += before[1] + before[3] - pads[1] - pads[3];
+  return graph;
+}
+
 }  // namespace privdnn::nn

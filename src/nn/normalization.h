@@ -1,6 +1,7 @@
 // Inputs of mean 0 and variance 1, as part of a network's first convolution.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "nn/dataset.h"
@@ -23,5 +24,12 @@ struct Normalization {
 // padding: an error, naming the node, if the input goes anywhere but into one unpadded convolution with weights of its
 // own.
 absl::StatusOr<Graph> FoldNormalization(const Graph& graph, const Normalization& normalization);
+
+// The padding (top, left, bottom, right) of the convolution that alone reads the graph's only input; zeros if there is
+// none such.
+std::array<int64_t, 4> FirstPadding(const Graph& graph);
+// The graph with that convolution's padding replaced by `pads`, and its input made larger or smaller by the difference:
+// without padding it computes on images with a border of zeros what it computed on the images.
+Graph WithFirstPadding(Graph graph, const std::array<int64_t, 4>& pads);
 
 }  // namespace privdnn::nn

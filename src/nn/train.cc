@@ -2,12 +2,15 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <exception>
 #include <numbers>
+#include <optional>
 
 #include "base/file.h"
 #include "nn/batches.h"
@@ -22,12 +25,34 @@ namespace {
 
 // Adam's constants as in Kingma and Ba, ICLR 2015.
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
-constexpr double kWarmUpShare = 0.02;
+constexpr double kMomentum = 0.9;
 // Squares make gradients of rare batches very large; longer ones are scaled down to this length.
 constexpr double kMaxGradientNorm = 5;
 constexpr int64_t kValidationBatch = 500;
 constexpr auto kCheckpointInterval = std::chrono::minutes(1);
+// At least, in the time that a checkpoint takes: those of large networks hold gigabytes.
+constexpr int kTimeBetweenCheckpoints = 50;
 constexpr uint64_t kMaxCheckpointBytes = uint64_t{8} << 30;
+
+// While one exists, convolutions and matrix products of this thread are computed in bfloat16, if so asked for.
+class PrecisionScope {
+ public:
+  explicit PrecisionScope(Precision precision) : lower_(precision == Precision::kBfloat16) {
+    if (!lower_) return;
+    at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+    at::autocast::set_cpu_enabled(true);
+  }
+  PrecisionScope(const PrecisionScope&) = delete;
+  PrecisionScope& operator=(const PrecisionScope&) = delete;
+  ~PrecisionScope() {
+    if (!lower_) return;
+    at::autocast::set_cpu_enabled(false);
+    at::autocast::clear_cache();
+  }
+
+ private:
+  bool lower_;
+};
 
 // The tensors that belong to one initializer. `average` is what is validated; it is `value` itself without averaging.
 struct Parameter {
@@ -37,18 +62,21 @@ struct Parameter {
 
 class Trainer {
  public:
-  Trainer(Program program, const Graph& graph, const ImageSet& train, const ImageSet& validation,
-          const TrainOptions& options, const Normalization& normalization)
+  // `half_size`: the program for halved images, if there are epochs with such.
+  Trainer(Program program, std::optional<Program> half_size, const Graph& graph, const ImageSet& train,
+          const ImageSet& validation, const TrainOptions& options, const Normalization& normalization,
+          const std::array<int64_t, 4>& border)
       : program_(std::move(program)),
+        half_size_program_(std::move(half_size)),
         options_(options),
-        train_(train, options, normalization),
-        validation_(validation, options, normalization),
+        train_(train, options, normalization, border),
+        validation_(validation, options, normalization, border),
         validation_labels_(validation.labels) {
     const auto roles = AssignRoles(graph, options.frozen);
     for (const std::string& name : program_.parameter_names()) {
-      const at::Tensor value = ToTorch(graph.initializers.at(name));
-      parameters_.push_back(
-          {roles.at(name), value, at::zeros_like(value), at::zeros_like(value), value.clone(), value.clone()});
+      const at::Tensor value = Arrange(ToTorch(graph.initializers.at(name)));
+      parameters_.push_back({roles.at(name), value, at::zeros_like(value), at::zeros_like(value),
+                             options.averaging > 0 ? value.clone() : value, value.clone()});
     }
   }
 
@@ -56,16 +84,18 @@ class Trainer {
 
   absl::Status Run(const Fingerprint& fingerprint, const ProgressFn& progress) {
     PRIVDNN_RETURN_IF_ERROR(Resume(fingerprint));
-    auto saved = std::chrono::steady_clock::now();
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point save_after = Clock::now() + kCheckpointInterval;
     while (step_ < total_steps()) {
       PRIVDNN_RETURN_IF_ERROR(Step());
       const bool epoch_ends = step_ % train_.steps_per_epoch() == 0;
       if (epoch_ends) PRIVDNN_RETURN_IF_ERROR(FinishEpoch());
       const bool proceed = !progress || progress(step_, total_steps(), Note());
-      const auto now = std::chrono::steady_clock::now();
-      if (epoch_ends || !proceed || now - saved >= kCheckpointInterval) {
+      const Clock::time_point now = Clock::now();
+      if (step_ == total_steps() || !proceed || now >= save_after) {
         PRIVDNN_RETURN_IF_ERROR(Save(fingerprint));
-        saved = now;
+        const Clock::time_point saved = Clock::now();
+        save_after = saved + std::max<Clock::duration>(kCheckpointInterval, kTimeBetweenCheckpoints * (saved - now));
       }
       if (!proceed)
         return absl::CancelledError(fmt::format("training stopped after {} of {} steps", step_, total_steps()));
@@ -84,16 +114,25 @@ class Trainer {
  private:
   absl::Status Step();
   double LearningRate() const;
-  // One step of Adam on a trained parameter, then the averages.
+  // One step of the optimizer on a trained parameter, then the averages.
   void Update(Parameter& p, const at::Tensor& gradient, double gradient_scale) const;
+  void UpdateByAdam(Parameter& p, const at::Tensor& gradient) const;
+  void UpdateByMomentum(Parameter& p, at::Tensor gradient) const;
   absl::Status FinishEpoch();
   absl::StatusOr<double> ValidationAccuracy() const;
   absl::Status Save(const Fingerprint& fingerprint) const;
   absl::Status Resume(const Fingerprint& fingerprint);
 
+  // In the layout in which it is computed with: bfloat16 convolutions are faster with the channels last.
+  at::Tensor Arrange(const at::Tensor& tensor) const {
+    const bool channels_last = options_.precision == Precision::kBfloat16 && tensor.dim() == 4;
+    return channels_last ? tensor.contiguous(at::MemoryFormat::ChannelsLast) : tensor;
+  }
   // Another one for each step; the same after a checkpoint.
   uint64_t DropoutSeed() const { return (options_.seed * 0x9e3779b97f4a7c15u + step_ + 1) * 0xbf58476d1ce4e5b9u >> 32; }
   int epoch() const { return static_cast<int>(epochs_.size()) + 1; }
+  bool half_size() const { return epoch() <= options_.half_size_epochs; }
+  const Program& program() const { return half_size() ? *half_size_program_ : program_; }
   std::string Note() const {
     const uint64_t in_epoch = step_ % train_.steps_per_epoch();
     const double loss = in_epoch == 0 ? epochs_.back().train_loss : loss_sum_ / static_cast<double>(in_epoch);
@@ -102,6 +141,7 @@ class Trainer {
   }
 
   Program program_;
+  std::optional<Program> half_size_program_;
   const TrainOptions& options_;
   BatchSource train_, validation_;
   const std::vector<int32_t>& validation_labels_;
@@ -115,13 +155,20 @@ class Trainer {
 absl::Status Trainer::Step() {
   // A callback may have run an Executor, which sets its own number.
   if (at::get_num_threads() != options_.threads) at::set_num_threads(options_.threads);
-  auto [images, labels] = train_.Training(step_);
+  auto [images, labels] = train_.Training(step_, half_size());
   std::vector<at::Tensor> leaves;
   for (const Parameter& p : parameters_) {
     leaves.push_back(p.role == Role::kTrained ? p.value.detach().requires_grad_() : p.value);
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, program_.Run(leaves, {images}, DropoutSeed()));
-  const at::Tensor loss = at::cross_entropy_loss(outputs[0], labels);
+  at::Tensor logits;
+  {
+    const PrecisionScope scope(options_.precision);
+    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, program().Run(leaves, {Arrange(images)}, DropoutSeed()));
+    logits = outputs[0].to(at::kFloat);
+  }
+  constexpr int64_t kIgnoreNone = -100;
+  const at::Tensor loss =
+      at::cross_entropy_loss(logits, labels, {}, at::Reduction::Mean, kIgnoreNone, options_.label_smoothing);
   const double loss_value = loss.item<double>();
   if (!std::isfinite(loss_value)) {
     return FailedPrecondition("the loss of step {} is {}; try a learning rate below {}", step_, loss_value,
@@ -148,34 +195,43 @@ absl::Status Trainer::Step() {
 // Linear warm-up, then a half cosine; of the step about to be done, counted from 1.
 double Trainer::LearningRate() const {
   const double total = static_cast<double>(total_steps()), step = static_cast<double>(step_);
-  const double warm_up = std::ceil(kWarmUpShare * total);
+  const double warm_up = std::ceil(options_.warm_up * total);
   if (step <= warm_up) return options_.learning_rate * step / warm_up;
   return options_.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * (step - warm_up) / (total - warm_up)));
 }
 
 void Trainer::Update(Parameter& p, const at::Tensor& gradient, double gradient_scale) const {
-  const double step = static_cast<double>(step_);
   if (p.role == Role::kTrained && gradient.defined()) {
-    const double rate = LearningRate();
-    const at::Tensor g = gradient * gradient_scale;
-    p.first_moment.mul_(kBeta1).add_(g, 1 - kBeta1);
-    p.second_moment.mul_(kBeta2).addcmul_(g, g, 1 - kBeta2);
-    const at::Tensor root = (p.second_moment / (1 - std::pow(kBeta2, step))).sqrt_().add_(kAdamEpsilon);
-    if (p.value.dim() >= 2) p.value.mul_(1 - rate * options_.weight_decay);
-    p.value.addcdiv_(p.first_moment, root, -rate / (1 - std::pow(kBeta1, step)));
+    const at::Tensor scaled = gradient * gradient_scale;
+    options_.optimizer == Optimizer::kAdam ? UpdateByAdam(p, scaled) : UpdateByMomentum(p, scaled);
   }
+  if (options_.averaging == 0) return;
   // Early averages forget faster, so that the random first weights do not linger.
+  const double step = static_cast<double>(step_);
   const double decay = std::min(options_.averaging, (1 + step) / (10 + step));
-  if (options_.averaging > 0) {
-    p.average.lerp_(p.value, 1 - decay);
-  } else {
-    p.average.copy_(p.value);
-  }
+  p.average.lerp_(p.value, 1 - decay);
+}
+
+void Trainer::UpdateByAdam(Parameter& p, const at::Tensor& gradient) const {
+  const double step = static_cast<double>(step_), rate = LearningRate();
+  p.first_moment.mul_(kBeta1).add_(gradient, 1 - kBeta1);
+  p.second_moment.mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
+  const at::Tensor root = (p.second_moment / (1 - std::pow(kBeta2, step))).sqrt_().add_(kAdamEpsilon);
+  if (p.value.dim() >= 2) p.value.mul_(1 - rate * options_.weight_decay);
+  p.value.addcdiv_(p.first_moment, root, -rate / (1 - std::pow(kBeta1, step)));
+}
+
+// Nesterov's momentum as PyTorch has it (Sutskever et al., ICML 2013).
+void Trainer::UpdateByMomentum(Parameter& p, at::Tensor gradient) const {
+  if (p.value.dim() >= 2) gradient.add_(p.value, options_.weight_decay);
+  p.first_moment.mul_(kMomentum).add_(gradient);
+  p.value.add_(gradient.add_(p.first_moment, kMomentum), -LearningRate());
 }
 
 absl::Status Trainer::FinishEpoch() {
   PRIVDNN_ASSIGN_OR_RETURN(const double accuracy, ValidationAccuracy());
-  if (accuracy >= best_accuracy_) {
+  const bool first_of_full_size = options_.half_size_epochs > 0 && epoch() == options_.half_size_epochs + 1;
+  if (accuracy >= best_accuracy_ || first_of_full_size) {
     best_accuracy_ = accuracy;
     for (Parameter& p : parameters_) p.best.copy_(p.average);
   }
@@ -194,7 +250,7 @@ absl::StatusOr<double> Trainer::ValidationAccuracy() const {
   int64_t right = 0;
   for (int64_t begin = 0; begin < count; begin += kValidationBatch) {
     const int64_t end = std::min(begin + kValidationBatch, count);
-    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, program_.Run(averages, {validation_.Plain(begin, end)}));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, program().Run(averages, {validation_.Plain(begin, end, half_size())}));
     const std::vector<int32_t> guesses = Argmax(FromTorch(outputs[0]));
     for (size_t i = 0; i < guesses.size(); ++i)
       right += guesses[i] == validation_labels_[static_cast<size_t>(begin) + i];
@@ -227,13 +283,24 @@ absl::Status Trainer::Resume(const Fingerprint& fingerprint) {
     Parameter& p = parameters_[i];
     const TrainState::Parameter& saved = state.parameters[i];
     const std::vector<int64_t> shape = p.value.sizes().vec();
-    p.value = ToTorch({shape, saved.value});
-    p.first_moment = ToTorch({shape, saved.first_moment});
-    p.second_moment = ToTorch({shape, saved.second_moment});
-    p.average = ToTorch({shape, saved.average});
-    p.best = ToTorch({shape, saved.best});
+    const auto arranged = [&](const std::vector<float>& values) { return Arrange(ToTorch({shape, values})); };
+    p.value = arranged(saved.value);
+    p.first_moment = arranged(saved.first_moment);
+    p.second_moment = arranged(saved.second_moment);
+    p.average = options_.averaging > 0 ? arranged(saved.average) : p.value;
+    p.best = arranged(saved.best);
   }
   return absl::OkStatus();
+}
+
+// How many outputs are larger than this one, or as large and in front of it.
+int64_t RankOf(std::span<const float> outputs, size_t index) {
+  if (std::isnan(outputs[index])) return static_cast<int64_t>(outputs.size());
+  int64_t rank = 0;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    rank += outputs[i] > outputs[index] || (i < index && outputs[i] == outputs[index]);
+  }
+  return rank;
 }
 
 }  // namespace
@@ -245,17 +312,25 @@ absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, c
   Normalization normalization{std::vector<double>(channels, 0.0), std::vector<double>(channels, 1.0)};
   Graph graph = initial;
   const bool normalize = options.normalize && !FirstLayerIsFrozen(graph, options.frozen);
+  std::array<int64_t, 4> border{};
   if (normalize) {
+    border = FirstPadding(graph);
     normalization = Normalization::Of(train);
-    PRIVDNN_ASSIGN_OR_RETURN(graph, FoldNormalization(graph, normalization.Inverse()));
+    PRIVDNN_ASSIGN_OR_RETURN(graph, FoldNormalization(WithFirstPadding(graph, {}), normalization.Inverse()));
   }
   PRIVDNN_ASSIGN_OR_RETURN(Program program, Program::Compile(graph));
+  std::optional<Program> half_size;
+  if (options.half_size_epochs > 0) {
+    PRIVDNN_ASSIGN_OR_RETURN(const Graph small, ForHalfSize(WithFirstPadding(graph, border)));
+    PRIVDNN_ASSIGN_OR_RETURN(half_size, Program::Compile(WithFirstPadding(small, {})));
+  }
   try {
-    Trainer trainer(std::move(program), graph, train, validation, options, normalization);
+    Trainer trainer(std::move(program), std::move(half_size), graph, train, validation, options, normalization, border);
     PRIVDNN_RETURN_IF_ERROR(trainer.Run(FingerprintOf(initial, train, validation, options), progress));
     TrainResult result = trainer.Result(std::move(graph));
     if (normalize) {
-      PRIVDNN_ASSIGN_OR_RETURN(result.graph, FoldNormalization(result.graph, normalization));
+      PRIVDNN_ASSIGN_OR_RETURN(Graph folded, FoldNormalization(result.graph, normalization));
+      result.graph = WithFirstPadding(std::move(folded), border);
     }
     return result;
   } catch (const std::exception& e) {
@@ -264,24 +339,40 @@ absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, c
 }
 
 absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, int64_t batch) {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<double> top, TopAccuracies(graph, set, std::array{int64_t{1}}, batch));
+  return top[0];
+}
+
+absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const ImageSet& set, std::span<const int64_t> ks,
+                                                  int64_t batch) {
   if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
     return InvalidArgument("the graph has {} inputs and {} outputs, needs 1 and 1", graph.inputs.size(),
                            graph.outputs.size());
   }
   if (set.count < 1 || batch < 1) return InvalidArgument("{} images in batches of {}", set.count, batch);
   PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(graph));
-  int64_t right = 0;
+  std::vector<int64_t> right(ks.size());
   for (int64_t begin = 0; begin < set.count; begin += batch) {
     const int64_t end = std::min(begin + batch, set.count);
     PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, executor.Run({{graph.inputs[0].name, set.Batch(begin, end)}}));
-    const std::vector<int32_t> guesses = Argmax(outputs.begin()->second);
-    if (static_cast<int64_t>(guesses.size()) != end - begin) {
-      return InvalidArgument("the graph's output '{}' is not a row of logits for each image", outputs.begin()->first);
+    const Tensor& logits = outputs.begin()->second;
+    if (logits.shape.size() != 2 || logits.dim(0) != end - begin || logits.dim(1) < set.classes) {
+      return InvalidArgument("the graph's output '{}' of shape ({}) is not a row of {} or more logits for each image",
+                             outputs.begin()->first, fmt::join(logits.shape, ", "), set.classes);
     }
-    for (int64_t i = begin; i < end; ++i)
-      right += guesses[static_cast<size_t>(i - begin)] == set.labels[static_cast<size_t>(i)];
+    for (int64_t i = begin; i < end; ++i) {
+      const auto row =
+          std::span(logits.values)
+              .subspan(static_cast<size_t>((i - begin) * logits.dim(1)), static_cast<size_t>(logits.dim(1)));
+      const int64_t rank = RankOf(row, static_cast<size_t>(set.labels[static_cast<size_t>(i)]));
+      for (size_t k = 0; k < ks.size(); ++k) right[k] += rank < ks[k];
+    }
   }
-  return 100.0 * static_cast<double>(right) / static_cast<double>(set.count);
+  std::vector<double> percent;
+  for (const int64_t count : right) {
+    percent.push_back(100.0 * static_cast<double>(count) / static_cast<double>(set.count));
+  }
+  return percent;
 }
 
 }  // namespace privdnn::nn

@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <functional>
 #include <set>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/progress.h"
 #include "nn/dataset.h"
@@ -20,37 +22,63 @@ struct EpochReport {
   bool operator==(const EpochReport&) const = default;
 };
 
-// Random affine maps of the training images, a new one for each image and epoch; what comes in from outside is black.
-// Each parameter is drawn uniformly from plus/minus its value.
+// Random changes to the training images, new ones for each image and epoch.
 struct Augmentation {
+  // Affine maps; what comes in from outside is black. Each parameter is drawn uniformly from plus/minus its value.
   double shift_pixels = 2.5;
   double rotation_degrees = 12;
   double log_scale = 0.15;  // natural logarithm of the zoom, for each axis
   double shear = 0.2;       // horizontal displacement a unit of height
+  // Crops of the image's size from the image with a black border of this many pixels, anywhere.
+  int64_t crop_padding = 0;
+  double flip = 0;       // probability of an image to be mirrored, left to right
+  double grayscale = 0;  // probability of an image of 3 channels to lose its colours (ITU-R 601-2 luma)
+
+  // Images as they are.
+  static Augmentation None() { return {0, 0, 0, 0, 0, 0, 0}; }
+  bool HasAffineMaps() const { return shift_pixels != 0 || rotation_degrees != 0 || log_scale != 0 || shear != 0; }
+  bool operator==(const Augmentation&) const = default;
 };
+
+enum class Optimizer {
+  kAdam,  // with decoupled weight decay (AdamW)
+  kSgd,   // Nesterov's momentum 0.9; weight decay is part of the gradient
+};
+
+// What convolutions and matrix products are computed in, during training. Weights, their updates, losses, running
+// statistics, validation and the result are 32-bit floats in both cases.
+enum class Precision { kFloat32, kBfloat16 };
 
 // The defaults train the assets.
 struct TrainOptions {
   int epochs = 60;
   int64_t batch = 128;
-  double learning_rate = 2e-3;  // Adam; rises linearly in the first 2 % of the steps, then falls to 0 by a cosine
-  double weight_decay = 0;      // decoupled (AdamW), on weights with at least two dimensions
+  Optimizer optimizer = Optimizer::kAdam;
+  // The highest: the rate rises linearly in the first `warm_up` of the steps, then falls to 0 by a cosine.
+  double learning_rate = 2e-3;
+  double warm_up = 0.02;
+  double weight_decay = 0;     // on weights with at least two dimensions
+  double label_smoothing = 0;  // this share of the target is spread evenly over all outputs
+  Precision precision = Precision::kFloat32;
   uint64_t seed = 1;
   int threads = 2;
-  bool augment = true;  // random shifts, rotations, scalings and shears, as `augmentation` says
   Augmentation augmentation;
   // What is validated and returned is an exponential average of the weights; 0: the weights themselves. The decay a
   // step.
   double averaging = 0.999;
   // Train on inputs of mean 0 and variance 1 (a channel). The returned graph takes [0, 1] all the same: the map is
-  // folded into the first convolution, which must not be padded and gets a bias if it has none. Left out if one of that
-  // convolution's initializers is frozen.
+  // folded into the first convolution, which gets a bias if it has none. If that convolution is padded, the training
+  // images get a black border instead. Left out if one of that convolution's initializers is frozen.
   bool normalize = true;
+  // In the first epochs, this many, the images (and validation images) are halved in height and width, by means of 2x2
+  // pixels, and the last average pool's window is halved: an epoch then takes a quarter of the time. Needs a graph in
+  // which this leaves the shapes of all weights as they are. Such epochs are not returned, unless there are no others.
+  int half_size_epochs = 0;
   // Initializers that stay as they are.
   std::set<std::string> frozen;
-  // A file that holds the state of an unfinished training: written once a minute, after each epoch and on cancellation.
-  // A training with the same graph, data and options that finds it goes on from there and ends with the same result; a
-  // different one is a FailedPrecondition. It is left in place at the end. Empty: none.
+  // A file that holds the state of an unfinished training: written once a minute or, if that takes long, less often, on
+  // cancellation and at the end. A training with the same graph, data and options that finds it goes on from there and
+  // ends with the same result; a different one is a FailedPrecondition. It is left in place at the end. Empty: none.
   std::filesystem::path checkpoint;
   // Called after each epoch with what it reached.
   std::function<void(const EpochReport&)> on_epoch;
@@ -71,5 +99,8 @@ absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, c
 
 // Percent of images whose largest output is their label.
 absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, int64_t batch = 250);
+// For each k: percent of images whose label is among the k largest outputs. Of equal outputs, the first is the larger.
+absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const ImageSet& set, std::span<const int64_t> ks,
+                                                  int64_t batch = 250);
 
 }  // namespace privdnn::nn

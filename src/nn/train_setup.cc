@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "nn/onnx.h"
+#include "nn/shapes.h"
 
 namespace privdnn::nn {
 namespace {
@@ -18,6 +19,25 @@ absl::Status CheckSet(const Graph& graph, const ImageSet& set, const std::string
   if (outputs.size() != 2 || outputs[1] < set.classes) {
     return InvalidArgument("the {} set has {} classes, the graph's output has shape ({})", which, set.classes,
                            fmt::join(outputs, ", "));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAugmentation(const ImageSet& set, const Augmentation& a) {
+  if (a.crop_padding < 0 || a.crop_padding >= std::min(set.height, set.width)) {
+    return InvalidArgument("crops of images with {} black pixels around them: must be 0 or more and less than a side",
+                           a.crop_padding);
+  }
+  for (const double probability : {a.flip, a.grayscale}) {
+    if (!(probability >= 0 && probability <= 1)) {
+      return InvalidArgument("probabilities of flips ({}) and grayscale ({}) must be in [0, 1]", a.flip, a.grayscale);
+    }
+  }
+  for (const double bound : {a.shift_pixels, a.rotation_degrees, a.log_scale, a.shear}) {
+    if (!(bound >= 0 && bound <= 1000)) {
+      return InvalidArgument("shift {}, rotation {}, zoom {} and shear {} must be in [0, 1000]", a.shift_pixels,
+                             a.rotation_degrees, a.log_scale, a.shear);
+    }
   }
   return absl::OkStatus();
 }
@@ -69,15 +89,44 @@ absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, cons
     return InvalidArgument("{} epochs, batch {}, {} threads: must be positive", options.epochs, options.batch,
                            options.threads);
   }
-  if (!(options.learning_rate > 0) || !(options.weight_decay >= 0) ||
-      !(options.averaging >= 0 && options.averaging < 1)) {
-    return InvalidArgument("learning rate {} must be > 0, weight decay {} >= 0, averaging {} in [0, 1)",
-                           options.learning_rate, options.weight_decay, options.averaging);
+  const auto is_share = [](double v) { return v >= 0 && v < 1; };
+  if (!(options.learning_rate > 0) || !(options.weight_decay >= 0) || !is_share(options.averaging) ||
+      !is_share(options.warm_up) || !is_share(options.label_smoothing)) {
+    return InvalidArgument(
+        "learning rate {} must be > 0, weight decay {} >= 0, averaging {}, warm-up {} and label smoothing {} in [0, 1)",
+        options.learning_rate, options.weight_decay, options.averaging, options.warm_up, options.label_smoothing);
   }
+  if (options.half_size_epochs < 0 || options.half_size_epochs > options.epochs) {
+    return InvalidArgument("{} of {} epochs on halved images", options.half_size_epochs, options.epochs);
+  }
+  PRIVDNN_RETURN_IF_ERROR(CheckAugmentation(train, options.augmentation));
   for (const std::string& name : options.frozen) {
     if (!graph.initializers.contains(name)) return InvalidArgument("frozen initializer '{}' is not in the graph", name);
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<Graph> ForHalfSize(Graph graph) {
+  std::vector<int64_t>& shape = graph.inputs[0].shape;
+  const auto last_pool = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(),
+                                      [](const Node& node) { return std::holds_alternative<AveragePool>(node.op); });
+  if (shape.size() != 4 || shape[2] % 2 != 0 || shape[3] % 2 != 0 || last_pool == graph.nodes.rend()) {
+    return InvalidArgument(
+        "training on halved images needs an input (N, C, H, W) with even H and W, not ({}), and an average pool",
+        fmt::join(shape, ", "));
+  }
+  Window& window = std::get<AveragePool>(last_pool->op).window;
+  for (const size_t axis : {0, 1}) {
+    shape[axis + 2] /= 2;
+    if (window.kernel[axis] % 2 != 0 || window.strides[axis] % 2 != 0) {
+      return NodeError(last_pool->name, "AveragePool", InvalidArgument("its window cannot be halved"));
+    }
+    window.kernel[axis] /= 2;
+    window.strides[axis] /= 2;
+  }
+  const auto shapes = InferShapes(graph);
+  if (!shapes.ok()) return Annotate(shapes.status(), "the graph for halved images");
+  return graph;
 }
 
 Fingerprint FingerprintOf(const Graph& graph, const ImageSet& train, const ImageSet& validation,
@@ -88,13 +137,15 @@ Fingerprint FingerprintOf(const Graph& graph, const ImageSet& train, const Image
     writer.Raw(Sha256(set->pixels));
     writer.Raw(Sha256({reinterpret_cast<const uint8_t*>(set->labels.data()), set->labels.size() * sizeof(int32_t)}));
   }
-  for (const int64_t v : {int64_t{o.epochs}, o.batch, int64_t{o.threads}, int64_t{o.augment}, int64_t{o.normalize}}) {
+  const Augmentation& a = o.augmentation;
+  for (const int64_t v :
+       {int64_t{o.epochs}, int64_t{o.half_size_epochs}, o.batch, int64_t{o.threads}, static_cast<int64_t>(o.optimizer),
+        static_cast<int64_t>(o.precision), int64_t{o.normalize}, a.crop_padding}) {
     writer.U64(static_cast<uint64_t>(v));
   }
   writer.U64(o.seed);
-  const Augmentation& a = o.augmentation;
-  for (const double v :
-       {o.learning_rate, o.weight_decay, o.averaging, a.shift_pixels, a.rotation_degrees, a.log_scale, a.shear}) {
+  for (const double v : {o.learning_rate, o.warm_up, o.weight_decay, o.label_smoothing, o.averaging, a.shift_pixels,
+                         a.rotation_degrees, a.log_scale, a.shear, a.flip, a.grayscale}) {
     writer.F64(v);
   }
   for (const std::string& name : o.frozen) writer.String(name);

@@ -21,6 +21,10 @@ bool FirstLayerIsFrozen(const Graph& graph, const std::set<std::string>& frozen)
 absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, const ImageSet& validation,
                                  const TrainOptions& options);
 
+// The graph for images of half the height and width, with the same initializers: the last average pool's window and
+// strides are halved. InvalidArgument if that does not fit together.
+absl::StatusOr<Graph> ForHalfSize(Graph graph);
+
 // SHA-256 of everything that decides the result.
 Fingerprint FingerprintOf(const Graph& graph, const ImageSet& train, const ImageSet& validation,
                           const TrainOptions& options);

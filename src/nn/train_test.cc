@@ -3,69 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "base/file.h"
 #include "nn/executor.h"
 #include "nn/normalization.h"
 #include "nn/test_graphs.h"
+#include "nn/test_training.h"
 
 namespace privdnn::nn {
 namespace {
 
 using testing::HasSubstr;
-
-// Images of 6x6 whose class is the quadrant that is bright.
-ImageSet Quadrants(int64_t count, uint64_t seed) {
-  ImageSet set{count, 1, 6, 6, {}, {}, 4};
-  uint64_t state = seed;
-  const auto next = [&] {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<int32_t>(state >> 60);  // 0..15
-  };
-  for (int64_t i = 0; i < count; ++i) {
-    const int32_t label = next() % 4;
-    set.labels.push_back(label);
-    for (int32_t y = 0; y < 6; ++y) {
-      for (int32_t x = 0; x < 6; ++x) {
-        const bool bright = label == y / 3 * 2 + x / 3;
-        set.pixels.push_back(static_cast<uint8_t>(next() * 6 + (bright ? 70 : 0)));
-      }
-    }
-  }
-  return set;
-}
-
-// conv 3x3 -> batch norm -> square -> average pool -> linear.
-Graph SmallNetwork() {
-  Graph g;
-  g.name = "small";
-  g.inputs = {{"image", {-1, 1, 6, 6}}};
-  g.outputs = {{"logits", {-1, 4}}};
-  g.initializers = {{"w", PatternTensor({4, 1, 3, 3}, 1)}, {"scale", {{4}, {1, 1, 1, 1}}},
-                    {"shift", Tensor::Zeros({4})},         {"mean", Tensor::Zeros({4})},
-                    {"variance", {{4}, {1, 1, 1, 1}}},     {"fc", PatternTensor({16, 4}, 2)},
-                    {"fc_bias", Tensor::Zeros({4})}};
-  g.nodes = {{"conv", Conv{{{3, 3}, {1, 1}, {}}, 1}, {"image", "w"}, "c"},
-             {"norm", BatchNormalization{}, {"c", "scale", "shift", "mean", "variance"}, "n"},
-             {"square", Square{}, {"n"}, "s"},
-             {"pool", AveragePool{{{2, 2}, {2, 2}, {}}, false}, {"s"}, "p"},
-             {"flatten", Flatten{}, {"p"}, "f"},
-             {"product", MatMul{}, {"f", "fc"}, "m"},
-             {"sum", Add{}, {"m", "fc_bias"}, "logits"}};
-  return g;
-}
-
-TrainOptions SmallOptions() {
-  TrainOptions options;
-  options.epochs = 6;
-  options.batch = 20;
-  options.learning_rate = 0.02;
-  options.averaging = 0.9;
-  options.threads = 1;
-  options.augmentation.shift_pixels = 0.5;
-  return options;
-}
 
 TrainResult MustTrain(const TrainOptions& options, const ProgressFn& progress = {}) {
   auto result = Train(SmallNetwork(), Quadrants(400, 1), Quadrants(100, 2), options, progress);
@@ -236,18 +186,6 @@ TEST(Train, RefusesWhatItCannotTrain) {
   EXPECT_THAT(error(SmallNetwork(), set, options), HasSubstr("try a learning rate below 1e+30"));
 }
 
-TEST(Train, RefusesToNormaliseInFrontOfPadding) {
-  Graph graph = SmallNetwork();
-  std::get<Conv>(graph.nodes[0].op).window = {{3, 3}, {1, 1}, {1, 1, 1, 1}};
-  std::get<AveragePool>(graph.nodes[3].op).window = {{3, 3}, {3, 3}, {}};
-  TrainOptions options = SmallOptions();
-  graph.initializers["fc"] = PatternTensor({16, 4}, 2);
-  EXPECT_THAT(Message(Train(graph, Quadrants(40, 1), {}, options, {}).status()),
-              HasSubstr("node 'conv' (Conv): is padded"));
-  options.normalize = false;
-  EXPECT_TRUE(Train(graph, Quadrants(40, 1), {}, options, {}).ok());
-}
-
 TEST(Normalization, MeasuresEachChannel) {
   const ImageSet set{2, 2, 1, 2, {0, 255, 51, 51, 255, 0, 51, 51}, {0, 0}, 1};
   const Normalization n = Normalization::Of(set);
@@ -288,6 +226,45 @@ TEST(Normalization, RefusesGraphsThatItWouldChange) {
   graph.nodes.insert(graph.nodes.begin() + 1, SmallNetwork().nodes[0]);
   graph.nodes[1].inputs[0] = "r";
   EXPECT_THAT(Message(FoldNormalization(graph, normalization).status()), HasSubstr("node 'relu' (Relu)"));
+}
+
+TEST(Normalization, MovesPaddingIntoTheImage) {
+  const Graph padded = PaddedNetwork();
+  const std::array<int64_t, 4> pads = FirstPadding(padded);
+  EXPECT_EQ(pads, (std::array<int64_t, 4>{1, 0, 2, 1}));
+  const Graph bare = WithFirstPadding(padded, {});
+  EXPECT_EQ(FirstPadding(bare), (std::array<int64_t, 4>{}));
+  EXPECT_EQ(bare.inputs[0].shape, (std::vector<int64_t>{-1, 1, 9, 7}));
+  EXPECT_EQ(WithFirstPadding(bare, pads), padded);
+  const Tensor x = PatternTensor({2, 1, 6, 6}, 1);
+  Tensor bordered = Tensor::Zeros({2, 1, 9, 7});
+  for (size_t i = 0; i < x.values.size(); ++i) {
+    bordered.values[i / 36 * 63 + (i % 36 / 6 + 1) * 7 + i % 6] = x.values[i];
+  }
+  const Tensor expected = Executor::Create(padded)->Run({{"image", x}})->at("logits");
+  const Tensor actual = Executor::Create(bare)->Run({{"image", bordered}})->at("logits");
+  for (size_t i = 0; i < expected.values.size(); ++i) EXPECT_NEAR(actual.values[i], expected.values[i], 1e-5);
+
+  Graph relu_first = padded;
+  relu_first.nodes[0] = {"relu", Relu{}, {"image"}, "c"};
+  EXPECT_EQ(FirstPadding(relu_first), (std::array<int64_t, 4>{}));
+}
+
+TEST(TopAccuracies, CountLabelsAmongTheLargest) {
+  // The logits are the pixels.
+  Graph graph = SingleNodeGraph({1, 1, 4}, Flatten{}, {}, {"x"}, {4});
+  const ImageSet set{4, 1, 1, 4, {9, 5, 1, 7, 3, 3, 3, 3, 3, 3, 3, 3, 0, 1, 2, 3}, {3, 0, 2, 0}, 4};
+  const auto top = TopAccuracies(graph, set, std::array<int64_t, 4>{1, 2, 3, 4}, 3);
+  ASSERT_TRUE(top.ok()) << top.status();
+  EXPECT_EQ(*top, (std::vector<double>{25, 50, 75, 100}));
+  EXPECT_EQ(Accuracy(graph, set).value(), 25);
+  ImageSet more = set;
+  more.classes = 5;
+  EXPECT_THAT(Message(Accuracy(graph, more).status()), HasSubstr("5 or more logits"));
+  // What is not a number is never right.
+  graph.nodes.push_back({"quotient", Div{}, {"y", "y"}, "q"});
+  graph.outputs = {{"q", {-1, 4}}};
+  EXPECT_EQ(TopAccuracies(graph, set.Slice(3, 4), std::array<int64_t, 1>{4}).value()[0], 0);
 }
 
 TEST(Accuracy, CountsInPercent) {

@@ -42,6 +42,7 @@ inline absl::StatusOr<TestModel> EncryptTestModel(const nn::Graph& graph, const 
                                                   const std::function<void(SegmentSpec&)>& change = {}) {
   TestModel model{graph, selection, {}, {}, {}, {}};
   PRIVDNN_ASSIGN_OR_RETURN(model.segments, nn::FindSegments(graph, selection));
+  std::vector<PlanTask> planned;
   for (const nn::Segment& segment : model.segments) {
     LiftOptions options;
     if (segment.input != graph.inputs[0].name) {
@@ -50,11 +51,10 @@ inline absl::StatusOr<TestModel> EncryptTestModel(const nn::Graph& graph, const 
     }
     PRIVDNN_ASSIGN_OR_RETURN(QuantizedSegment quantized, LiftSegment(segment, options));
     if (change) change(quantized.spec);
-    PRIVDNN_ASSIGN_OR_RETURN(SegmentPlan plan,
-                             PlanSegment(quantized.spec, quantized.plain_bits(), 1000, model.segments.size()));
+    planned.push_back({quantized.spec, quantized.plain_bits()});
     model.quantized.push_back(std::move(quantized));
-    model.plans.push_back(std::move(plan));
   }
+  PRIVDNN_ASSIGN_OR_RETURN(model.plans, PlanSegments(planned, {.image_budget = 1000}));
   std::vector<EncryptionTask> tasks;
   for (size_t k = 0; k < model.plans.size(); ++k) tasks.push_back({&model.quantized[k], &model.plans[k]});
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph rest, nn::PlaintextRest(graph, model.segments));

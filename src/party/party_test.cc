@@ -56,10 +56,13 @@ void ExpectExact(const TestModel& model, TestModelBuilder& builder, int threads)
     }
     const SegmentPlan& plan = model.plans[k];
     const uint64_t full = plan.geometry.images_per_ciphertext();
-    EXPECT_NEAR(static_cast<double>(plan.query_bytes_per_image * full),
-                static_cast<double>(user->sizes(k).query(full) - WireSizes::overhead()), static_cast<double>(full));
-    EXPECT_NEAR(static_cast<double>(plan.reply_bytes_per_image * full),
-                static_cast<double>(user->sizes(k).reply(full) - WireSizes::overhead()), static_cast<double>(full));
+    for (const uint64_t images : {uint64_t{1}, full, full + 1, 3 * full, uint64_t{64}}) {
+      const MessageBytes bytes = BodyBytes(plan.geometry, plan.parameters, images);
+      EXPECT_EQ(bytes.query + WireSizes::overhead(), user->sizes(k).query(images)) << images << " images";
+      EXPECT_EQ(bytes.reply + WireSizes::overhead(), user->sizes(k).reply(images)) << images << " images";
+    }
+    EXPECT_EQ(plan.query_bytes_per_image, (user->sizes(k).query(full) - WireSizes::overhead() + full - 1) / full);
+    EXPECT_EQ(plan.reply_bytes_per_image, (user->sizes(k).reply(full) - WireSizes::overhead() + full - 1) / full);
   }
 }
 

@@ -54,7 +54,8 @@ absl::StatusOr<RestNetwork::Segment> RestNetwork::Connect(const nn::Graph& graph
 }
 
 absl::StatusOr<RestNetwork> RestNetwork::Create(const Package& package) {
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, nn::ImportOnnx(package.rest_model(), "package: plaintext model"));
+  PRIVDNN_ASSIGN_OR_RETURN(nn::Graph graph, nn::ImportOnnx(package.rest_model(), "package: plaintext model"));
+  package.DropResidentPages();
   const size_t segments = package.segments().size();
   const auto images =
       std::ranges::count_if(graph.inputs, [](const nn::ValueInfo& value) { return !nn::IsSegmentInput(value.name); });
@@ -81,6 +82,7 @@ absl::StatusOr<RestNetwork> RestNetwork::Create(const Package& package) {
     if (!provided) return InvalidArgument("package: plaintext model: nothing provides input '{}'", value.name);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const auto stages, nn::SplitStages(graph, segments));
+  graph = {};  // so that no more copies of the weights than needed are in memory at a time
   for (const nn::Graph& stage : stages) {
     if (stage.nodes.empty()) {
       rest.stages_.emplace_back();

@@ -189,8 +189,8 @@ void Mask(const Parameters& params, const TorusMap& torus, const std::vector<siz
 
 }  // namespace
 
-uint64_t EvaluationScratchBytes(const Parameters& params, size_t outputs, size_t images, int threads) {
-  const uint64_t n = params.ring().n(), limbs = params.ring().limbs_size(), terms = params.terms() + 1;
+uint64_t EvaluationScratchBytes(const ParameterSpec& spec, size_t outputs, size_t images, int threads) {
+  const uint64_t n = spec.n, limbs = n * spec.primes.size(), terms = spec.terms + 1;
   const uint64_t image = (limbs * terms + n * (outputs + 1)) * sizeof(uint64_t) + n * sizeof(int32_t);
   const uint64_t worker = n * (sizeof(int32_t) + sizeof(uint64_t));
   return images * image + static_cast<uint64_t>(std::max(threads, 1)) * worker;

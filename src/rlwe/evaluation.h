@@ -69,7 +69,7 @@ struct EvaluationScratch {
 };
 
 // Bytes that a fresh EvaluationScratch holds after Evaluate for so many outputs, images and threads: the formula above.
-uint64_t EvaluationScratchBytes(const Parameters& params, size_t outputs, size_t images, int threads = 1);
+uint64_t EvaluationScratchBytes(const ParameterSpec& spec, size_t outputs, size_t images, int threads = 1);
 
 // Writes the n coefficients of feature polynomial phi_term of an image: |c| <= max_feature. `out` arrives zeroed.
 // Called once for each (image, term), from several threads at a time if Evaluate has several.

@@ -387,13 +387,12 @@ TEST(EvaluationScratchBytes, IsWhatAFreshScratchHolds) {
     for (const auto& w : scratch.workers) {
       bytes += w.small.capacity() * sizeof(int32_t) + w.limb.capacity() * sizeof(uint64_t);
     }
-    EXPECT_EQ(EvaluationScratchBytes(e.params_, 2, images, threads), bytes) << images << " images";
+    EXPECT_EQ(EvaluationScratchBytes(e.params_.spec(), 2, images, threads), bytes) << images << " images";
   }
   // The formula in evaluation.h for VGG16's shape.
   spec.plain_bits = 34;
   spec.terms = 136;
-  EXPECT_EQ(EvaluationScratchBytes(*Parameters::Create(spec), 32, 8, 2),
-            8 * 4096 * (8 * 2 * 137 + 8 * 33 + 4) + 2 * 12 * 4096);
+  EXPECT_EQ(EvaluationScratchBytes(spec, 32, 8, 2), 8 * 4096 * (8 * 2 * 137 + 8 * 33 + 4) + 2 * 12 * 4096);
 }
 
 TEST(Exchange, DrowningNoiseHasItsDeviation) {

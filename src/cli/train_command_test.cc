@@ -1,0 +1,102 @@
+// The command `train`, in this process, on a few images.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "cli/command.h"
+#include "nn/dataset.h"
+#include "nn/onnx.h"
+#include "nn/test_images.h"
+
+namespace privdnn::cli {
+namespace {
+
+using testing::HasSubstr;
+
+class TrainCommand : public testing::Test {
+ protected:
+  // 40 training and 20 test images of 28x28 pixels in two shades.
+  void SetUp() override {
+    for (const auto& [prefix, count] : {std::pair("train", 40), std::pair("t10k", 20)}) {
+      nn::ImageSet set{count, 1, 28, 28, {}, {}, 10};
+      for (int32_t i = 0; i < count; ++i) {
+        set.labels.push_back(i % 2);
+        set.pixels.insert(set.pixels.end(), 28 * 28, static_cast<uint8_t>(i % 2 == 0 ? 20 : 220));
+      }
+      nn::PutFile(Path(fmt::format("data/mnist/{}-images-idx3-ubyte", prefix)), nn::WriteIdxImages(set));
+      nn::PutFile(Path(fmt::format("data/mnist/{}-labels-idx1-ubyte", prefix)), nn::WriteIdxLabels(set));
+    }
+  }
+  std::string Path(const std::string& name) const { return (directory_.path() / name).string(); }
+  // `privdnn train` with the data above and these arguments; an error if they are refused.
+  absl::StatusOr<CommandOutput> Run(std::vector<std::string> arguments) const {
+    CLI::App app;
+    Globals globals;
+    Action action;
+    AddTrain(app, globals, action);
+    arguments.insert(arguments.begin(), {"train", "--data", Path("data"), "--threads", "1"});
+    std::reverse(arguments.begin(), arguments.end());
+    try {
+      app.parse(arguments);
+    } catch (const CLI::ParseError& e) {
+      return InvalidArgument("usage: {}", e.what());
+    }
+    return action();
+  }
+
+  const TemporaryDirectory directory_ = TemporaryDirectory::Create().value();
+};
+
+TEST_F(TrainCommand, ReportsOnHalvesOfTheTestImages) {
+  const auto output = Run({"--epochs", "20", "--batch", "8", "--averaging", "0", "--no-augmentation", "--optimizer",
+                           "adam", "--learning-rate", "0.005", "--out", Path("model.onnx")});
+  ASSERT_TRUE(output.ok()) << output.status();
+  const Json& json = output->json;
+  EXPECT_EQ(json["data_set"], "mnist");
+  EXPECT_EQ(json["training_images"], 40);
+  EXPECT_EQ(json["validation_images"], 10);
+  EXPECT_EQ(json["test_images"], 10);
+  EXPECT_EQ(json["epochs"], 20);
+  EXPECT_EQ(json["test_accuracy"], 100);
+  EXPECT_EQ(json["test_top5_accuracy"], 100);
+  EXPECT_THAT(output->text, HasSubstr("100.00 % of 10 test images right"));
+  EXPECT_TRUE(nn::LoadOnnx(Path("model.onnx")).ok());
+}
+
+TEST_F(TrainCommand, HoldsTrainingImagesOut) {
+  const auto output = Run({"--epochs", "1", "--hold-out", "15", "--out", Path("model.onnx")});
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->json["training_images"], 25);
+  EXPECT_EQ(output->json["validation_images"], 15);
+  EXPECT_EQ(output->json["test_images"], 20);
+  EXPECT_THAT(Message(Run({"--hold-out", "40", "--out", Path("x")}).status()), HasSubstr("40 cannot be held out"));
+}
+
+TEST_F(TrainCommand, GoesOnFromAModel) {
+  ASSERT_TRUE(Run({"--epochs", "1", "--out", Path("first.onnx")}).ok());
+  const auto second = Run({"--init", Path("first.onnx"), "--epochs", "1", "--learning-rate", "1e-12", "--averaging",
+                           "0", "--out", Path("second.onnx")});
+  ASSERT_TRUE(second.ok()) << second.status();
+  const nn::Graph a = nn::LoadOnnx(Path("first.onnx")).value(), b = nn::LoadOnnx(Path("second.onnx")).value();
+  for (const auto& [name, tensor] : a.initializers) {
+    const std::vector<float>& same = b.initializers.at(name).values;
+    for (size_t i = 0; i < same.size(); ++i) ASSERT_NEAR(same[i], tensor.values[i], 1e-4) << name;
+  }
+}
+
+TEST_F(TrainCommand, SaysWhatIsWrong) {
+  const auto error = [&](const std::vector<std::string>& arguments) { return Message(Run(arguments).status()); };
+  EXPECT_THAT(error({"--epochs", "1"}), HasSubstr("--out"));
+  EXPECT_THAT(error({"--optimizer", "newton", "--out", "x"}), HasSubstr("newton"));
+  EXPECT_THAT(error({"--flip", "2", "--out", "x"}), HasSubstr("--flip"));
+  EXPECT_THAT(error({"--data-set", "cifar10", "--out", Path("x")}), HasSubstr("data_batch_1.bin"));
+  EXPECT_THAT(error({"--arch", "vgg16-cifar10", "--data-set", "mnist", "--out", Path("x")}),
+              HasSubstr("images have shape (-1, 1, 28, 28)"));
+  EXPECT_THAT(error({"--init", Path("nothing.onnx"), "--out", Path("x")}), HasSubstr("nothing.onnx"));
+  EXPECT_FALSE(std::filesystem::exists(Path("x")));
+}
+
+}  // namespace
+}  // namespace privdnn::cli
