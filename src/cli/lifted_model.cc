@@ -47,7 +47,7 @@ void LiftSettings::Add(CLI::App* command) {
       ->capture_default_str();
   command
       ->add_option("--optimise", objective,
-                   "choose rings and packings for the time of one image (latency), the time an image in messages of 64 "
+                   "choose rings and packings for the time of one image (latency), the time an image in messages of 8 "
                    "(throughput), or the bytes on the network (bytes)")
       ->transform(CLI::CheckedTransformer(kObjectives))
       ->default_str("latency");

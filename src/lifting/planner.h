@@ -17,7 +17,7 @@ enum class Objective {
   kThroughput,  // the same an image, in messages of kBatchImages
   kBytes,       // up and down an image, in messages of kBatchImages
 };
-inline constexpr uint64_t kBatchImages = 64;
+inline constexpr uint64_t kBatchImages = 8;
 
 struct PlanOptions {
   uint64_t image_budget = 1'000'000;  // images that the package may ever be asked
