@@ -5,12 +5,4 @@
 #
 # Stopped, it goes on where it was when it is started again.
 set -eu
-: "${PRIVDNN_DATA:?set it to the data root, see privdnn data list}"
-out=${1:-models}
-program=${PRIVDNN:-$(dirname "$0")/../build/release/privdnn}
-mkdir -p "$out"
-# Waiting threads sleep rather than turn, and OpenBLAS uses AVX-512 on processors that it does not know.
-export OMP_WAIT_POLICY=passive
-export OPENBLAS_CORETYPE="${OPENBLAS_CORETYPE-SkylakeX}"
-exec "$program" train --arch lenet5-mnist --seed 1 --hold-out 5000 \
-  --checkpoint "$out/lenet5-mnist.state" --out "$out/lenet5-mnist.onnx" --json
+exec "$(dirname "$0")/train.sh" "${1:-models}" lenet5-mnist --arch lenet5-mnist --seed 1 --hold-out 5000
