@@ -65,9 +65,9 @@ std::vector<EncryptionTask> LiftedModel::Tasks() const {
 }
 
 double LiftedModel::StatisticalSecurity() const {
-  double sum = 0;
-  for (const LiftedSegment& s : segments) sum += std::exp2(-s.plan.statistical_security);
-  return -std::log2(sum);
+  std::vector<double> bits;
+  for (const LiftedSegment& s : segments) bits.push_back(s.plan.statistical_security);
+  return JointStatisticalSecurity(bits);
 }
 
 namespace {

@@ -1,6 +1,5 @@
 // What packages and key files say in the clear.
 #include <algorithm>
-#include <cmath>
 
 #include "package/package.h"
 
@@ -68,9 +67,9 @@ absl::StatusOr<PackageHeader> ReadHeader(ByteReader& r) {
 }
 
 double StatisticalSecurity(std::span<const PreparedSegment> segments) {
-  double sum = 0;
-  for (const PreparedSegment& segment : segments) sum += std::exp2(-segment.parameters.statistical_security());
-  return -std::log2(sum);
+  std::vector<double> bits;
+  for (const PreparedSegment& segment : segments) bits.push_back(segment.parameters.statistical_security());
+  return JointStatisticalSecurity(bits);
 }
 
 absl::StatusOr<std::vector<PreparedSegment>> PrepareSegments(const PackageHeader& header, const std::string& what,

@@ -86,6 +86,12 @@ double StatisticalSecurity(const ParameterSpec& spec) {
   return 1 + 2 * std::log2(kDrowningSigma / (eta + map)) - std::log2(static_cast<double>(spec.released_values));
 }
 
+double JointStatisticalSecurity(std::span<const double> bits) {
+  double sum = 0;
+  for (const double s : bits) sum += std::exp2(-s);
+  return -std::log2(sum);
+}
+
 Parameters::Parameters(Ring ring, ParameterSpec spec) : ring_(std::move(ring)), spec_(std::move(spec)) {
   // Q mod t for t = 2^l, l <= 60; then Delta = (Q - (Q mod t))/t = -(Q mod t) * t^-1 (mod q_i).
   uint64_t q_mod_t = 1;

@@ -91,5 +91,7 @@ double LogQ(std::span<const uint64_t> primes);
 absl::Status CheckParameters(const ParameterSpec& spec);
 // Bits of statistical security for a spec, before anything is checked; what Create computes and what a planner shows.
 double StatisticalSecurity(const ParameterSpec& spec);
+// Bits, over all that several keys release together: -log2 of the sum of 2^-s over their own bits s.
+double JointStatisticalSecurity(std::span<const double> bits);
 
 }  // namespace privdnn
