@@ -10,6 +10,7 @@
 #include "cli/inputs.h"
 #include "nn/executor.h"
 #include "nn/fold.h"
+#include "nn/predict.h"
 #include "report/table.h"
 
 namespace privdnn::cli {
@@ -87,16 +88,13 @@ absl::Status SaveOutputs(const Outputs& outputs, const std::string& path) {
   return WriteTextFile(path, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-// Percent of labels among the `top` largest scores of their image; of equal scores the first ones count.
+// Percent of labels among the `top` largest scores of their image (see RankOf).
 double TopAccuracy(const nn::Tensor& scores, const std::vector<int32_t>& labels, int64_t top) {
   const int64_t classes = scores.size() / scores.dim(0);
   int64_t right = 0;
   for (size_t i = 0; i < labels.size(); ++i) {
-    const float* row = scores.values.data() + static_cast<int64_t>(i) * classes;
-    int64_t before = 0;  // classes that come before the label's
-    for (int64_t c = 0; c < classes; ++c)
-      before += row[c] > row[labels[i]] || (row[c] == row[labels[i]] && c < labels[i]);
-    right += before < top;
+    const auto row = std::span(scores.values).subspan(i * static_cast<size_t>(classes), static_cast<size_t>(classes));
+    right += nn::RankOf(row, static_cast<size_t>(labels[i])) < top;
   }
   return 100.0 * static_cast<double>(right) / static_cast<double>(labels.size());
 }

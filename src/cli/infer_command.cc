@@ -8,6 +8,7 @@
 #include "cli/inputs.h"
 #include "nn/executor.h"
 #include "nn/onnx.h"
+#include "nn/predict.h"
 #include "report/table.h"
 
 namespace privdnn::cli {
@@ -54,7 +55,7 @@ int64_t ImagesThatFit(const User& user, uint64_t bytes) {
 void AddPredictions(const InferCommand& command, const nn::ImageSet& images, const std::vector<int32_t>& predictions,
                     Json& json, FactTable& table) {
   if (command.images.labelled()) {
-    json["accuracy"] = AccuracyPercent(predictions, images.labels);
+    json["accuracy"] = nn::AccuracyPercent(predictions, images.labels);
     table.Add("accuracy", fmt::format("{:.2f} % of {} images", json["accuracy"].get<double>(), images.count));
   }
   json["predictions"] = predictions;
@@ -162,7 +163,9 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckImages(images, rest.image_shape()));
   PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), command.options.threads));
   if (!command.offline) return InferOnline(command, user, rest, images);
-  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, InferOffline(rest, images, command.options.batch));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, nn::Predict(images, command.options.batch, [&](nn::Tensor batch) {
+                             return rest.WithoutOwner(std::move(batch));
+                           }));
   CommandOutput output{Describe(command, user, images), ""};
   FactTable table("inference without the owner: zeros for every encrypted output");
   AddPredictions(command, images, predictions, output.json, table);

@@ -164,15 +164,4 @@ absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwo
   return result;
 }
 
-absl::StatusOr<std::vector<int32_t>> InferOffline(const RestNetwork& rest, const nn::ImageSet& images, int64_t batch) {
-  std::vector<int32_t> predictions;
-  for (int64_t first = 0; first < images.count; first += batch) {
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores,
-                             rest.WithoutOwner(images.Batch(first, std::min(first + batch, images.count))));
-    const auto labels = nn::Argmax(scores);
-    predictions.insert(predictions.end(), labels.begin(), labels.end());
-  }
-  return predictions;
-}
-
 }  // namespace privdnn::cli

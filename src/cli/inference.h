@@ -49,7 +49,4 @@ absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwo
                                                const nn::ImageSet& images, const InferenceOptions& options,
                                                const ProgressFn& progress);
 
-// The same without an owner: zeros in place of the encrypted outputs.
-absl::StatusOr<std::vector<int32_t>> InferOffline(const RestNetwork& rest, const nn::ImageSet& images, int64_t batch);
-
 }  // namespace privdnn::cli

@@ -119,12 +119,6 @@ absl::StatusOr<std::pair<int64_t, int64_t>> ParseCounts(const std::string& text)
   return std::pair(first, second);
 }
 
-double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels) {
-  size_t right = 0;
-  for (size_t i = 0; i < predictions.size(); ++i) right += predictions[i] == labels[i];
-  return predictions.empty() ? 0 : 100.0 * static_cast<double>(right) / static_cast<double>(predictions.size());
-}
-
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());

@@ -43,9 +43,6 @@ absl::StatusOr<std::string> DataRoot(const std::string& option);
 // The (1, 2) counts of "--counts 2,4".
 absl::StatusOr<std::pair<int64_t, int64_t>> ParseCounts(const std::string& text);
 
-// Percent of predictions that are the label.
-double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels);
-
 // The middle value (the mean of the two middle ones); 0 for none.
 double Median(std::vector<double> values);
 

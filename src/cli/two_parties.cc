@@ -14,6 +14,7 @@
 #include "lifting/reference.h"
 #include "nn/executor.h"
 #include "nn/onnx.h"
+#include "nn/predict.h"
 #include "service/pki.h"
 
 namespace privdnn::cli {
@@ -156,13 +157,15 @@ absl::Status Check(const Files& files, const nn::ImageSet& images, const TwoPart
     result.integers_compared += comparison.compared();
     result.integer_mismatches += comparison.mismatches();
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto offline, InferOffline(rest, images, batch));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto offline, nn::Predict(images, batch, [&](nn::Tensor some) {
+                             return rest.WithoutOwner(std::move(some));
+                           }));
   if (options.compare_with_plain) {
     result.accuracy_original =
-        AccuracyPercent(result.user["plain_predictions"].get<std::vector<int32_t>>(), images.labels);
+        nn::AccuracyPercent(result.user["plain_predictions"].get<std::vector<int32_t>>(), images.labels);
   }
-  result.accuracy_private = AccuracyPercent(predictions, images.labels);
-  result.accuracy_without_owner = AccuracyPercent(offline, images.labels);
+  result.accuracy_private = nn::AccuracyPercent(predictions, images.labels);
+  result.accuracy_without_owner = nn::AccuracyPercent(offline, images.labels);
   return absl::OkStatus();
 }
 

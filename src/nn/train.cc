@@ -16,6 +16,7 @@
 #include "nn/batches.h"
 #include "nn/executor.h"
 #include "nn/normalization.h"
+#include "nn/predict.h"
 #include "nn/program.h"
 #include "nn/train_setup.h"
 #include "nn/train_state.h"
@@ -291,16 +292,6 @@ absl::Status Trainer::Resume(const Fingerprint& fingerprint) {
     p.best = arranged(saved.best);
   }
   return absl::OkStatus();
-}
-
-// How many outputs are larger than this one, or as large and in front of it.
-int64_t RankOf(std::span<const float> outputs, size_t index) {
-  if (std::isnan(outputs[index])) return static_cast<int64_t>(outputs.size());
-  int64_t rank = 0;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    rank += outputs[i] > outputs[index] || (i < index && outputs[i] == outputs[index]);
-  }
-  return rank;
 }
 
 }  // namespace
