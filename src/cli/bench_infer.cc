@@ -18,16 +18,9 @@ absl::StatusOr<BenchModel::Loaded> BenchModel::LoadAll() const {
   PRIVDNN_ASSIGN_OR_RETURN(loaded.graph, Load());
   loaded.weights = architecture.empty() ? "of the model" : fmt::format("random, seed {}", seed);
   PRIVDNN_ASSIGN_OR_RETURN(loaded.selection, Select(loaded.graph));
-  if (input.given() || embedded()) {
-    ImageInput limited = input;
-    limited.limit = images;
-    PRIVDNN_ASSIGN_OR_RETURN(loaded.images, limited.Load());
-    loaded.pixels = "of the data";
-    loaded.labelled = true;
-  } else {
-    loaded.images = RandomPixels(loaded.graph, images);
-    loaded.pixels = fmt::format("random, seed {}", seed);
-  }
+  PRIVDNN_ASSIGN_OR_RETURN(loaded.images, Images(loaded.graph, input, images));
+  loaded.labelled = HasImages(input);
+  loaded.pixels = loaded.labelled ? "of the data" : fmt::format("random, seed {}", seed);
   return loaded;
 }
 

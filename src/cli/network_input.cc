@@ -8,11 +8,28 @@
 namespace privdnn::cli {
 namespace {
 
+// With random weights ranges mean little anyway.
+constexpr int64_t kRandomCalibrationImages = 8;
+
 // The first `percent` of a layer's neurons, at least one. Which ones makes no difference to the cost.
 std::vector<int64_t> FirstNeurons(const nn::Layer& layer, int percent) {
   std::vector<int64_t> neurons;
   for (int64_t i = 0; i < std::max<int64_t>(layer.neurons * percent / 100, 1); ++i) neurons.push_back(i);
   return neurons;
+}
+
+nn::ImageSet RandomPixels(const nn::Graph& graph, uint64_t seed, int64_t count) {
+  const std::vector<int64_t>& shape = graph.inputs[0].shape;
+  nn::ImageSet set;
+  set.count = count;
+  set.channels = shape[1];
+  set.height = shape[2];
+  set.width = shape[3];
+  set.pixels.resize(static_cast<size_t>(count * set.channels * set.height * set.width));
+  DeterministicRandom(seed).Fill(std::span<uint8_t>(set.pixels));
+  set.labels.assign(static_cast<size_t>(count), 0);
+  set.classes = 256;
+  return set;
 }
 
 }  // namespace
@@ -49,18 +66,19 @@ absl::StatusOr<nn::Selection> NetworkInput::Select(const nn::Graph& graph) const
                         {pair.second.number, FirstNeurons(pair.second, percent)}}};
 }
 
-nn::ImageSet NetworkInput::RandomPixels(const nn::Graph& graph, int64_t count) const {
-  const std::vector<int64_t>& shape = graph.inputs[0].shape;
-  nn::ImageSet set;
-  set.count = count;
-  set.channels = shape[1];
-  set.height = shape[2];
-  set.width = shape[3];
-  set.pixels.resize(static_cast<size_t>(count * set.channels * set.height * set.width));
-  DeterministicRandom(seed).Fill(std::span<uint8_t>(set.pixels));
-  set.labels.assign(static_cast<size_t>(count), 0);
-  set.classes = 256;
-  return set;
+absl::StatusOr<nn::ImageSet> NetworkInput::Images(const nn::Graph& graph, const ImageInput& input,
+                                                  int64_t count) const {
+  if (!HasImages(input)) return RandomPixels(graph, seed, count);
+  ImageInput limited = input;
+  limited.limit = count;
+  PRIVDNN_ASSIGN_OR_RETURN(nn::ImageSet images, limited.Load());
+  if (images.count < count) return InvalidArgument("there are {} images, {} were asked for", images.count, count);
+  return images;
+}
+
+absl::StatusOr<nn::ImageSet> NetworkInput::CalibrationImages(const nn::Graph& graph, const ImageInput& input) const {
+  if (HasImages(input)) return input.Load();
+  return architecture.empty() ? nn::ImageSet() : RandomPixels(graph, seed, kRandomCalibrationImages);
 }
 
 }  // namespace privdnn::cli

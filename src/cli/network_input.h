@@ -1,4 +1,4 @@
-// Networks and selections for commands that only want to know what something costs.
+// The network that a command is about: graph, core neurons and images, each with what stands in if none is named.
 #pragma once
 
 #include "cli/inputs.h"
@@ -18,8 +18,14 @@ struct NetworkInput {
   absl::StatusOr<nn::Graph> Load() const;
   // InvalidArgument for a percentage of a network without two layers around a square.
   absl::StatusOr<nn::Selection> Select(const nn::Graph& graph) const;
-  // Pixels from the seed, for networks whose data set is not at hand: cost does not depend on them.
-  nn::ImageSet RandomPixels(const nn::Graph& graph, int64_t count) const;
+  // Whether there are images: named by `input`, or those that the program carries, for the embedded model.
+  bool HasImages(const ImageInput& input) const { return embedded() || input.given(); }
+  // The first `count` images, InvalidArgument if there are fewer; without any, as many with pixels from the seed, since
+  // cost does not depend on them.
+  absl::StatusOr<nn::ImageSet> Images(const nn::Graph& graph, const ImageInput& input, int64_t count) const;
+  // The images that inner segments are calibrated on: those there are; without any, a few with pixels from the seed for
+  // a network with random weights, and none for a model.
+  absl::StatusOr<nn::ImageSet> CalibrationImages(const nn::Graph& graph, const ImageInput& input) const;
 };
 
 }  // namespace privdnn::cli

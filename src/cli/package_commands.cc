@@ -1,7 +1,7 @@
 // keygen and encrypt: what an owner does before serving.
 #include "base/file.h"
-#include "cli/inputs.h"
 #include "cli/lifted_model.h"
+#include "cli/network_input.h"
 #include "nn/onnx.h"
 #include "package/package.h"
 #include "report/table.h"
@@ -10,18 +10,6 @@
 namespace privdnn::cli {
 
 namespace {
-
-// Images that inner segments are calibrated on; none if there is no need.
-absl::StatusOr<LiftedModel> Lift(const ModelInput& model, const std::string& selection, const LiftSettings& settings,
-                                 const ImageInput& calibration) {
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, model.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection core, LoadSelection(selection, model, graph));
-  nn::ImageSet images;
-  if (model.path.empty() || calibration.given()) {
-    PRIVDNN_ASSIGN_OR_RETURN(images, calibration.Load());
-  }
-  return LiftModel(graph, core, settings, images);
-}
 
 struct KeygenCommand {
   std::string out;
@@ -50,8 +38,8 @@ absl::StatusOr<CommandOutput> Keygen(const KeygenCommand& command) {
 }
 
 struct EncryptCommand {
-  ModelInput model;
-  std::string selection, package, key, user = "user";
+  NetworkInput network;
+  std::string package, key, user = "user";
   LiftSettings settings;
   ImageInput calibration;
   int threads = 1;
@@ -59,8 +47,10 @@ struct EncryptCommand {
 
 absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
-  PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel m,
-                           Lift(command.model, command.selection, command.settings, command.calibration));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.network.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, command.network.Select(graph));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.network.CalibrationImages(graph, command.calibration));
+  PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel m, LiftModel(graph, selection, command.settings, images));
   std::error_code ignored;
   if (std::filesystem::weakly_canonical(command.key, ignored) ==
       std::filesystem::weakly_canonical(command.package, ignored)) {
@@ -110,8 +100,9 @@ void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
       app, globals, "encrypt", "Encrypt a model's core neurons: a package for a user, a key for the owner",
       "privdnn encrypt model.onnx --selection selection.json --user alice --package alice.privdnn --key alice.key");
   const auto o = std::make_shared<EncryptCommand>();
-  o->model.AddPositional(command);
-  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  o->network.model.AddPositional(command);
+  command->add_option("--selection", o->network.selection,
+                      "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   command->add_option("--package", o->package, "package file to write")->required();
   command->add_option("--key", o->key, "owner's key file to write (mode 0600)")->required();
   command->add_option("--user", o->user, "NAME of the user's certificate: nobody else is answered")

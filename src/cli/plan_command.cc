@@ -16,23 +16,13 @@ struct PlanCommand {
   TwoPartyOptions options;
 };
 
-// The first `count` images that were named, or as many with pixels from a seed.
-absl::StatusOr<nn::ImageSet> SomeImages(const PlanCommand& command, const nn::Graph& graph, int64_t count) {
-  if (!command.calibration.given() && !command.network.embedded()) return command.network.RandomPixels(graph, count);
-  ImageInput input = command.calibration;
-  input.limit = count;
-  PRIVDNN_ASSIGN_OR_RETURN(nn::ImageSet images, input.Load());
-  if (images.count < count) return InvalidArgument("{} images to check with, {} were asked for", images.count, count);
-  return images;
-}
-
 absl::StatusOr<CommandOutput> Check(const PlanCommand& command, const nn::Graph& graph,
                                     const nn::Selection& selection) {
   CommandOutput all{{{"checks", Json::array()}}, ""};
   TwoPartyOptions options = command.options;
   options.settings = command.settings;
   for (const int64_t count : command.check_images) {
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, SomeImages(command, graph, count));
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.network.Images(graph, command.calibration, count));
     PRIVDNN_ASSIGN_OR_RETURN(const PlanCheck check, CheckPlan(graph, selection, images, options));
     if (all.text.empty()) {
       all.json["plan"] = PlanJson(check.run.model);
@@ -52,12 +42,7 @@ absl::StatusOr<CommandOutput> Plan(const PlanCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, command.network.Select(graph));
   if (command.check) return Check(command, graph, selection);
-  nn::ImageSet images;  // that inner segments are calibrated on; none if there is no need
-  if (command.network.embedded() || command.calibration.given()) {
-    PRIVDNN_ASSIGN_OR_RETURN(images, command.calibration.Load());
-  } else if (!command.network.architecture.empty()) {
-    images = command.network.RandomPixels(graph, 8);
-  }
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.network.CalibrationImages(graph, command.calibration));
   PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel model, LiftModel(graph, selection, command.settings, images));
   return CommandOutput{PlanJson(model), PlanText(model)};
 }
