@@ -36,7 +36,7 @@ TEST_F(EndToEnd, TwoProcessesClassifyRealImages) {
   owner.process.Signal(SIGTERM);
   EXPECT_EQ(owner.process.Wait(kPatience)->exit_code, 0);
   // The audit line counts; it holds no contents.
-  EXPECT_THAT(*ReadTextFile(owner.log, 1 << 20), HasSubstr("images=200"));
+  EXPECT_THAT(*ReadTextFile(owner.log, 1 << 20), HasSubstr("images=200 "));
 }
 
 TEST_F(EndToEnd, DemoAgreesWithTheReferenceBitForBit) {

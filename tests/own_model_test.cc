@@ -107,7 +107,7 @@ TEST_F(OwnModel, CommandsOneAfterTheOtherClassifyImages) {
   EXPECT_GT(json["accuracy"].get<double>(), 97);
   owner.process.Signal(SIGTERM);
   EXPECT_EQ(owner.process.Wait(kPatience)->exit_code, 0);
-  EXPECT_THAT(*ReadTextFile(owner.log, 1 << 20), HasSubstr("messages=14 "));  // 7 for each segment
+  EXPECT_THAT(*ReadTextFile(owner.log, 1 << 20), HasSubstr("images=200,200 messages=14 "));
 
   const Ended alone =
       Run({"infer", "--package", Path("m.privdnn"), "--offline", "--images", kImages, "--labels", kLabels, "--json"});

@@ -61,7 +61,8 @@ absl::Status EvaluateStream::AnswerRequest() {
                            environment_.host.Answer(*package_, user_, AsBytes(request_.query())));
   query_bytes_ += request_.query().size();
   reply_bytes_ += answered.reply.size();
-  images_ += answered.images;
+  images_.resize(package_->segments);
+  images_[answered.size.segment] += answered.size.images;
   compute_ns_ += answered.compute_ns;
   reply_.set_sequence(messages_++);
   reply_.set_reply(answered.reply.data(), answered.reply.size());
@@ -133,10 +134,12 @@ void EvaluateStream::Audit() const {
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start_).count();
   // Messages of errors may quote the query's header, so that only the code is logged.
   const std::string outcome = gone ? "CANCELLED" : absl::StatusCodeToString(outcome_.code());
+  // An image takes a query for each segment, so that a sum over segments would count it several times.
+  const std::string images = images_.empty() ? "0" : fmt::format("{}", fmt::join(images_, ","));
   environment_.logger.log(outcome_.ok() && !gone ? spdlog::level::info : spdlog::level::warn,
                           "evaluate user={} peer={} package={} images={} messages={} bytes_in={} bytes_out={} "
                           "compute_ms={:.1f} ms={:.1f} outcome={}",
-                          user_.empty() ? "?" : user_, peer_, package_ ? ShortPackageId(package_->id) : "?", images_,
+                          user_.empty() ? "?" : user_, peer_, package_ ? ShortPackageId(package_->id) : "?", images,
                           messages_, query_bytes_, reply_bytes_, static_cast<double>(compute_ns_) * 1e-6, ms, outcome);
 }
 

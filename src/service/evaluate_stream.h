@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "service/package_host.h"
 #include "service/privdnn.pb.h"
@@ -87,7 +88,7 @@ class EvaluateStream final : public grpc::ServerBidiReactor<v1::EvaluateRequest,
   v1::EvaluateReply reply_;
   const HostedPackage* package_ = nullptr;
   uint64_t messages_ = 0;
-  uint64_t images_ = 0;
+  std::vector<uint64_t> images_;  // of each segment of the package
   uint64_t query_bytes_ = 0;
   uint64_t reply_bytes_ = 0;
   uint64_t compute_ns_ = 0;

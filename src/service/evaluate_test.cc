@@ -267,6 +267,8 @@ TEST_F(EvaluateTest, EverySegmentHasTheBudgetAndTheLeastRemainderCounts) {
   EXPECT_EQ(first.infos[1].images_remaining, 6u);
   EXPECT_EQ(first.infos[2].images_remaining, 3u);
   EXPECT_EQ(alice.Describe()->packages[0].images_remaining, 3u);
+  // An image that both segments have answered is one image.
+  ASSERT_TRUE(log_.WaitFor("images=7,4 messages=3 "));
   // What segment 1 has left is of no use for segment 0, and the other way round.
   const auto refused = Conversation({query(0, 4)}).Run(alice);
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
@@ -275,6 +277,8 @@ TEST_F(EvaluateTest, EverySegmentHasTheBudgetAndTheLeastRemainderCounts) {
   EXPECT_EQ(Conversation({query(1, 1)}).Run(alice).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(alice.Describe()->packages[0].images_remaining, 0u);
   EXPECT_EQ(ConnectAs("bob").Describe()->packages[0].images_remaining, 10u);
+  const auto beyond = Conversation({query(2, 1)}).Run(alice);
+  EXPECT_THAT(Message(beyond), HasSubstr("the query is for segment 2, the package has 2"));
   // Segment 0 still answers what it has left, here after a restart.
   ASSERT_TRUE(server_->Shutdown(milliseconds(1000)).ok());
   StartServer(options);

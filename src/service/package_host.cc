@@ -74,6 +74,9 @@ absl::StatusOr<QuerySize> PackageHost::Peek(const HostedPackage& package, std::s
   if (size->images < 1 || size->images > max_images_per_message_) {
     return InvalidArgument("the query has {} images, must be 1 to {}", size->images, max_images_per_message_);
   }
+  if (size->segment >= package.segments) {
+    return InvalidArgument("the query is for segment {}, the package has {}", size->segment, package.segments);
+  }
   return *size;
 }
 
@@ -86,9 +89,9 @@ absl::StatusOr<Bytes> PackageHost::Compute(const HostedPackage& package, std::sp
 absl::StatusOr<Answered> PackageHost::Answer(const HostedPackage& package, const std::string& user,
                                              std::span<const uint8_t> query) {
   Answered answered;
-  PRIVDNN_ASSIGN_OR_RETURN(const QuerySize size, Peek(package, query));
-  answered.images = size.images;
-  const auto remaining = ledger_->Charge(Account(package, size.segment), user, answered.images, package.image_budget);
+  PRIVDNN_ASSIGN_OR_RETURN(answered.size, Peek(package, query));
+  const auto [segment, images] = answered.size;
+  const auto remaining = ledger_->Charge(Account(package, segment), user, images, package.image_budget);
   if (absl::IsResourceExhausted(remaining.status())) return remaining.status();
   if (!remaining.ok()) return Conceal(remaining.status(), package, "the owner could not record the query");
   answered.images_remaining = *remaining;

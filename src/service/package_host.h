@@ -25,7 +25,7 @@ inline constexpr char kNoAnswer[] = "the owner could not answer the query";
 
 struct Answered {
   Bytes reply;
-  uint64_t images = 0;
+  QuerySize size;
   uint64_t compute_ns = 0;
   uint64_t images_remaining = 0;
 };

@@ -54,8 +54,9 @@ struct ServerOptions {
   int max_streams_per_user = 8;
   int workers = 0;  // threads that answer; 0: as many as the machine has
 
-  // Start and end of the server, and one audit line a stream: user, package, images, messages, bytes, ms, outcome.
-  // Never contents. nullptr: spdlog's default logger.
+  // Start and end of the server, and one audit line a stream: user, package, images answered for each of its segments
+  // ("images=200,195": an image takes a query for each), messages, bytes, ms, outcome. Never contents. nullptr:
+  // spdlog's default logger.
   std::shared_ptr<spdlog::logger> logger;
 };
 
