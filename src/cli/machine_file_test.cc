@@ -38,7 +38,7 @@ TEST(MachineFile, RefusesWithTheReason) {
   EXPECT_THAT(Error(bad), HasSubstr("machine 1 is there twice"));
   bad = good;
   bad["machines"][0]["ns"].erase("forward");
-  EXPECT_THAT(Error(bad), HasSubstr("'ns' is not an object of 18 steps"));
+  EXPECT_THAT(Error(bad), HasSubstr("'ns' is not an object of 20 steps"));
   bad["machines"][0]["ns"]["backward"] = 1;
   EXPECT_THAT(Error(bad), HasSubstr("no number 'forward'"));
   for (const Json& value : {Json(-1.0), Json(1e300), Json("1"), Json(nullptr)}) {

@@ -10,24 +10,14 @@
 namespace privdnn {
 namespace {
 
-constexpr std::array<StepInfo, kSteps> kInfo = {{{"user_message", false, false},
-                                                 {"input", false, false},
-                                                 {"feature", false, true},
-                                                 {"feature_map", false, true},
-                                                 {"sample", false, false},
-                                                 {"masked_poly", false, false},
-                                                 {"forward", false, true},
-                                                 {"inverse", false, true},
-                                                 {"multiply", false, true},
-                                                 {"weight", false, true},
-                                                 {"weight_stream", false, true},
-                                                 {"feature_stream", false, true},
-                                                 {"masked_value", false, false},
-                                                 {"owner_message", true, false},
-                                                 {"owner_poly", true, false},
-                                                 {"owner_output", true, true},
-                                                 {"phase", true, true},
-                                                 {"reply_value", true, true}}};
+constexpr std::array<StepInfo, kSteps> kInfo = {
+    {{"user_message", false, false}, {"input", false, false},        {"feature", false, true},
+     {"feature_map", false, true},   {"sample", false, false},       {"masked_poly", false, false},
+     {"forward", false, true},       {"inverse", false, true},       {"multiply", false, true},
+     {"weight", false, true},        {"weight_stream", false, true}, {"feature_stream", false, true},
+     {"masked_value", false, false}, {"user_memory", false, true},   {"owner_message", true, false},
+     {"owner_poly", true, false},    {"owner_output", true, true},   {"phase", true, true},
+     {"reply_value", true, true},    {"owner_memory", true, true}}};
 
 double& At(Work& work, Step step) { return work[static_cast<size_t>(step)]; }
 
@@ -61,12 +51,12 @@ const CostConstants& DefaultCosts(std::string_view kernel) {
   static const CostConstants kIfma{
       "Intel(R) Xeon(R) Processor",
       "avx512ifma",
-      {0, 0, 0, 8.5, 6.24, 0, 0.208, 0.255, 0.0417, 0, 0.368, 0.268, 23.3, 8.7e+03, 3.42, 0, 0.196, 40.3},
+      {0, 0, 0, 0, 26.1, 0, 0.192, 0.261, 0.0896, 0, 0.506, 0, 0, 0.0499, 5.15e+04, 3.48, 0, 0.19, 39, 0.0763},
       uint64_t{2} << 20};
   static const CostConstants kScalar{
       "Intel(R) Xeon(R) Processor",
       "scalar",
-      {0, 0, 2.11, 0, 0, 1.06, 0.651, 0.81, 0.734, 0, 0.507, 0.423, 0, 5.09e+03, 4.68, 0, 0.695, 37.6},
+      {0, 0, 4.99, 0, 0, 0.617, 0.456, 1.08, 0.641, 0, 0.556, 0.534, 0, 0.212, 5.74e+04, 2.21, 0, 0.73, 34.9, 0.138},
       uint64_t{2} << 20};
   return kernel == kIfma.kernel ? kIfma : kScalar;
 }
@@ -90,9 +80,10 @@ Work UserWork(const Geometry& g, const ParameterSpec& p, uint64_t images, uint64
   At(w, Step::kMultiply) = s.units * weights;
   At(w, Step::kWeight) = static_cast<double>(passes) * weights;
   At(w, Step::kWeightStream) =
-      static_cast<double>(passes) * weights * Streamed(weights * sizeof(uint64_t), cache_bytes);
+      weights * (1 + static_cast<double>(passes - 1) * Streamed(weights * sizeof(uint64_t), cache_bytes));
   At(w, Step::kFeatureStream) = s.units * features * Streamed(a_pass * features * sizeof(uint64_t), cache_bytes);
   At(w, Step::kMaskedValue) = s.values * static_cast<double>(p.primes.size());
+  At(w, Step::kUserMemory) = static_cast<double>(UserWorkingBytes(g, p, images));
   return w;
 }
 
@@ -104,6 +95,8 @@ Work OwnerWork(const Geometry& g, const ParameterSpec& p, uint64_t images) {
   At(w, Step::kOwnerOutput) = s.units * s.outputs;
   At(w, Step::kPhase) = s.units * s.outputs * s.residues * s.log_n;
   At(w, Step::kReplyValue) = s.values;
+  At(w, Step::kOwnerMemory) =
+      static_cast<double>(OwnerKeyBytes(p, g.spec().outputs()) + OwnerWorkingBytes(g, p, images));
   return w;
 }
 

@@ -26,17 +26,19 @@ enum class Step : size_t {
   kInverse,        // a residue in an inverse transform, with its gathering; times log2 N
   kMultiply,       // a multiply-accumulate of two residues
   kWeight,         // a residue of the kernels that a pass reads
-  kWeightStream,   // the same if the kernels are larger than the cache, on top
+  kWeightStream,   // the same on top, in a message's first pass and wherever the cache doesn't hold the kernels
   kFeatureStream,  // a residue of the features that a pass writes and reads, if they are larger than the cache
   kMaskedValue,    // a residue of b': its mask, packing, unmasking
+  kUserMemory,     // a byte that a message works in, which caches don't hold when it begins
   // Owner.
   kOwnerMessage,  // a message
   kOwnerPoly,     // a residue of a', unpacked and checked
   kOwnerOutput,   // an output of a unit
   kPhase,         // a residue of a product with a key; times log2 N
   kReplyValue,    // a value: unpacked, drowned, rounded, packed
+  kOwnerMemory,   // a byte that a message works in
 };
-inline constexpr size_t kSteps = 18;
+inline constexpr size_t kSteps = 20;
 struct StepInfo {
   std::string_view key;
   bool owner;

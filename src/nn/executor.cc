@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +20,14 @@ void ApplyThreads() {
   const int threads = executor_threads.load(std::memory_order_relaxed);
   if (at::get_num_threads() != threads) at::set_num_threads(threads);
 }
+
+// OpenMP's threads wait for the next operator by turning, which is fast between operators; once the last has run they
+// would take a core from what comes next, the encrypted part. So they go, and come anew with the next network.
+struct ReleaseThreads {
+  ~ReleaseThreads() {
+    if (at::get_num_threads() > 1) omp_pause_resource_all(omp_pause_soft);
+  }
+};
 
 }  // namespace
 
@@ -75,6 +84,7 @@ absl::StatusOr<Executor> Executor::Create(const Graph& graph) {
 
 absl::StatusOr<std::map<std::string, Tensor>> Executor::Run(const std::map<std::string, Tensor>& inputs) const {
   ApplyThreads();
+  const ReleaseThreads release;
   const c10::InferenceMode inference;
   std::vector<at::Tensor> tensors;
   int64_t batch = 0;

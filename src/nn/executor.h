@@ -9,9 +9,9 @@
 
 namespace privdnn::nn {
 
-// Threads that LibTorch uses for one operator, process-wide (it starts with 1). For single images 1 is fastest. With
-// more, OpenMP's threads wait actively for each other, which costs milliseconds an operator when other work keeps the
-// cores busy; the environment GOMP_SPINCOUNT=0 makes them sleep instead.
+// Threads that LibTorch uses for one operator, process-wide (it starts with 1). For small networks 1 is fastest. With
+// more, OpenMP's threads wait actively for each other within a network, which costs milliseconds an operator when other
+// work keeps the cores busy (GOMP_SPINCOUNT=0 in the environment makes them sleep instead), and end with it.
 void SetExecutorThreads(int threads);
 
 class Executor {
