@@ -111,10 +111,20 @@ double Milliseconds(const Work& work, const CostConstants& costs, double share, 
 
 }  // namespace
 
+bool PassesSideBySide(const ParameterSpec& p, size_t outputs, uint64_t passes, int threads) {
+  // More would be noticed beside the kernels of large networks, and costs what their threads wait for each other.
+  constexpr uint64_t kMaxBytes = uint64_t{128} << 20;
+  if (passes < static_cast<uint64_t>(std::max(threads, 1))) return false;
+  return threads <= 1 ||
+         static_cast<uint64_t>(threads) * EvaluationScratchBytes(p, outputs, kMaxImagesPerPass, 1) <= kMaxBytes;
+}
+
 double UserMs(const Geometry& g, const ParameterSpec& p, const CostConstants& costs, uint64_t images, int threads) {
   const Work work = UserWork(g, p, images, costs.cache_bytes);
   const uint64_t passes = Passes(g.units(images)), workers = static_cast<uint64_t>(std::max(threads, 1));
-  if (passes < workers) return Milliseconds(work, costs, 1.0 / static_cast<double>(workers), 1);
+  if (!PassesSideBySide(p, g.spec().outputs(), passes, threads)) {
+    return Milliseconds(work, costs, 1.0 / static_cast<double>(workers), 1);
+  }
   // Threads take whole passes.
   const double share = static_cast<double>((passes + workers - 1) / workers) / static_cast<double>(passes);
   return Milliseconds(work, costs, share, share);
@@ -150,13 +160,14 @@ uint64_t UserKernelBytes(const ParameterSpec& p, size_t outputs) {
 }
 
 uint64_t UserWorkingBytes(const Geometry& g, const ParameterSpec& p, uint64_t images, int threads) {
-  const uint64_t units = g.units(images), passes = Passes(units), workers = static_cast<uint64_t>(std::max(threads, 1));
+  const uint64_t units = g.units(images), passes = Passes(units);
+  const bool side_by_side = PassesSideBySide(p, g.spec().outputs(), passes, threads);
   const uint64_t a_pass = std::min<uint64_t>(units, kMaxImagesPerPass);
-  const uint64_t at_once = passes < workers ? 1 : workers;  // passes
+  const uint64_t at_once = side_by_side ? static_cast<uint64_t>(std::max(threads, 1)) : 1;  // passes
   const uint64_t residues = p.n * p.primes.size(), outputs = g.spec().outputs();
   const uint64_t values = images * g.spec().values_per_image();
   const uint64_t a_unit_values = (values + units - 1) / units;
-  const uint64_t scratch = EvaluationScratchBytes(p, outputs, a_pass, passes < workers ? threads : 1);
+  const uint64_t scratch = EvaluationScratchBytes(p, outputs, a_pass, side_by_side ? 1 : threads);
   // Feature planes of a message, up to 2^26 values at a time.
   const uint64_t a_plane = g.window() * g.layer1().area();
   const uint64_t planes = sizeof(int16_t) * std::min(images * a_plane, std::max(uint64_t{1} << 26, a_plane));

@@ -71,6 +71,10 @@ double UserMs(const Geometry& geometry, const ParameterSpec& parameters, const C
 double OwnerMs(const Geometry& geometry, const ParameterSpec& parameters, const CostConstants& costs, uint64_t images,
                int threads = 1);
 
+// Whether the user's threads take passes (of up to kMaxImagesPerPass units) of their own, each with memory to work in,
+// or share one pass after the other: the former while there are enough passes and that memory stays small.
+bool PassesSideBySide(const ParameterSpec& parameters, size_t outputs, uint64_t passes, int threads);
+
 // Bytes that a segment holds at its peak, on top of the process and its network: the kernels apart, what grows with a
 // message of `images` images for `threads` threads.
 uint64_t UserKernelBytes(const ParameterSpec& parameters, size_t outputs);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/parallel.h"
+#include "lifting/cost_model.h"
 #include "lifting/packing.h"
 
 namespace privdnn {
@@ -101,8 +102,7 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
     });
     const uint64_t first_unit = first_image / per_ciphertext * g.num_tiles(), last_unit = g.units(last_image);
     const uint64_t passes = (last_unit - first_unit + kMaxImagesPerPass - 1) / kMaxImagesPerPass;
-    // A pass a thread while there are enough; else the threads share each pass.
-    const bool side_by_side = passes >= static_cast<uint64_t>(std::max(threads, 1));
+    const bool side_by_side = PassesSideBySide(segment(k).parameters.spec(), g.spec().outputs(), passes, threads);
     ParallelFor(passes, side_by_side ? threads : 1, [&](size_t pass) {
       const uint64_t first = first_unit + pass * kMaxImagesPerPass;
       const uint64_t units = std::min<uint64_t>(kMaxImagesPerPass, last_unit - first);
