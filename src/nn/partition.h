@@ -115,6 +115,10 @@ bool IsSegmentInput(const std::string& name);
 // InvalidArgument if a value of the graph has one of the names above.
 absl::StatusOr<Graph> PlaintextRest(const Graph& graph, const std::vector<Segment>& segments);
 
+// What the values `outputs` are computed from, as a graph of its own: its outputs are these, in order, its inputs those
+// of `graph` that are needed. InvalidArgument if a value is not one that a node writes.
+absl::StatusOr<Graph> Extract(const Graph& graph, const std::vector<std::string>& outputs);
+
 // A rest network cut where it waits for the owner, into segments + 1 stages: stage k computes "privdnn_feed_k" (and
 // gives whatever of its work later stages need), the last one the graph's own outputs. Inputs of a stage are inputs of
 // `rest` or outputs of earlier stages, by the same names; what the owner answers for segment k is read only behind

@@ -300,4 +300,20 @@ absl::StatusOr<Graph> PlaintextRest(const Graph& graph, const std::vector<Segmen
   return RestBuilder(graph, shapes, segments).Build();
 }
 
+absl::StatusOr<Graph> Extract(const Graph& graph, const std::vector<std::string>& outputs) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Shapes shapes, InferShapes(graph));
+  Graph out = graph;
+  out.outputs.clear();
+  for (const std::string& name : outputs) {
+    if (graph.Producer(name) == nullptr) return InvalidArgument("graph '{}' computes no '{}'", graph.name, name);
+    std::vector<int64_t> shape = shapes.at(name);
+    shape[0] = -1;
+    out.outputs.push_back({name, std::move(shape)});
+  }
+  DropUnusedNodes(out);
+  DropUnusedInitializers(out);
+  std::erase_if(out.inputs, [&](const ValueInfo& input) { return out.Consumers(input.name).empty(); });
+  return out;
+}
+
 }  // namespace privdnn::nn

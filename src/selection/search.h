@@ -1,0 +1,92 @@
+// Searches for the core neurons.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "selection/evaluator.h"
+#include "selection/pruning.h"
+#include "selection/score.h"
+
+namespace privdnn {
+
+// Candidates are judged on growing subsets of the images; those that are behind the best by more than chance would have
+// it, or outside the best share, are dropped.
+struct Racing {
+  bool enabled = false;
+  int64_t first_images = 0;  // of the first subset; 0: a 32nd of the images, at least 32
+  int64_t growth = 4;        // each subset is so many times as large, and at most one in so many candidates goes on
+  double z = 2;              // standard errors of the paired difference that a candidate may be behind the best
+};
+
+struct SearchOptions {
+  int64_t count1 = 0, count2 = 1;  // neurons of the first and second layer; count1 is 0 for a linear segment
+  ScoreFn score;
+  Racing racing;            // not used by exhaustive search
+  int64_t greedy_step = 1;  // neurons that a step of a greedy search adds
+  uint64_t seed = 1;        // of random choices, and of the order in which racing takes images
+  int64_t tries = 100;      // candidates of a random search
+  // Neurons that greedy searches choose from, ascending; empty: all.
+  std::vector<int64_t> pool1, pool2;
+  // What a greedy search starts from: kept and grown.
+  Candidate start;
+};
+
+struct Judged {
+  Candidate candidate;
+  Accuracies accuracies;  // on all images
+  double score = 0;
+};
+
+struct SearchResult {
+  Judged best;
+  uint64_t candidates = 0;         // looked at
+  uint64_t image_evaluations = 0;  // (candidate, image) pairs that were asked for; each runs two networks' rests
+};
+
+// What all searches refuse: counts that the layers don't have, a pool or start that doesn't fit them.
+absl::Status CheckSearch(const Evaluator& evaluator, const SearchOptions& options);
+
+// One candidate on all images.
+absl::StatusOr<Judged> Judge(const Evaluator& evaluator, const OutcomeSource& source, const Candidate& candidate,
+                             const ScoreFn& score);
+
+// `evaluator` says what the layers are; `source` is asked for outcomes. Progress counts (candidate, image) pairs, of
+// which there may be fewer in the end if candidates are dropped. All are deterministic: ties go to the candidate that
+// comes first in ascending order.
+
+// The best of options.tries random candidates, all different.
+absl::StatusOr<SearchResult> RandomSearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                          const SearchOptions& options, const ProgressFn& progress);
+// Ren et al., PoPETs 2024(3), section 5: first-layer neurons whose removal alone leaves the highest accuracy, one step
+// after the other; then second-layer neurons by score.
+absl::StatusOr<SearchResult> GreedySearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                          const SearchOptions& options, const ProgressFn& progress);
+// Number of candidates; InvalidArgument if it exceeds 2^62.
+absl::StatusOr<uint64_t> CountCandidates(const Evaluator& evaluator, const SearchOptions& options);
+// Candidate `index` of those, in ascending order.
+Candidate CandidateAt(const Evaluator& evaluator, const SearchOptions& options, uint64_t index);
+// All of them. `on_judged`, if given, is called for each in ascending order.
+absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                              const SearchOptions& options,
+                                              const std::function<void(const Judged&)>& on_judged,
+                                              const ProgressFn& progress);
+// Ours; see docs/selection.md. Single-neuron effects, measured on a part of the images, predict every candidate; the
+// best predicted ones are raced; then swaps of one neuron are tried around the best until none wins.
+absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                        const SearchOptions& options, const ProgressFn& progress);
+
+struct Target {
+  double without_owner;  // A_r at most, percent
+  double max_loss;       // A_o - A_s at most, points
+};
+// The fewest second-layer neurons (encrypted outputs, what a plan's cost grows with; first-layer neurons cost nothing)
+// that reach the target, first-layer neurons and their number free; the second layer's count is searched up to
+// options.count2 (0: all). NotFound, with the nearest that was seen, if none was found.
+absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                          const SearchOptions& options, const Target& target,
+                                          const ProgressFn& progress);
+
+}  // namespace privdnn
