@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,8 +13,10 @@
 
 namespace privdnn {
 
-// Candidates are judged on growing subsets of the images; those that are behind the best by more than chance would have
-// it, or outside the best share, are dropped.
+// Candidates are judged on the first images, then on more; those that are behind the best by more than chance would
+// have it (a paired test on the same images), or outside the best share, are dropped (racing: Maron & Moore, 1997;
+// successive halving: Jamieson & Talwalkar, AISTATS 2016). The first images stand for all: an evaluator's should be in
+// random order.
 struct Racing {
   bool enabled = false;
   int64_t first_images = 0;  // of the first subset; 0: a 32nd of the images, at least 32
@@ -26,7 +29,7 @@ struct SearchOptions {
   ScoreFn score;
   Racing racing;            // not used by exhaustive search
   int64_t greedy_step = 1;  // neurons that a step of a greedy search adds
-  uint64_t seed = 1;        // of random choices, and of the order in which racing takes images
+  uint64_t seed = 1;        // of random choices
   int64_t tries = 100;      // candidates of a random search
   // Neurons that greedy searches choose from, ascending; empty: all.
   std::vector<int64_t> pool1, pool2;
@@ -73,8 +76,9 @@ absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const 
                                               const SearchOptions& options,
                                               const std::function<void(const Judged&)>& on_judged,
                                               const ProgressFn& progress);
-// Ours; see docs/selection.md. Single-neuron effects, measured on a part of the images, predict every candidate; the
-// best predicted ones are raced; then swaps of one neuron are tried around the best until none wins.
+// Ours; see docs/selection.md: a greedy search, then swaps of a core neuron for another of its layer as long as one
+// raises the score, in both layers at once. Of neighbourhoods larger than `kMaxNeighbours` a random part is tried.
+inline constexpr size_t kMaxNeighbours = 256;
 absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const OutcomeSource& source,
                                         const SearchOptions& options, const ProgressFn& progress);
 

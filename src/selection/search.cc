@@ -1,0 +1,386 @@
+#include "selection/search.h"
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "selection/arena.h"
+
+namespace privdnn {
+namespace {
+
+// Candidates of an exhaustive search that are asked about at a time.
+constexpr uint64_t kExhaustiveChunk = 512;
+// Rounds of swaps without a better candidate, where only a random part of the swaps is tried, until a search ends.
+constexpr int kPatience = 2;
+
+std::vector<int64_t> Without(const std::vector<int64_t>& neurons, int64_t neuron) {
+  std::vector<int64_t> left;
+  std::copy_if(neurons.begin(), neurons.end(), std::back_inserter(left), [&](int64_t i) { return i != neuron; });
+  return left;
+}
+
+std::vector<int64_t> With(std::vector<int64_t> neurons, int64_t neuron) {
+  neurons.insert(std::upper_bound(neurons.begin(), neurons.end(), neuron), neuron);
+  return neurons;
+}
+
+bool Has(const std::vector<int64_t>& neurons, int64_t neuron) {
+  return std::binary_search(neurons.begin(), neurons.end(), neuron);
+}
+
+// Those of the pool, or of all `count`, that are not chosen.
+std::vector<int64_t> Others(const std::vector<int64_t>& chosen, const std::vector<int64_t>& pool, int64_t count) {
+  std::vector<int64_t> all = pool, others;
+  if (all.empty()) {
+    all.resize(static_cast<size_t>(count));
+    std::iota(all.begin(), all.end(), 0);
+  }
+  std::set_difference(all.begin(), all.end(), chosen.begin(), chosen.end(), std::back_inserter(others));
+  return others;
+}
+
+absl::Status CheckList(const std::vector<int64_t>& neurons, int64_t layer, int64_t count, const char* what) {
+  for (size_t i = 0; i < neurons.size(); ++i) {
+    if (neurons[i] < 0 || neurons[i] >= count || (i > 0 && neurons[i] <= neurons[i - 1])) {
+      return InvalidArgument("select: {} of layer {}: neuron {} is not there (0 to {}), or not in ascending order",
+                             what, layer, neurons[i], count - 1);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLayer(int64_t layer, int64_t neurons, int64_t count, const std::vector<int64_t>& pool,
+                        const std::vector<int64_t>& start) {
+  PRIVDNN_RETURN_IF_ERROR(CheckList(pool, layer, neurons, "the pool"));
+  PRIVDNN_RETURN_IF_ERROR(CheckList(start, layer, neurons, "what is there already"));
+  if (static_cast<int64_t>(start.size()) > count) {
+    return InvalidArgument("select: layer {} has {} core neurons already, {} were asked for", layer, start.size(),
+                           count);
+  }
+  const auto free = static_cast<int64_t>(Others(start, pool, neurons).size()),
+             left = count - static_cast<int64_t>(start.size());
+  if (free < left) {
+    return InvalidArgument("select: layer {}: a pool of {} neurons is smaller than the {} to choose from it", layer,
+                           free, left);
+  }
+  return absl::OkStatus();
+}
+
+uint64_t All(const Evaluator& evaluator) { return static_cast<uint64_t>(evaluator.images()); }
+
+// Adds neurons to one layer of `candidate`, options.greedy_step at a time, until it has `count`.
+absl::Status Grow(Arena& arena, std::vector<int64_t> Candidate::*layer, int64_t count, const std::vector<int64_t>& pool,
+                  int64_t neurons, int64_t step, const ScoreFn& score, Candidate& candidate) {
+  while (static_cast<int64_t>((candidate.*layer).size()) < count) {
+    const std::vector<int64_t> others = Others(candidate.*layer, pool, neurons);
+    std::vector<Candidate> larger;
+    for (const int64_t neuron : others) {
+      larger.push_back(candidate);
+      larger.back().*layer = With(candidate.*layer, neuron);
+    }
+    const auto keep = std::min(step, count - static_cast<int64_t>((candidate.*layer).size()));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(larger, static_cast<size_t>(keep), score));
+    for (const size_t k : best) candidate.*layer = With(candidate.*layer, others[k]);
+  }
+  return absl::OkStatus();
+}
+
+// Candidates that the steps of Grow look at.
+uint64_t StepsToGrow(int64_t from, int64_t to, int64_t choices, int64_t step) {
+  uint64_t candidates = 0;
+  for (int64_t size = from; size < to; size += step) candidates += static_cast<uint64_t>(choices - (size - from));
+  return candidates;
+}
+
+double SeparatedOnly(const Accuracies& a) { return a.separated; }
+
+absl::StatusOr<Candidate> Greedy(const Evaluator& evaluator, Arena& arena, const SearchOptions& o) {
+  Candidate candidate = o.start;
+  // The first layer by itself: what the network still can do without its core neurons.
+  Candidate first{candidate.first, {}};
+  PRIVDNN_RETURN_IF_ERROR(Grow(arena, &Candidate::first, o.count1, o.pool1, evaluator.first_neurons(), o.greedy_step,
+                               SeparatedOnly, first));
+  candidate.first = std::move(first.first);
+  PRIVDNN_RETURN_IF_ERROR(Grow(arena, &Candidate::second, o.count2, o.pool2, evaluator.second_neurons(), o.greedy_step,
+                               o.score, candidate));
+  return candidate;
+}
+
+uint64_t GreedyCandidates(const Evaluator& evaluator, const SearchOptions& o) {
+  const auto layer = [&](const std::vector<int64_t>& start, int64_t count, const std::vector<int64_t>& pool,
+                         int64_t neurons) {
+    return StepsToGrow(static_cast<int64_t>(start.size()), count,
+                       static_cast<int64_t>(Others(start, pool, neurons).size()), o.greedy_step);
+  };
+  return layer(o.start.first, o.count1, o.pool1, evaluator.first_neurons()) +
+         layer(o.start.second, o.count2, o.pool2, evaluator.second_neurons());
+}
+
+// One core neuron for another of its layer.
+void AddSwaps(const Candidate& candidate, std::vector<int64_t> Candidate::*layer, const std::vector<int64_t>& pool,
+              int64_t neurons, std::vector<Candidate>& out) {
+  for (const int64_t gone : candidate.*layer) {
+    for (const int64_t come : Others(candidate.*layer, pool, neurons)) {
+      out.push_back(candidate);
+      out.back().*layer = With(Without(candidate.*layer, gone), come);
+    }
+  }
+}
+
+// A random part of the candidates, in order.
+void Thin(std::vector<Candidate>& candidates, size_t count, std::mt19937_64& random) {
+  if (candidates.size() <= count) return;
+  std::vector<Candidate> kept;
+  std::sample(candidates.begin(), candidates.end(), std::back_inserter(kept), count, random);
+  candidates = std::move(kept);
+}
+
+// Goes to the best neighbour while there is a better one. neighbours(candidate) -> candidates.
+template <typename Neighbours>
+absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn& score, uint64_t seed,
+                             const Neighbours& neighbours) {
+  std::mt19937_64 random(seed);
+  PRIVDNN_ASSIGN_OR_RETURN(Judged best, arena.Judge(start, score));
+  for (int failures = 0; failures < kPatience;) {
+    std::vector<Candidate> candidates = neighbours(best.candidate);
+    if (candidates.empty()) break;
+    const bool some = candidates.size() > kMaxNeighbours;
+    Thin(candidates, kMaxNeighbours, random);
+    candidates.push_back(best.candidate);
+    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(candidates, 1, score, candidates.size() - 1));
+    PRIVDNN_ASSIGN_OR_RETURN(const Judged judged, arena.Judge(candidates[winner[0]], score));
+    if (judged.score > best.score) {
+      best = judged;
+      failures = 0;
+    } else if (!some) {
+      break;
+    } else {
+      ++failures;
+    }
+  }
+  return best;
+}
+
+absl::StatusOr<uint64_t> Binomial(int64_t n, int64_t k) {
+  unsigned __int128 result = 1;
+  for (int64_t i = 1; i <= std::min(k, n - k); ++i) {
+    result = result * static_cast<unsigned __int128>(n - i + 1) / static_cast<unsigned __int128>(i);
+    if (result > (uint64_t{1} << 62))
+      return InvalidArgument("select: more than 2^62 combinations of {} out of {}", k, n);
+  }
+  return static_cast<uint64_t>(result);
+}
+
+// Combination `index` of `count` out of `neurons`, in ascending order.
+std::vector<int64_t> Combination(int64_t neurons, int64_t count, uint64_t index) {
+  std::vector<int64_t> chosen;
+  for (int64_t neuron = 0; count > 0; ++neuron) {
+    const uint64_t with = *Binomial(neurons - neuron - 1, count - 1);
+    if (index < with) {
+      chosen.push_back(neuron);
+      --count;
+    } else {
+      index -= with;
+    }
+  }
+  return chosen;
+}
+
+std::vector<int64_t> RandomSubset(int64_t neurons, int64_t count, std::mt19937_64& random) {
+  std::vector<int64_t> all(static_cast<size_t>(neurons)), chosen;
+  std::iota(all.begin(), all.end(), 0);
+  std::sample(all.begin(), all.end(), std::back_inserter(chosen), count, random);
+  return chosen;
+}
+
+}  // namespace
+
+absl::Status CheckSearch(const Evaluator& evaluator, const SearchOptions& o) {
+  const int64_t n1 = evaluator.first_neurons(), n2 = evaluator.second_neurons();
+  const auto check = [](int64_t layer, int64_t count, int64_t least, int64_t neurons) -> absl::Status {
+    if (count >= least && count <= neurons) return absl::OkStatus();
+    return InvalidArgument("select: {} neurons of layer {}; it has {}, at least {} must be chosen", count, layer,
+                           neurons, least);
+  };
+  if (n1 == 0 && o.count1 != 0) {
+    return InvalidArgument("select: layer {} is chosen by itself; {} neurons of a layer before it can't be",
+                           evaluator.second_number(), o.count1);
+  }
+  if (n1 > 0) PRIVDNN_RETURN_IF_ERROR(check(evaluator.first_number(), o.count1, 0, n1));
+  PRIVDNN_RETURN_IF_ERROR(check(evaluator.second_number(), o.count2, 1, n2));
+  if (n1 > 0 && o.count1 == n1 && o.count2 < n2) {
+    return InvalidArgument(
+        "select: all {} neurons of layer {} but {} of {} of layer {}: the others would have nothing "
+        "to read",
+        n1, evaluator.first_number(), o.count2, n2, evaluator.second_number());
+  }
+  PRIVDNN_RETURN_IF_ERROR(CheckLayer(evaluator.first_number(), n1, o.count1, o.pool1, o.start.first));
+  PRIVDNN_RETURN_IF_ERROR(CheckLayer(evaluator.second_number(), n2, o.count2, o.pool2, o.start.second));
+  if (o.greedy_step < 1) return InvalidArgument("select: greedy steps of {} neurons; at least 1", o.greedy_step);
+  if (o.tries < 1) return InvalidArgument("select: {} tries; at least 1", o.tries);
+  if (o.racing.growth < 2) return InvalidArgument("select: racing subsets grow {} times; at least 2", o.racing.growth);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Judged> Judge(const Evaluator& evaluator, const OutcomeSource& source, const Candidate& candidate,
+                             const ScoreFn& score) {
+  const ProgressFn go_on = [](uint64_t, uint64_t, const std::string&) { return true; };
+  return Arena(evaluator, source, {}, go_on).Judge(candidate, score);
+}
+
+absl::StatusOr<SearchResult> RandomSearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                          const SearchOptions& options, const ProgressFn& progress) {
+  PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
+  const auto all = CountCandidates(evaluator, options);
+  const auto tries = static_cast<uint64_t>(options.tries);
+  std::set<Candidate> chosen;
+  if (all.ok() && *all <= tries) {
+    for (uint64_t i = 0; i < *all; ++i) chosen.insert(CandidateAt(evaluator, options, i));
+  }
+  std::mt19937_64 random(options.seed);
+  while (chosen.size() < tries && !(all.ok() && chosen.size() == *all)) {
+    auto first = RandomSubset(evaluator.first_neurons(), options.count1, random);
+    chosen.insert({std::move(first), RandomSubset(evaluator.second_neurons(), options.count2, random)});
+  }
+  const std::vector<Candidate> candidates(chosen.begin(), chosen.end());
+  Arena arena(evaluator, source, options.racing, progress);
+  arena.Plan(candidates.size() * All(evaluator));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(candidates, 1, options.score));
+  PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidates[best[0]], options.score));
+  return arena.Result(std::move(judged));
+}
+
+absl::StatusOr<SearchResult> GreedySearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                          const SearchOptions& options, const ProgressFn& progress) {
+  PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
+  Arena arena(evaluator, source, options.racing, progress);
+  arena.Plan(GreedyCandidates(evaluator, options) * All(evaluator));
+  PRIVDNN_ASSIGN_OR_RETURN(const Candidate candidate, Greedy(evaluator, arena, options));
+  PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidate, options.score));
+  return arena.Result(std::move(judged));
+}
+
+absl::StatusOr<uint64_t> CountCandidates(const Evaluator& evaluator, const SearchOptions& options) {
+  PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t first, Binomial(evaluator.first_neurons(), options.count1));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t second, Binomial(evaluator.second_neurons(), options.count2));
+  if (first > (uint64_t{1} << 62) / second) return InvalidArgument("select: more than 2^62 combinations");
+  return first * second;
+}
+
+Candidate CandidateAt(const Evaluator& evaluator, const SearchOptions& options, uint64_t index) {
+  const uint64_t inner = *Binomial(evaluator.second_neurons(), options.count2);
+  return {Combination(evaluator.first_neurons(), options.count1, index / inner),
+          Combination(evaluator.second_neurons(), options.count2, index % inner)};
+}
+
+absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                              const SearchOptions& options,
+                                              const std::function<void(const Judged&)>& on_judged,
+                                              const ProgressFn& progress) {
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t total, CountCandidates(evaluator, options));
+  const uint64_t images = All(evaluator);
+  std::optional<Judged> best;
+  for (uint64_t begin = 0; begin < total; begin += kExhaustiveChunk) {
+    const uint64_t end = std::min(begin + kExhaustiveChunk, total);
+    std::vector<Candidate> candidates;
+    for (uint64_t i = begin; i < end; ++i) candidates.push_back(CandidateAt(evaluator, options, i));
+    // An arena for each piece: not all outcomes need be in memory.
+    const ProgressFn piece = [&](uint64_t done, uint64_t, const std::string& note) {
+      return progress(begin * images + done, total * images, note);
+    };
+    Arena arena(evaluator, source, {}, piece);
+    PRIVDNN_RETURN_IF_ERROR(arena.Best(candidates, 1, options.score).status());
+    for (const Candidate& candidate : candidates) {
+      PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidate, options.score));
+      if (on_judged) on_judged(judged);
+      if (!best || judged.score > best->score) best = std::move(judged);
+    }
+  }
+  return SearchResult{*best, total, total * images};
+}
+
+absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                        const SearchOptions& options, const ProgressFn& progress) {
+  PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
+  Arena arena(evaluator, source, options.racing, progress);
+  arena.Plan(GreedyCandidates(evaluator, options) * All(evaluator));
+  PRIVDNN_ASSIGN_OR_RETURN(const Candidate start, Greedy(evaluator, arena, options));
+  const auto swaps = [&](const Candidate& candidate) {
+    std::vector<Candidate> neighbours;
+    AddSwaps(candidate, &Candidate::first, options.pool1, evaluator.first_neurons(), neighbours);
+    AddSwaps(candidate, &Candidate::second, options.pool2, evaluator.second_neurons(), neighbours);
+    return neighbours;
+  };
+  PRIVDNN_ASSIGN_OR_RETURN(Judged best, Climb(arena, start, options.score, options.seed, swaps));
+  return arena.Result(std::move(best));
+}
+
+absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const OutcomeSource& source,
+                                          const SearchOptions& options, const Target& target,
+                                          const ProgressFn& progress) {
+  const int64_t n1 = evaluator.first_neurons(), n2 = evaluator.second_neurons();
+  SearchOptions o = options;
+  o.count1 = static_cast<int64_t>(o.start.first.size());
+  if (o.count2 == 0) o.count2 = n2;
+  PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, o));
+  // How far a candidate is from the target, in points; lost accuracy counts more, since more core neurons mend the
+  // other.
+  constexpr double kLossWeight = 4;
+  const ScoreFn shortfall = [&](const Accuracies& a) {
+    return -std::max(0.0, a.removed - target.without_owner) -
+           kLossWeight * std::max(0.0, a.original - a.separated - target.max_loss);
+  };
+  Arena arena(evaluator, source, o.racing, progress);
+  // First-layer neurons come, go and change; second-layer neurons change.
+  const auto neighbours = [&](const Candidate& candidate) {
+    std::vector<Candidate> out;
+    AddSwaps(candidate, &Candidate::first, o.pool1, n1, out);
+    AddSwaps(candidate, &Candidate::second, o.pool2, n2, out);
+    for (const int64_t neuron : candidate.first) {
+      if (!Has(o.start.first, neuron)) out.push_back({Without(candidate.first, neuron), candidate.second});
+    }
+    for (const int64_t neuron : Others(candidate.first, o.pool1, n1)) {
+      // All of them would leave the plaintext neurons behind with nothing to read.
+      if (static_cast<int64_t>(candidate.first.size()) + 1 == n1) break;
+      out.push_back({With(candidate.first, neuron), candidate.second});
+    }
+    return out;
+  };
+  std::optional<Judged> nearest;
+  Candidate candidate = o.start;
+  while (static_cast<int64_t>(candidate.second.size()) < o.count2) {
+    const auto count = std::min<int64_t>(o.count2, static_cast<int64_t>(candidate.second.size()) + o.greedy_step);
+    PRIVDNN_RETURN_IF_ERROR(Grow(arena, &Candidate::second, count, o.pool2, n2, o.greedy_step, shortfall, candidate));
+    PRIVDNN_ASSIGN_OR_RETURN(Judged judged, Climb(arena, candidate, shortfall, o.seed, neighbours));
+    candidate = judged.candidate;
+    if (!nearest || judged.score > nearest->score) nearest = judged;
+    if (judged.score == 0) break;
+  }
+  if (nearest->score < 0) {
+    return NotFound(
+        "select: with up to {} encrypted outputs no selection was found with at most {:.2f} % without the "
+        "owner and a loss of at most {:.2f} points; the nearest has {:.2f} % and {:.2f} points",
+        o.count2, target.without_owner, target.max_loss, nearest->accuracies.removed,
+        nearest->accuracies.original - nearest->accuracies.separated);
+  }
+  // Fewer, as long as one can be spared.
+  Judged best = *nearest;
+  while (best.candidate.second.size() > std::max<size_t>(o.start.second.size(), 1)) {
+    std::vector<Candidate> smaller;
+    for (const int64_t neuron : best.candidate.second) {
+      if (!Has(o.start.second, neuron))
+        smaller.push_back({best.candidate.first, Without(best.candidate.second, neuron)});
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(smaller, 1, shortfall));
+    PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(smaller[winner[0]], shortfall));
+    if (judged.score < 0) break;
+    best = std::move(judged);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(best, arena.Judge(best.candidate, options.score));
+  return arena.Result(std::move(best));
+}
+
+}  // namespace privdnn
