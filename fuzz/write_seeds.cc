@@ -74,7 +74,7 @@ bool WriteAll(const std::filesystem::path& corpus) {
   good &= Write(corpus, "fuzz_package", "header", Prefixed({15}, std::span(package).subspan(24, header_size)));
   // Edits of a valid file or message: none; byte 70 overwritten; the last 3 bytes cut off. The first byte says whether
   // digests are made right.
-  for (const char* target : {"fuzz_package", "fuzz_owner_key", "fuzz_query", "fuzz_reply"}) {
+  for (const char* target : {"fuzz_journal", "fuzz_package", "fuzz_owner_key", "fuzz_query", "fuzz_reply"}) {
     good &= Write(corpus, target, "valid", Bytes{3, 0});
     good &= Write(corpus, target, "overwritten", Bytes{3, 0, 0, 70, 0, 1, 255});
     good &= Write(corpus, target, "cut", Bytes{3, 0, 7, 3, 0});

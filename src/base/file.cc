@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ class FileDescriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   int get() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -35,6 +37,23 @@ absl::StatusOr<uint64_t> RegularFileSize(int fd, const std::filesystem::path& pa
   if (::fstat(fd, &info) != 0) return NotFound("{}: {}", path.string(), ErrnoText());
   if (!S_ISREG(info.st_mode)) return InvalidArgument("{}: not a regular file", path.string());
   return static_cast<uint64_t>(info.st_size);
+}
+
+absl::Status CreateParent(const std::filesystem::path& path) {
+  std::error_code ec;
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ec);
+  if (ec) return FailedPrecondition("{}: {}", path.parent_path().string(), ec.message());
+  return absl::OkStatus();
+}
+
+absl::Status WriteAll(int fd, const std::string& name, std::span<const uint8_t> data) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(fd, data.data(), data.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailedPrecondition("{}: {}", name, ErrnoText());
+    data = data.subspan(static_cast<size_t>(n));
+  }
+  return absl::OkStatus();
 }
 
 template <typename Container>
@@ -70,9 +89,7 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint
 }
 
 absl::StatusOr<FileWriter> FileWriter::Create(const std::filesystem::path& path, unsigned mode) {
-  std::error_code ec;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ec);
-  if (ec) return FailedPrecondition("{}: {}", path.parent_path().string(), ec.message());
+  PRIVDNN_RETURN_IF_ERROR(CreateParent(path));
   std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());
   ::unlink(temporary.c_str());  // left by a process that died; a file with its own permissions must not be reused
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
@@ -90,15 +107,7 @@ FileWriter::~FileWriter() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
-absl::Status FileWriter::Append(std::span<const uint8_t> data) {
-  while (!data.empty()) {
-    const ssize_t n = ::write(fd_, data.data(), data.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FailedPrecondition("{}: {}", temporary_, ErrnoText());
-    data = data.subspan(static_cast<size_t>(n));
-  }
-  return absl::OkStatus();
-}
+absl::Status FileWriter::Append(std::span<const uint8_t> data) { return WriteAll(fd_, temporary_, data); }
 
 absl::Status FileWriter::Commit() {
   if (::fsync(fd_) != 0) return FailedPrecondition("{}: {}", temporary_, ErrnoText());
@@ -117,6 +126,45 @@ absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_
 
 absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode) {
   return WriteFile(path, AsBytes(text), mode);
+}
+
+absl::StatusOr<AppendFile> AppendFile::Open(const std::filesystem::path& path, unsigned mode) {
+  PRIVDNN_RETURN_IF_ERROR(CreateParent(path));
+  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, mode));
+  if (fd.get() < 0) return FailedPrecondition("{}: {}", path.string(), ErrnoText());
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(fd.get(), path));
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    return FailedPrecondition("{}: {}", path.string(), errno == EWOULDBLOCK ? "is in use by another run" : ErrnoText());
+  }
+  return AppendFile(path, fd.Release(), size);
+}
+
+AppendFile::AppendFile(AppendFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+
+AppendFile::~AppendFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+absl::Status AppendFile::Append(std::span<const uint8_t> data) {
+  absl::Status status = WriteAll(fd_, path_.string(), data);
+  if (status.ok()) {
+    size_ += data.size();
+  } else if (const absl::Status undone = Truncate(size_); !undone.ok()) {
+    return FailedPrecondition("{}; and what was written of it stays: {}", Message(status), Message(undone));
+  }
+  return status;
+}
+
+absl::Status AppendFile::Truncate(uint64_t size) {
+  if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return FailedPrecondition("{}: {}", path_.string(), ErrnoText());
+  size_ = size;
+  return absl::OkStatus();
+}
+
+absl::Status AppendFile::Sync() {
+  if (::fdatasync(fd_) != 0) return FailedPrecondition("{}: {}", path_.string(), ErrnoText());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<MappedFile> MappedFile::Open(const std::filesystem::path& path) {

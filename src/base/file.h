@@ -42,6 +42,30 @@ class FileWriter {
   int fd_;
 };
 
+// A file that grows at its end, by one process at a time.
+class AppendFile {
+ public:
+  // Created if it isn't there, with its directories. FailedPrecondition if it is open this way already, here or in
+  // another process.
+  static absl::StatusOr<AppendFile> Open(const std::filesystem::path& path, unsigned mode = 0644);
+  AppendFile(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&&) = delete;
+  ~AppendFile();
+  uint64_t size() const { return size_; }
+  // All or nothing: of what can't be written whole, nothing stays.
+  absl::Status Append(std::span<const uint8_t> data);
+  // Cuts off what lies behind byte `size`, at most size().
+  absl::Status Truncate(uint64_t size);
+  // Returns when all is on the disk.
+  absl::Status Sync();
+
+ private:
+  AppendFile(std::filesystem::path path, int fd, uint64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+  std::filesystem::path path_;
+  int fd_;
+  uint64_t size_;
+};
+
 // A read-only memory mapping of a whole file; unmapped when it goes.
 class MappedFile {
  public:

@@ -1,7 +1,10 @@
 #include "base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+
+#include <csignal>
 
 namespace privdnn {
 namespace {
@@ -30,6 +33,51 @@ TEST(File, RefusesWhatItShould) {
   ASSERT_TRUE(WriteTextFile(dir->path() / "empty", "").ok());
   EXPECT_FALSE(MappedFile::Open(dir->path() / "empty").ok());
   EXPECT_FALSE(MappedFile::Open(dir->path() / "none").ok());
+}
+
+TEST(AppendFile, GrowsAtItsEndAndIsCut) {
+  auto dir = TemporaryDirectory::Create();
+  const auto path = dir->path() / "a" / "log";
+  {
+    auto file = AppendFile::Open(path);
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(file->size(), 0u);
+    ASSERT_TRUE(file->Append(AsBytes("first,")).ok());
+    AppendFile moved = *std::move(file);
+    ASSERT_TRUE(moved.Append(AsBytes("second")).ok());
+    EXPECT_EQ(moved.size(), 12u);
+    ASSERT_TRUE(moved.Sync().ok());
+    const auto other = AppendFile::Open(path);
+    EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_NE(Message(other.status()).find("in use"), std::string::npos);
+  }
+  auto file = AppendFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->size(), 12u);
+  ASSERT_TRUE(file->Truncate(6).ok());
+  ASSERT_TRUE(file->Append(AsBytes("third")).ok());
+  EXPECT_EQ(*ReadTextFile(path, 100), "first,third");
+  EXPECT_FALSE(AppendFile::Open(dir->path()).ok());  // a directory
+}
+
+// A file that may not grow beyond 8 bytes stands for a full disk.
+TEST(AppendFile, TakesBackWhatItCannotWriteWhole) {
+  auto dir = TemporaryDirectory::Create();
+  const auto path = dir->path() / "log";
+  auto file = AppendFile::Open(path);
+  ASSERT_TRUE(file->Append(AsBytes("first")).ok());
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const struct rlimit small { 8, before.rlim_max };
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const absl::Status status = file->Append(AsBytes("second"));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_EQ(*ReadTextFile(path, 100), "first");
+  ASSERT_TRUE(file->Append(AsBytes(" third")).ok());
+  EXPECT_EQ(*ReadTextFile(path, 100), "first third");
 }
 
 TEST(File, MapsAndMoves) {

@@ -1,0 +1,162 @@
+#include "selection/journal.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <set>
+
+#include "base/file.h"
+#include "selection/journal_format.h"
+
+namespace privdnn {
+namespace {
+
+// Candidates that are asked for at a time: what a kill loses at most.
+constexpr size_t kChunk = 32;
+// Leaves time for a slow source, which reports progress seldom, within the promised minute.
+constexpr std::chrono::seconds kSyncAfter(20);
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+struct Journal::Impl {
+  Impl(AppendFile opened, const OutcomeSource& asked) : file(std::move(opened)), source(asked) {}
+
+  AppendFile file;
+  const OutcomeSource& source;
+  std::mutex mutex;  // for what follows and for the file
+  std::map<JournalKey, Bytes> outcomes;
+  std::optional<Clock::time_point> unsynced_since;
+  std::atomic<uint64_t> replayed = 0;
+
+  absl::Status Sync() {
+    if (!unsynced_since) return absl::OkStatus();
+    unsynced_since.reset();
+    return file.Sync();
+  }
+  absl::Status Keep(std::span<const Candidate> candidates, int64_t begin, int64_t end,
+                    std::span<const Outcome> answers);
+  absl::Status Ask(std::span<const Candidate> candidates, int64_t begin, int64_t end, uint64_t done, uint64_t total,
+                   const ProgressFn& progress);
+};
+
+absl::Status Journal::Impl::Keep(std::span<const Candidate> candidates, int64_t begin, int64_t end,
+                                 std::span<const Outcome> answers) {
+  const auto images = static_cast<size_t>(end - begin);
+  if (answers.size() != candidates.size()) {
+    return absl::InternalError(fmt::format("{} outcomes for {} candidates", answers.size(), candidates.size()));
+  }
+  Bytes records;
+  std::vector<std::pair<JournalKey, Bytes>> fresh;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (answers[i].separated.size() != images || answers[i].removed.size() != images) {
+      return absl::InternalError(fmt::format("outcomes of {} and {} images for images {} to {}",
+                                             answers[i].separated.size(), answers[i].removed.size(), begin, end));
+    }
+    fresh.emplace_back(JournalKey{candidates[i], begin, end}, PackOutcome(answers[i]));
+    const Bytes record = WriteJournalRecord(fresh.back().first, fresh.back().second);
+    records.insert(records.end(), record.begin(), record.end());
+  }
+  PRIVDNN_RETURN_IF_ERROR(file.Append(records));
+  if (!unsynced_since) unsynced_since = Clock::now();
+  for (auto& [key, packed] : fresh) outcomes.emplace(std::move(key), std::move(packed));
+  return absl::OkStatus();
+}
+
+absl::Status Journal::Impl::Ask(std::span<const Candidate> candidates, int64_t begin, int64_t end, uint64_t done,
+                                uint64_t total, const ProgressFn& progress) {
+  const auto images = static_cast<uint64_t>(end - begin);
+  while (!candidates.empty()) {
+    const auto chunk = candidates.first(std::min(candidates.size(), kChunk));
+    absl::Status synced;
+    const auto report = [&](uint64_t pairs, uint64_t, const std::string& note) {
+      if (unsynced_since && Clock::now() - *unsynced_since > kSyncAfter) synced = Sync();
+      return synced.ok() && progress(done + pairs, total, note);
+    };
+    const auto answers = source.Evaluate(chunk, begin, end, report);
+    PRIVDNN_RETURN_IF_ERROR(synced);
+    PRIVDNN_RETURN_IF_ERROR(answers.status());
+    PRIVDNN_RETURN_IF_ERROR(Keep(chunk, begin, end, *answers));
+    done += images * chunk.size();
+    candidates = candidates.subspan(chunk.size());
+  }
+  return absl::OkStatus();
+}
+
+Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Journal::Journal(Journal&&) noexcept = default;
+Journal& Journal::operator=(Journal&&) noexcept = default;
+Journal::~Journal() = default;
+
+absl::StatusOr<Journal> Journal::Open(const std::filesystem::path& file, const std::string& identity,
+                                      const OutcomeSource& source) {
+  if (identity.size() > kMaxJournalIdentity) {
+    return InvalidArgument("journal: an identity of {} bytes; must be at most {}", identity.size(),
+                           kMaxJournalIdentity);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(AppendFile opened, AppendFile::Open(file));
+  auto impl = std::make_unique<Impl>(std::move(opened), source);
+  const Bytes header = WriteJournalHeader(identity);
+  JournalContent content{identity, {}, 0};
+  if (impl->file.size() > 0) {
+    PRIVDNN_ASSIGN_OR_RETURN(const MappedFile map, MappedFile::Open(file));
+    const auto bytes = map.bytes();
+    // A file that was cut off while it was made is made anew.
+    const bool begun = bytes.size() < header.size() && std::equal(bytes.begin(), bytes.end(), header.begin());
+    if (!begun) {
+      PRIVDNN_ASSIGN_OR_RETURN(content, ParseJournal(bytes, file.string()));
+    }
+  }
+  if (content.identity != identity) {
+    return FailedPrecondition(
+        "{}: holds outcomes of another model, other images or other options; choose another file, or remove this one",
+        file.string());
+  }
+  if (content.whole < impl->file.size()) PRIVDNN_RETURN_IF_ERROR(impl->file.Truncate(content.whole));
+  if (content.whole == 0) PRIVDNN_RETURN_IF_ERROR(impl->file.Append(header));
+  PRIVDNN_RETURN_IF_ERROR(impl->file.Sync());
+  impl->outcomes = std::move(content.outcomes);
+  return Journal(std::move(impl));
+}
+
+uint64_t Journal::replayed() const { return impl_->replayed; }
+
+absl::StatusOr<std::vector<Outcome>> Journal::Evaluate(std::span<const Candidate> candidates, int64_t begin,
+                                                       int64_t end, const ProgressFn& progress) const {
+  if (begin < 0 || begin >= end) return InvalidArgument("journal: images {} to {}", begin, end);
+  Impl& m = *impl_;
+  const std::scoped_lock lock(m.mutex);
+  // Each once, in the order of its first mention.
+  std::vector<Candidate> missing;
+  std::set<Candidate> seen;
+  uint64_t known = 0;
+  for (const Candidate& candidate : candidates) {
+    if (m.outcomes.contains({candidate, begin, end})) {
+      ++known;
+    } else if (seen.insert(candidate).second) {
+      missing.push_back(candidate);
+    }
+  }
+  const auto images = static_cast<uint64_t>(end - begin);
+  const uint64_t total = candidates.size() * images;
+  m.replayed += known * images;
+  absl::Status status;
+  if (known > 0 && !progress(known * images, total, "")) {
+    status = absl::CancelledError("interrupted");
+  } else {
+    // What is asked for twice counts as done when it is asked for first.
+    status = m.Ask(missing, begin, end, total - missing.size() * images, total, progress);
+  }
+  status.Update(m.Sync());
+  PRIVDNN_RETURN_IF_ERROR(status);
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) {
+    outcomes.push_back(UnpackOutcome(m.outcomes.at({candidate, begin, end}), end - begin));
+  }
+  return outcomes;
+}
+
+}  // namespace privdnn

@@ -1,0 +1,43 @@
+// The bytes of a journal (selection/journal.h), without the file: see docs/journal-format.md.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+#include "selection/evaluator.h"
+
+namespace privdnn {
+
+// What was asked: a candidate on the images [begin, end).
+struct JournalKey {
+  Candidate candidate;
+  int64_t begin = 0, end = 0;
+  auto operator<=>(const JournalKey&) const = default;
+};
+
+struct JournalContent {
+  std::string identity;
+  std::map<JournalKey, Bytes> outcomes;  // as PackOutcome has them
+  uint64_t whole = 0;                    // bytes of the header and all whole records
+};
+
+// At most so many bytes.
+constexpr uint32_t kMaxJournalIdentity = 1024;
+
+// One bit an image, first for `separated`, then for `removed`, rounded up to bytes. Both must have as many images.
+Bytes PackOutcome(const Outcome& outcome);
+// Of packed bytes that have passed ParseJournal or come from PackOutcome; `images`: end - begin.
+Outcome UnpackOutcome(std::span<const uint8_t> packed, int64_t images);
+
+Bytes WriteJournalHeader(const std::string& identity);
+Bytes WriteJournalRecord(const JournalKey& key, std::span<const uint8_t> packed);
+// XXH3-64: finds damage by accident.
+uint64_t JournalChecksum(std::span<const uint8_t> bytes);
+
+// `bytes` may be foreign. A record that the end of the bytes cuts off is left out; anything else that is wrong, a
+// header cut off among it, is a DataLoss that names `what`, the byte and the field.
+absl::StatusOr<JournalContent> ParseJournal(std::span<const uint8_t> bytes, const std::string& what);
+
+}  // namespace privdnn
