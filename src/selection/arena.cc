@@ -7,7 +7,7 @@
 namespace privdnn {
 namespace {
 
-constexpr int64_t kLeastImages = 32;
+constexpr int64_t kLeastImages = 64;
 
 double Percent(std::span<const uint8_t> right) {
   return 100.0 * static_cast<double>(std::accumulate(right.begin(), right.end(), int64_t{0})) /
@@ -74,14 +74,14 @@ bool Arena::Behind(const Candidate& leader, const Candidate& other, int64_t imag
 }
 
 absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candidates, size_t keep,
-                                                const ScoreFn& score, std::optional<size_t> incumbent) {
+                                                const ScoreFn& score, std::optional<size_t> incumbent, bool by_share) {
   keep = std::min(keep, candidates.size());
   std::vector<size_t> alive(candidates.size());
   std::iota(alive.begin(), alive.end(), size_t{0});
   const int64_t all = evaluator_.images();
   int64_t images = all;
   if (racing_.enabled) {
-    images = std::min(all, racing_.first_images > 0 ? racing_.first_images : std::max(all / 32, kLeastImages));
+    images = std::min(all, racing_.first_images > 0 ? racing_.first_images : std::max(all / 16, kLeastImages));
   }
   for (;;) {
     PRIVDNN_RETURN_IF_ERROR(Ask(candidates, alive, images));
@@ -95,8 +95,8 @@ absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candi
     std::vector<size_t> left;
     for (size_t place = 0; place < alive.size(); ++place) {
       const size_t k = alive[place];
-      const bool among =
-          place < keep || (place < share && !Behind(candidates[alive[keep - 1]], candidates[k], images, score));
+      const bool among = place < keep || ((place < share || !by_share) &&
+                                          !Behind(candidates[alive[keep - 1]], candidates[k], images, score));
       if (among || k == incumbent) left.push_back(k);
     }
     alive = std::move(left);

@@ -21,7 +21,7 @@ class Arena {
   // dropped at, and no more images are asked for than it takes to name the best. `incumbent`, an index, is never
   // dropped.
   absl::StatusOr<std::vector<size_t>> Best(std::span<const Candidate> candidates, size_t keep, const ScoreFn& score,
-                                           std::optional<size_t> incumbent = std::nullopt);
+                                           std::optional<size_t> incumbent = std::nullopt, bool by_share = true);
   // On all images.
   absl::StatusOr<Judged> Judge(const Candidate& candidate, const ScoreFn& score);
   SearchResult Result(Judged best) const { return {std::move(best), memory_.size(), asked_}; }

@@ -70,19 +70,56 @@ absl::Status CheckLayer(int64_t layer, int64_t neurons, int64_t count, const std
 
 uint64_t All(const Evaluator& evaluator) { return static_cast<uint64_t>(evaluator.images()); }
 
-// Adds neurons to one layer of `candidate`, options.greedy_step at a time, until it has `count`.
-absl::Status Grow(Arena& arena, std::vector<int64_t> Candidate::*layer, int64_t count, const std::vector<int64_t>& pool,
-                  int64_t neurons, int64_t step, const ScoreFn& score, Candidate& candidate) {
-  while (static_cast<int64_t>((candidate.*layer).size()) < count) {
-    const std::vector<int64_t> others = Others(candidate.*layer, pool, neurons);
-    std::vector<Candidate> larger;
-    for (const int64_t neuron : others) {
-      larger.push_back(candidate);
-      larger.back().*layer = With(candidate.*layer, neuron);
-    }
-    const auto keep = std::min(step, count - static_cast<int64_t>((candidate.*layer).size()));
+// A layer that grows: which, up to how many neurons, out of which.
+struct Growth {
+  std::vector<int64_t> Candidate::*layer;
+  int64_t count;
+  const std::vector<int64_t>& pool;
+  int64_t neurons, step;
+};
+
+std::vector<Candidate> Extensions(const Growth& g, const Candidate& candidate) {
+  std::vector<Candidate> larger;
+  for (const int64_t neuron : Others(candidate.*g.layer, g.pool, g.neurons)) {
+    larger.push_back(candidate);
+    larger.back().*g.layer = With(candidate.*g.layer, neuron);
+  }
+  return larger;
+}
+
+// Adds the best `step` neurons at a time, each judged by itself.
+absl::Status Grow(Arena& arena, const Growth& g, const ScoreFn& score, Candidate& candidate) {
+  while (static_cast<int64_t>((candidate.*g.layer).size()) < g.count) {
+    const std::vector<Candidate> larger = Extensions(g, candidate);
+    const auto keep = std::min(g.step, g.count - static_cast<int64_t>((candidate.*g.layer).size()));
     PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(larger, static_cast<size_t>(keep), score));
-    for (const size_t k : best) candidate.*layer = With(candidate.*layer, others[k]);
+    const std::vector<int64_t> before = candidate.*g.layer;
+    for (const size_t k : best) {
+      std::vector<int64_t> added;
+      std::set_difference((larger[k].*g.layer).begin(), (larger[k].*g.layer).end(), before.begin(), before.end(),
+                          std::back_inserter(added));
+      candidate.*g.layer = With(candidate.*g.layer, added[0]);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The same for several candidates, of whose extensions the best `width` go on. Those that grow by more than a neuron at
+// a time go on alone.
+absl::Status GrowBeam(Arena& arena, const Growth& g, const ScoreFn& score, size_t width, std::vector<Candidate>& beam) {
+  if (g.step > 1) {
+    for (Candidate& candidate : beam) PRIVDNN_RETURN_IF_ERROR(Grow(arena, g, score, candidate));
+    return absl::OkStatus();
+  }
+  while (static_cast<int64_t>((beam[0].*g.layer).size()) < g.count) {
+    std::set<Candidate> larger;
+    for (const Candidate& candidate : beam) {
+      for (Candidate& extension : Extensions(g, candidate)) larger.insert(std::move(extension));
+    }
+    const std::vector<Candidate> candidates(larger.begin(), larger.end());
+    PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(candidates, width, score));
+    beam.clear();
+    for (const size_t k : best) beam.push_back(candidates[k]);
   }
   return absl::OkStatus();
 }
@@ -96,16 +133,18 @@ uint64_t StepsToGrow(int64_t from, int64_t to, int64_t choices, int64_t step) {
 
 double SeparatedOnly(const Accuracies& a) { return a.separated; }
 
-absl::StatusOr<Candidate> Greedy(const Evaluator& evaluator, Arena& arena, const SearchOptions& o) {
-  Candidate candidate = o.start;
+// Candidates of the full size, the best first: one, or of a beam as many as it holds.
+absl::StatusOr<std::vector<Candidate>> Greedy(const Evaluator& evaluator, Arena& arena, const SearchOptions& o,
+                                              size_t width) {
   // The first layer by itself: what the network still can do without its core neurons.
-  Candidate first{candidate.first, {}};
-  PRIVDNN_RETURN_IF_ERROR(Grow(arena, &Candidate::first, o.count1, o.pool1, evaluator.first_neurons(), o.greedy_step,
-                               SeparatedOnly, first));
-  candidate.first = std::move(first.first);
-  PRIVDNN_RETURN_IF_ERROR(Grow(arena, &Candidate::second, o.count2, o.pool2, evaluator.second_neurons(), o.greedy_step,
-                               o.score, candidate));
-  return candidate;
+  std::vector<Candidate> beam = {{o.start.first, {}}};
+  PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena,
+                                   {&Candidate::first, o.count1, o.pool1, evaluator.first_neurons(), o.greedy_step},
+                                   SeparatedOnly, width, beam));
+  for (Candidate& candidate : beam) candidate.second = o.start.second;
+  PRIVDNN_RETURN_IF_ERROR(GrowBeam(
+      arena, {&Candidate::second, o.count2, o.pool2, evaluator.second_neurons(), o.greedy_step}, o.score, width, beam));
+  return beam;
 }
 
 uint64_t GreedyCandidates(const Evaluator& evaluator, const SearchOptions& o) {
@@ -137,11 +176,11 @@ void Thin(std::vector<Candidate>& candidates, size_t count, std::mt19937_64& ran
   candidates = std::move(kept);
 }
 
-// Goes to the best neighbour while there is a better one. neighbours(candidate) -> candidates.
+// Goes to the best neighbour while there is a better one. neighbours(candidate) -> candidates. `by_share` as Arena has
+// it.
 template <typename Neighbours>
-absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn& score, uint64_t seed,
-                             const Neighbours& neighbours) {
-  std::mt19937_64 random(seed);
+absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn& score, std::mt19937_64& random,
+                             bool by_share, const Neighbours& neighbours) {
   PRIVDNN_ASSIGN_OR_RETURN(Judged best, arena.Judge(start, score));
   for (int failures = 0; failures < kPatience;) {
     std::vector<Candidate> candidates = neighbours(best.candidate);
@@ -149,7 +188,7 @@ absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn
     const bool some = candidates.size() > kMaxNeighbours;
     Thin(candidates, kMaxNeighbours, random);
     candidates.push_back(best.candidate);
-    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(candidates, 1, score, candidates.size() - 1));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(candidates, 1, score, candidates.size() - 1, by_share));
     PRIVDNN_ASSIGN_OR_RETURN(const Judged judged, arena.Judge(candidates[winner[0]], score));
     if (judged.score > best.score) {
       best = judged;
@@ -161,6 +200,15 @@ absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn
     }
   }
   return best;
+}
+
+// First a quick climb, then one that doesn't give up a neighbour before chance is ruled out.
+template <typename Neighbours>
+absl::StatusOr<Judged> ClimbTwice(Arena& arena, const Candidate& start, const ScoreFn& score, uint64_t seed,
+                                  const Neighbours& neighbours) {
+  std::mt19937_64 random(seed);
+  PRIVDNN_ASSIGN_OR_RETURN(const Judged near, Climb(arena, start, score, random, true, neighbours));
+  return Climb(arena, near.candidate, score, random, false, neighbours);
 }
 
 absl::StatusOr<uint64_t> Binomial(int64_t n, int64_t k) {
@@ -219,6 +267,7 @@ absl::Status CheckSearch(const Evaluator& evaluator, const SearchOptions& o) {
   PRIVDNN_RETURN_IF_ERROR(CheckLayer(evaluator.first_number(), n1, o.count1, o.pool1, o.start.first));
   PRIVDNN_RETURN_IF_ERROR(CheckLayer(evaluator.second_number(), n2, o.count2, o.pool2, o.start.second));
   if (o.greedy_step < 1) return InvalidArgument("select: greedy steps of {} neurons; at least 1", o.greedy_step);
+  if (o.beam < 1) return InvalidArgument("select: a beam of {} candidates; at least 1", o.beam);
   if (o.tries < 1) return InvalidArgument("select: {} tries; at least 1", o.tries);
   if (o.racing.growth < 2) return InvalidArgument("select: racing subsets grow {} times; at least 2", o.racing.growth);
   return absl::OkStatus();
@@ -257,8 +306,8 @@ absl::StatusOr<SearchResult> GreedySearch(const Evaluator& evaluator, const Outc
   PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
   Arena arena(evaluator, source, options.racing, progress);
   arena.Plan(GreedyCandidates(evaluator, options) * All(evaluator));
-  PRIVDNN_ASSIGN_OR_RETURN(const Candidate candidate, Greedy(evaluator, arena, options));
-  PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidate, options.score));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto found, Greedy(evaluator, arena, options, 1));
+  PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(found[0], options.score));
   return arena.Result(std::move(judged));
 }
 
@@ -307,14 +356,15 @@ absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const Outcom
   PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
   Arena arena(evaluator, source, options.racing, progress);
   arena.Plan(GreedyCandidates(evaluator, options) * All(evaluator));
-  PRIVDNN_ASSIGN_OR_RETURN(const Candidate start, Greedy(evaluator, arena, options));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto beam, Greedy(evaluator, arena, options, static_cast<size_t>(options.beam)));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto first, arena.Best(beam, 1, options.score));
   const auto swaps = [&](const Candidate& candidate) {
     std::vector<Candidate> neighbours;
     AddSwaps(candidate, &Candidate::first, options.pool1, evaluator.first_neurons(), neighbours);
     AddSwaps(candidate, &Candidate::second, options.pool2, evaluator.second_neurons(), neighbours);
     return neighbours;
   };
-  PRIVDNN_ASSIGN_OR_RETURN(Judged best, Climb(arena, start, options.score, options.seed, swaps));
+  PRIVDNN_ASSIGN_OR_RETURN(Judged best, ClimbTwice(arena, beam[first[0]], options.score, options.seed, swaps));
   return arena.Result(std::move(best));
 }
 
@@ -353,8 +403,8 @@ absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const Outc
   Candidate candidate = o.start;
   while (static_cast<int64_t>(candidate.second.size()) < o.count2) {
     const auto count = std::min<int64_t>(o.count2, static_cast<int64_t>(candidate.second.size()) + o.greedy_step);
-    PRIVDNN_RETURN_IF_ERROR(Grow(arena, &Candidate::second, count, o.pool2, n2, o.greedy_step, shortfall, candidate));
-    PRIVDNN_ASSIGN_OR_RETURN(Judged judged, Climb(arena, candidate, shortfall, o.seed, neighbours));
+    PRIVDNN_RETURN_IF_ERROR(Grow(arena, {&Candidate::second, count, o.pool2, n2, o.greedy_step}, shortfall, candidate));
+    PRIVDNN_ASSIGN_OR_RETURN(Judged judged, ClimbTwice(arena, candidate, shortfall, o.seed, neighbours));
     candidate = judged.candidate;
     if (!nearest || judged.score > nearest->score) nearest = judged;
     if (judged.score == 0) break;

@@ -19,9 +19,9 @@ namespace privdnn {
 // random order.
 struct Racing {
   bool enabled = false;
-  int64_t first_images = 0;  // of the first subset; 0: a 32nd of the images, at least 32
-  int64_t growth = 4;        // each subset is so many times as large, and at most one in so many candidates goes on
-  double z = 2;              // standard errors of the paired difference that a candidate may be behind the best
+  int64_t first_images = 0;  // of the first subset; 0: a 16th of the images, at least 64
+  int64_t growth = 2;        // each subset is so many times as large, and at most one in so many candidates goes on
+  double z = 1.5;            // standard errors of the paired difference that a candidate may be behind the best
 };
 
 struct SearchOptions {
@@ -30,6 +30,7 @@ struct SearchOptions {
   Racing racing;            // not used by exhaustive search
   int64_t greedy_step = 1;  // neurons that a step of a greedy search adds
   uint64_t seed = 1;        // of random choices
+  int64_t beam = 3;         // candidates that a swap search grows side by side
   int64_t tries = 100;      // candidates of a random search
   // Neurons that greedy searches choose from, ascending; empty: all.
   std::vector<int64_t> pool1, pool2;
@@ -76,8 +77,9 @@ absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const 
                                               const SearchOptions& options,
                                               const std::function<void(const Judged&)>& on_judged,
                                               const ProgressFn& progress);
-// Ours; see docs/selection.md: a greedy search, then swaps of a core neuron for another of its layer as long as one
-// raises the score, in both layers at once. Of neighbourhoods larger than `kMaxNeighbours` a random part is tried.
+// Ours; see docs/selection.md: a greedy search of several candidates side by side (a beam), then swaps of a core neuron
+// for another of its layer as long as one raises the score, in both layers at once. Of neighbourhoods larger than
+// `kMaxNeighbours` a random part is tried.
 inline constexpr size_t kMaxNeighbours = 256;
 absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const OutcomeSource& source,
                                         const SearchOptions& options, const ProgressFn& progress);
