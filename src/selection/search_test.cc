@@ -172,7 +172,9 @@ TEST(Search, SwapsEndWhereNoSwapIsBetter) {
                               std::back_inserter(common));
         std::set_intersection(a.second.begin(), a.second.end(), b.second.begin(), b.second.end(),
                               std::back_inserter(common));
-        if (common.size() >= 3) EXPECT_LE(j.score, result->best.score);
+        if (common.size() >= 3) {
+          EXPECT_LE(j.score, result->best.score);
+        }
       },
       kGoOn);
   EXPECT_TRUE(all.ok());
