@@ -20,9 +20,12 @@ enum class PruningCriterion {
 absl::StatusOr<PruningCriterion> ParsePruningCriterion(const std::string& name);
 
 // All neurons of a layer (number as in nn::FindLayers), the most important first; of equals the lower index. `images`:
-// for kHrank and kGreedyForward, at most 500 of them; may be empty for the others. For kGreedyForward only the first
+// for kHrank and kGreedyForward, the first 500 of them; may be empty for the others. For kGreedyForward only the first
 // `count` of the result are chosen by the criterion, the others follow by index. InvalidArgument for a layer that isn't
-// there, weights that are not finite, images that are needed and not there.
+// there, weights that are not finite, images that are needed and not there. For kHrank a map is what the layer's own
+// node gives; for kGreedyForward what is left out of a layer is what nn::FindSegments calls its output, zero as an
+// unauthorised user has it, and InvalidArgument for what it refuses. Cancelled if progress, which counts images that
+// were run, returns false.
 absl::StatusOr<std::vector<int64_t>> RankNeurons(const nn::Graph& graph, int64_t layer, PruningCriterion criterion,
                                                  const nn::ImageSet& images, int64_t count, const ProgressFn& progress);
 

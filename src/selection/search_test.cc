@@ -24,7 +24,7 @@ const nn::Graph& LeNet() {
 const Evaluator& Small() {
   static const Evaluator evaluator = [] {
     nn::ImageSet images = *nn::LoadIdx(PRIVDNN_SELECTION_ASSETS "/lenet5-mnist/t10k-1000-images-idx3-ubyte",
-                                      PRIVDNN_SELECTION_ASSETS "/lenet5-mnist/t10k-1000-labels-idx1-ubyte", 10);
+                                       PRIVDNN_SELECTION_ASSETS "/lenet5-mnist/t10k-1000-labels-idx1-ubyte", 10);
     return *Evaluator::Create(LeNet(), std::move(images), {.threads = 2});
   }();
   return evaluator;

@@ -1,40 +1,16 @@
 #include "selection/selection.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "nn/executor.h"
 #include "nn/train.h"
+#include "selection/pruning.h"
 
 namespace privdnn {
 namespace {
 
 // Images evaluated at a time.
 constexpr int64_t kBatch = 250;
-
-// Indices of the `count` neurons with the largest sum of squares, ascending.
-absl::StatusOr<std::vector<int64_t>> Largest(const nn::Graph& graph, const nn::Layer& layer, int64_t count) {
-  if (count < 0 || count > layer.neurons) {
-    return InvalidArgument("select: layer {} has {} neurons, {} were asked for", layer.number, layer.neurons, count);
-  }
-  const nn::Node& node = graph.nodes[layer.node];
-  const nn::Tensor& weights = graph.initializers.at(node.inputs[1]);
-  // Neurons are the rows of a weight, or the columns of what a row of inputs is multiplied by.
-  const auto* gemm = std::get_if<nn::Gemm>(&node.op);
-  const bool rows = std::holds_alternative<nn::Conv>(node.op) || (gemm != nullptr && gemm->trans_b);
-  const int64_t size = weights.size() / layer.neurons;
-  std::vector<double> norms(static_cast<size_t>(layer.neurons));
-  for (int64_t i = 0; i < weights.size(); ++i) {
-    const double w = weights.values[static_cast<size_t>(i)];
-    norms[static_cast<size_t>(rows ? i / size : i % layer.neurons)] += w * w;
-  }
-  std::vector<int64_t> order(norms.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return norms[a] > norms[b]; });
-  order.resize(static_cast<size_t>(count));
-  std::sort(order.begin(), order.end());
-  return order;
-}
 
 // Percent right of the plaintext rest, fed with zeros.
 absl::StatusOr<double> AccuracyWithoutCore(const nn::Graph& rest, const nn::ImageSet& images) {
@@ -67,7 +43,13 @@ absl::StatusOr<nn::Selection> SelectByNorm(const nn::Graph& graph, int64_t count
   }
   nn::Selection selection;
   for (const auto& [layer, count] : {std::pair(pair.first, count1), std::pair(pair.second, count2)}) {
-    PRIVDNN_ASSIGN_OR_RETURN(auto neurons, Largest(graph, layer, count));
+    if (count < 0 || count > layer.neurons) {
+      return InvalidArgument("select: layer {} has {} neurons, {} were asked for", layer.number, layer.neurons, count);
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(auto neurons, RankNeurons(graph, layer.number, PruningCriterion::kNorm, {}, count,
+                                                       [](uint64_t, uint64_t, const std::string&) { return true; }));
+    neurons.resize(static_cast<size_t>(count));
+    std::sort(neurons.begin(), neurons.end());
     if (!neurons.empty()) selection.layers[layer.number] = std::move(neurons);
   }
   PRIVDNN_RETURN_IF_ERROR(nn::FindSegments(graph, selection).status());
