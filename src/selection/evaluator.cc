@@ -280,7 +280,7 @@ absl::StatusOr<std::vector<uint8_t>> Evaluator::Impl::RunTail(Tensor outputs, Te
     const auto label = static_cast<size_t>(labels[k]);
     int64_t before = 0;
     for (size_t c = 0; c < classes; ++c) before += row[c] > row[label] || (row[c] == row[label] && c < label);
-    right[k] = before < options.top_k;
+    right[k] = before < options.top_k && !std::isnan(row[label]);
   }
   return right;
 }

@@ -72,7 +72,8 @@ class Evaluator : public OutcomeSource {
   const std::vector<uint8_t>& original() const;
 
   // The same outcomes for every number of threads. A candidate may have no second neurons: then both outcomes are those
-  // of the network without the first ones. InvalidArgument for neurons that aren't there and an empty range.
+  // of the network without the first ones, but that `separated` keeps the squares that a shortcut reads. A label whose
+  // score is not a number is not found. InvalidArgument for neurons that aren't there and an empty range.
   absl::StatusOr<std::vector<Outcome>> Evaluate(std::span<const Candidate> candidates, int64_t begin, int64_t end,
                                                 const ProgressFn& progress) const override;
 
