@@ -3,7 +3,6 @@
 #include <tbb/info.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <map>
 
@@ -105,18 +104,6 @@ absl::StatusOr<nn::ImageSet> ImageInput::Load() const {
   }
   if (set.count == 0) return InvalidArgument("no images: half of the test set is empty");
   return limit > 0 ? set.Head(limit) : set;
-}
-
-absl::StatusOr<std::pair<int64_t, int64_t>> ParseCounts(const std::string& text) {
-  int64_t first = 0, second = 0;
-  const char* const end = text.data() + text.size();
-  const auto comma = std::from_chars(text.data(), end, first);
-  const bool has_comma = comma.ec == std::errc() && comma.ptr != end && *comma.ptr == ',';
-  const auto rest = has_comma ? std::from_chars(comma.ptr + 1, end, second) : comma;
-  if (!has_comma || rest.ec != std::errc() || rest.ptr != end || first < 0 || second < 1) {
-    return InvalidArgument("counts '{}' are not N1,N2 with N1 >= 0 and N2 >= 1", text);
-  }
-  return std::pair(first, second);
 }
 
 double Median(std::vector<double> values) {

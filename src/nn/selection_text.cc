@@ -12,6 +12,7 @@ namespace privdnn::nn {
 namespace {
 
 constexpr char kForms[] = R"("1:0,3;2:5-9;fc1:all" or {"1": [0, 3], "fc1": "all"})";
+constexpr char kReportMember[] = "selection";
 
 std::optional<int64_t> ParseInteger(std::string_view text) {
   int64_t value = 0;
@@ -139,18 +140,31 @@ absl::Status ReadJsonNeuron(const Layer& layer, const nlohmann::json& index, Col
 }
 
 absl::Status ReadJson(const std::string& text, Collector& collector) {
-  // The parser keeps the last of several equal keys and says nothing.
-  std::set<std::string> keys;
-  std::string twice;
+  // The parser keeps the last of several equal keys and says nothing. Keys of the object, and of the one in its member
+  // "selection", if it is a report.
+  std::set<std::string> keys, inner_keys;
+  std::string key, twice, inner_twice;
   const auto watch = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-    if (event != nlohmann::json::parse_event_t::key || depth != 1) return true;
-    if (!keys.insert(parsed.get<std::string>()).second) twice = parsed.get<std::string>();
+    if (event != nlohmann::json::parse_event_t::key || depth > 2) return true;
+    const bool inner = depth == 2;
+    if (inner && key != kReportMember) return true;
+    const auto name = parsed.get<std::string>();
+    if (!inner) key = name;
+    if (!(inner ? inner_keys : keys).insert(name).second) (inner ? inner_twice : twice) = name;
     return true;
   };
   const auto json = nlohmann::json::parse(text, watch, /*allow_exceptions=*/false);
   if (!json.is_object()) return InvalidArgument("selection: not a JSON object; write {}", kForms);
-  if (!twice.empty()) return InvalidArgument("selection: layer {} is named twice", Quote(twice));
-  for (const auto& [name, neurons] : json.items()) {
+  // No layer's neurons are an object.
+  const auto member = json.find(kReportMember);
+  const bool report = member != json.end() && member->is_object();
+  if (!twice.empty()) {
+    return InvalidArgument("selection: {} {} is named twice", report ? "member" : "layer", Quote(twice));
+  }
+  if (report && !inner_twice.empty()) {
+    return InvalidArgument("selection: layer {} is named twice", Quote(inner_twice));
+  }
+  for (const auto& [name, neurons] : (report ? *member : json).items()) {
     PRIVDNN_ASSIGN_OR_RETURN(const Layer layer, collector.Find(name));
     if (neurons.is_string() && neurons.get_ref<const std::string&>() == "all") {
       PRIVDNN_RETURN_IF_ERROR(collector.Add(layer, 0, layer.neurons - 1));

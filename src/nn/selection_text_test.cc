@@ -38,6 +38,24 @@ TEST(ParseSelection, ReadsRangesAndAll) {
   EXPECT_EQ(*ParseSelection("1:3-3", graph), (Selection{{{1, {3}}}}));
 }
 
+// What `privdnn select --json` prints.
+TEST(ParseSelection, ReadsTheSelectionOfAReport) {
+  Graph graph = LeNet();
+  const Selection expected{{{1, {0, 3}}, {2, {5}}}};
+  EXPECT_EQ(*ParseSelection(R"({"model": "m", "selection": {"1": [3, 0], "2": [5]}, "labels": [{"label": 1}]})", graph),
+            expected);
+  const auto error = [&](const std::string& text) { return Message(ParseSelection(text, graph).status()); };
+  EXPECT_THAT(error(R"({"selection": {"1": [0], "1": [3]}})"), HasSubstr("layer '1' is named twice"));
+  EXPECT_THAT(error(R"({"selection": {"1": [0]}, "selection": {"1": [3]}})"),
+              HasSubstr("member 'selection' is named twice"));
+  EXPECT_THAT(error(R"({"selection": {"9": [0]}})"), HasSubstr("no layer '9'"));
+  EXPECT_THAT(error(R"({"selection": {"selection": {"1": [0]}}})"), HasSubstr("no layer 'selection'"));
+  EXPECT_THAT(error(R"({"options": {"1": [0], "1": [0]}})"), HasSubstr("no layer 'options'"));
+  // Layers may be called so: their neurons are never an object.
+  graph.nodes[FindLayers(graph)[0].node].name = "selection";
+  EXPECT_EQ(*ParseSelection(R"({"selection": [4]})", graph), (Selection{{{1, {4}}}}));
+}
+
 // Exporters put colons, commas and braces into names; a number is a number before it is a name.
 TEST(ParseSelection, TakesAnyNodeName) {
   Graph graph = LeNet();

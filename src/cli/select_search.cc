@@ -1,0 +1,224 @@
+#include "cli/select_search.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <numeric>
+#include <random>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "nn/onnx.h"
+#include "selection/journal.h"
+
+namespace privdnn::cli {
+namespace {
+
+using Search = SelectMethod::Search;
+
+// Of the best ranked neurons a greedy search has so many times what it is to choose.
+constexpr int64_t kPoolFactor = 2;
+// Images that criteria look at which need any.
+constexpr int64_t kRankingImages = 500;
+
+// What outcomes depend on.
+std::string Identity(const nn::Graph& graph, const Evaluator& evaluator) {
+  const nn::ImageSet& images = evaluator.image_set();
+  Sha256Stream hash;
+  hash.Update(images.pixels);
+  hash.Update({reinterpret_cast<const uint8_t*>(images.labels.data()), images.labels.size() * sizeof(int32_t)});
+  return fmt::format("model {}, {} images {}, layers {} and {}, top {}", HexEncode(Sha256(nn::ExportOnnx(graph))),
+                     images.count, HexEncode(hash.Finish()), evaluator.first_number(), evaluator.second_number(),
+                     evaluator.options().top_k);
+}
+
+// The first `count` neurons of a layer's ranking, ascending.
+absl::StatusOr<std::vector<int64_t>> Best(const nn::Graph& graph, int64_t layer, PruningCriterion criterion,
+                                          const nn::ImageSet& images, int64_t count) {
+  if (count == 0) return std::vector<int64_t>();
+  PRIVDNN_ASSIGN_OR_RETURN(auto neurons, RankNeurons(graph, layer, criterion, images, count,
+                                                     MakeProgress(std::make_shared<ProgressBar>("ranking"))));
+  neurons.resize(std::min(neurons.size(), static_cast<size_t>(count)));
+  std::sort(neurons.begin(), neurons.end());
+  return neurons;
+}
+
+// The best `factor` times as many as are to be chosen, of each layer.
+absl::StatusOr<Candidate> Ranked(const nn::Graph& graph, const Evaluator& evaluator, PruningCriterion criterion,
+                                 const SearchOptions& options, int64_t factor) {
+  const nn::ImageSet images = evaluator.image_set().Head(kRankingImages);
+  Candidate ranked;
+  PRIVDNN_ASSIGN_OR_RETURN(ranked.first,
+                           Best(graph, evaluator.first_number(), criterion, images, factor * options.count1));
+  PRIVDNN_ASSIGN_OR_RETURN(ranked.second,
+                           Best(graph, evaluator.second_number(), criterion, images, factor * options.count2));
+  return ranked;
+}
+
+absl::StatusOr<Candidate> LoadCandidate(const std::string& text, const SelectCommand& command, const nn::Graph& graph,
+                                        const Evaluator& evaluator) {
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(text, command.model, graph));
+  return evaluator.FromSelection(selection);
+}
+
+absl::StatusOr<SearchOptions> Complete(const SelectCommand& command, const nn::Graph& graph,
+                                       const Evaluator& evaluator) {
+  SearchOptions options = command.search;
+  std::tie(options.count1, options.count2) = command.Counts(evaluator.first_neurons(), evaluator.second_neurons());
+  if (!command.amend.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(options.start, LoadCandidate(command.amend, command, graph, evaluator));
+  }
+  if (!command.pool.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(const Candidate pool, LoadCandidate(command.pool, command, graph, evaluator));
+    options.pool1 = pool.first;
+    options.pool2 = pool.second;
+  }
+  if (command.target_without_owner) return options;
+  PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
+  const SelectMethod& method = FindSelectMethod(command.method);
+  if (method.criterion && method.search == Search::kGreedy) {
+    PRIVDNN_ASSIGN_OR_RETURN(const Candidate pool, Ranked(graph, evaluator, *method.criterion, options, kPoolFactor));
+    options.pool1 = pool.first;
+    options.pool2 = pool.second;
+  }
+  return options;
+}
+
+// How long a candidate takes on all images: more and more of them for half a second.
+absl::StatusOr<double> SecondsPerCandidate(const Evaluator& evaluator, const SearchOptions& options, uint64_t total) {
+  constexpr double kEnough = 0.5;
+  constexpr uint64_t kMost = 512;
+  const ProgressFn unless_interrupted = [](uint64_t, uint64_t, const std::string&) { return !Interrupted(); };
+  for (uint64_t count = 1;; count *= 2) {
+    std::vector<Candidate> candidates;
+    for (uint64_t i = 0; i < std::min(count, total); ++i) candidates.push_back(CandidateAt(evaluator, options, i));
+    const auto start = std::chrono::steady_clock::now();
+    PRIVDNN_RETURN_IF_ERROR(evaluator.Evaluate(candidates, 0, evaluator.images(), unless_interrupted).status());
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (seconds >= kEnough || count >= std::min(kMost, total)) return seconds / static_cast<double>(candidates.size());
+  }
+}
+
+// Rows of a CSV file, gathered.
+class ResultFile {
+ public:
+  static absl::StatusOr<ResultFile> Create(const std::string& path) {
+    PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(path));
+    return ResultFile(std::move(writer));
+  }
+  void Add(const Judged& judged) {
+    text_ +=
+        fmt::format("{},{},{},{},{}\n", fmt::join(judged.candidate.first, " "), fmt::join(judged.candidate.second, " "),
+                    judged.accuracies.separated, judged.accuracies.removed, judged.score);
+    if (text_.size() >= kBuffer) Flush();
+  }
+  absl::Status Commit() {
+    Flush();
+    PRIVDNN_RETURN_IF_ERROR(status_);
+    return writer_.Commit();
+  }
+
+ private:
+  static constexpr size_t kBuffer = 1 << 16;
+  explicit ResultFile(FileWriter writer) : writer_(std::move(writer)) {}
+  void Flush() {
+    status_.Update(writer_.Append({reinterpret_cast<const uint8_t*>(text_.data()), text_.size()}));
+    text_.clear();
+  }
+  FileWriter writer_;
+  std::string text_ = "first,second,accuracy_separated,accuracy_without_core,score\n";
+  absl::Status status_;
+};
+
+absl::StatusOr<SearchResult> Exhaust(const SelectCommand& command, const Evaluator& evaluator,
+                                     const OutcomeSource& source, const SearchOptions& options,
+                                     const ProgressFn& progress) {
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t total, CountCandidates(evaluator, options));
+  spdlog::info("{} combinations on {} images", total, evaluator.images());
+  if (total > command.max_combinations) {
+    return InvalidArgument("select: {} combinations are more than the {} of --max-combinations", total,
+                           command.max_combinations);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const double seconds, SecondsPerCandidate(evaluator, options, total));
+  spdlog::info("about {} for all of them", FormatDuration(seconds * static_cast<double>(total)));
+  if (command.all_results.empty()) return ExhaustiveSearch(evaluator, source, options, nullptr, progress);
+  PRIVDNN_ASSIGN_OR_RETURN(ResultFile file, ResultFile::Create(command.all_results));
+  PRIVDNN_ASSIGN_OR_RETURN(SearchResult result,
+                           ExhaustiveSearch(
+                               evaluator, source, options, [&](const Judged& judged) { file.Add(judged); }, progress));
+  PRIVDNN_RETURN_IF_ERROR(file.Commit());
+  return result;
+}
+
+absl::StatusOr<SearchResult> Run(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator,
+                                 const OutcomeSource& source, const SearchOptions& options) {
+  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("evaluating"));
+  if (command.target_without_owner) {
+    return TargetSearch(evaluator, source, options, {*command.target_without_owner, command.max_loss}, progress);
+  }
+  const SelectMethod& method = FindSelectMethod(command.method);
+  switch (method.search) {
+    case Search::kRandom:
+      return RandomSearch(evaluator, source, options, progress);
+    case Search::kGreedy:
+      return GreedySearch(evaluator, source, options, progress);
+    case Search::kExhaustive:
+      return Exhaust(command, evaluator, source, options, progress);
+    case Search::kSwap:
+      return SwapSearch(evaluator, source, options, progress);
+    case Search::kNone:
+      break;
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const Candidate ranked, Ranked(graph, evaluator, *method.criterion, options, 1));
+  PRIVDNN_ASSIGN_OR_RETURN(Judged judged, Judge(evaluator, source, ranked, options.score));
+  return SearchResult{std::move(judged), 1, static_cast<uint64_t>(evaluator.images())};
+}
+
+absl::StatusOr<Selected> RunWith(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator,
+                                 const OutcomeSource& source) {
+  Selected selected;
+  PRIVDNN_ASSIGN_OR_RETURN(selected.options, Complete(command, graph, evaluator));
+  PRIVDNN_ASSIGN_OR_RETURN(selected.result, Run(command, graph, evaluator, source, selected.options));
+  const ProgressFn unless_interrupted = [](uint64_t, uint64_t, const std::string&) { return !Interrupted(); };
+  const Candidate& best = selected.result.best.candidate;
+  PRIVDNN_ASSIGN_OR_RETURN(auto outcomes,
+                           source.Evaluate(std::span(&best, 1), 0, evaluator.images(), unless_interrupted));
+  selected.outcome = std::move(outcomes[0]);
+  return selected;
+}
+
+}  // namespace
+
+absl::StatusOr<nn::ImageSet> DrawImages(const nn::ImageSet& images, int64_t count, uint64_t seed) {
+  if (count > images.count) {
+    return InvalidArgument("--eval-images {}: there are {} images", count, images.count);
+  }
+  std::vector<int64_t> order(static_cast<size_t>(images.count));
+  std::iota(order.begin(), order.end(), 0);
+  std::mt19937_64 random(seed);
+  std::shuffle(order.begin(), order.end(), random);
+  if (count > 0) order.resize(static_cast<size_t>(count));
+  return images.Pick(order);
+}
+
+absl::StatusOr<Selected> RunSelect(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator) {
+  if (command.checkpoint.empty()) return RunWith(command, graph, evaluator, evaluator);
+  std::error_code ignored;
+  if (!command.resume && std::filesystem::exists(command.checkpoint, ignored)) {
+    return FailedPrecondition("{}: there is such a file already; --resume goes on with it", command.checkpoint);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const Journal journal,
+                           Journal::Open(command.checkpoint, Identity(graph, evaluator), evaluator));
+  auto selected = RunWith(command, graph, evaluator, journal);
+  if (absl::IsCancelled(selected.status())) {
+    return absl::CancelledError(fmt::format(
+        "interrupted; {} holds what has been evaluated: the same command with --resume goes on", command.checkpoint));
+  }
+  if (command.resume) spdlog::info("{} outcomes were in {}", journal.replayed(), command.checkpoint);
+  return selected;
+}
+
+}  // namespace privdnn::cli
