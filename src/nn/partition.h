@@ -30,9 +30,8 @@ struct Selection {
 
 // "1:0,3;2:5-9;fc1:all" or the JSON of a selection file, {"1": [0, 3], "2": [5], "fc1": "all"}. A layer is named by its
 // number or else by its node's name (of which only the last colon of an entry is no part); an empty list is the same as
-// no mention. An object with such an object as its member "selection" (the report of `privdnn select --json`) is read
-// for that member. Indices are sorted. A repetition, an index or a layer that isn't there (with what there is) is an
-// InvalidArgument that names it.
+// no mention; a JSON report with such an object as "selection" stands for that. Indices are sorted. A repetition, an
+// index or a layer that isn't there (with what there is) is an InvalidArgument that names it.
 absl::StatusOr<Selection> ParseSelection(const std::string& text, const Graph& graph);
 // The JSON form, layers by number.
 std::string FormatSelection(const Selection& selection);
