@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "nn/executor.h"
+#include "nn/predict.h"
 
 namespace privdnn {
 namespace {
@@ -276,11 +277,8 @@ absl::StatusOr<std::vector<uint8_t>> Evaluator::Impl::RunTail(Tensor outputs, Te
   const auto classes = static_cast<size_t>(scores.size()) / labels.size();
   std::vector<uint8_t> right(labels.size());
   for (size_t k = 0; k < labels.size(); ++k) {
-    const float* row = scores.values.data() + k * classes;
-    const auto label = static_cast<size_t>(labels[k]);
-    int64_t before = 0;
-    for (size_t c = 0; c < classes; ++c) before += row[c] > row[label] || (row[c] == row[label] && c < label);
-    right[k] = before < options.top_k && !std::isnan(row[label]);
+    const auto row = std::span(scores.values).subspan(k * classes, classes);
+    right[k] = nn::RankOf(row, static_cast<size_t>(labels[k])) < options.top_k;
   }
   return right;
 }

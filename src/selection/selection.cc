@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/executor.h"
+#include "nn/predict.h"
 #include "nn/train.h"
 #include "selection/pruning.h"
 
@@ -15,23 +16,22 @@ constexpr int64_t kBatch = 250;
 // Percent right of the plaintext rest, fed with zeros.
 absl::StatusOr<double> AccuracyWithoutCore(const nn::Graph& rest, const nn::ImageSet& images) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Executor executor, nn::Executor::Create(rest));
-  int64_t right = 0;
-  for (int64_t first = 0; first < images.count; first += kBatch) {
-    const int64_t end = std::min(first + kBatch, images.count);
+  const nn::ScoreFn scores = [&](nn::Tensor batch) -> absl::StatusOr<nn::Tensor> {
     std::map<std::string, nn::Tensor> inputs;
     for (const nn::ValueInfo& value : rest.inputs) {
+      if (!nn::IsSegmentInput(value.name)) continue;
       std::vector<int64_t> shape = value.shape;
-      shape[0] = end - first;
-      inputs[value.name] =
-          nn::IsSegmentInput(value.name) ? nn::Tensor::Zeros(std::move(shape)) : images.Batch(first, end);
+      shape[0] = batch.dim(0);
+      inputs[value.name] = nn::Tensor::Zeros(std::move(shape));
     }
-    PRIVDNN_ASSIGN_OR_RETURN(const auto scores, executor.Run(inputs));
-    const auto predictions = nn::Argmax(scores.at(rest.outputs[0].name));
-    for (size_t i = 0; i < predictions.size(); ++i) {
-      right += predictions[i] == images.labels[static_cast<size_t>(first) + i];
+    for (const nn::ValueInfo& value : rest.inputs) {
+      if (!nn::IsSegmentInput(value.name)) inputs[value.name] = std::move(batch);
     }
-  }
-  return 100.0 * static_cast<double>(right) / static_cast<double>(images.count);
+    PRIVDNN_ASSIGN_OR_RETURN(auto outputs, executor.Run(inputs));
+    return std::move(outputs.at(rest.outputs[0].name));
+  };
+  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, nn::Predict(images, kBatch, scores));
+  return nn::AccuracyPercent(predictions, images.labels);
 }
 
 }  // namespace
