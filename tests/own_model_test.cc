@@ -1,9 +1,6 @@
 // A network of one's own, as PyTorch exports it, with encrypted layers anywhere: several round trips between two
 // processes, their budgets, and what is said of models and selections that won't do.
-#include <signal.h>
-
 #include <fstream>
-#include <thread>
 
 #include "nn/onnx.h"
 #include "nn/test_graphs.h"
@@ -16,7 +13,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using namespace std::chrono_literals;
 
 const std::string kModel = PRIVDNN_ASSETS "/relu-mnist/model.onnx";
 const std::string kImages = PRIVDNN_ASSETS "/lenet5-mnist/t10k-1000-images-idx3-ubyte";
@@ -151,34 +147,12 @@ TEST_F(OwnModel, EverySegmentHasTheBudget) {
 
 // One message at a time, so that every other one is between two segments.
 TEST_F(OwnModel, EitherSideMayGoAwayBetweenSegments) {
-  const std::vector<std::string> long_run = {"--batch", "1", "--repeats", "1000"};
-  RunningOwner owner = StartOwner();
-  {
-    auto user = *ChildProcess::Start(Command(InferLabelled(owner.address, long_run)), Log());
-    std::this_thread::sleep_for(3s);
-    user.Signal(SIGKILL);
-    EXPECT_EQ(user.Wait(kPatience)->signal, SIGKILL);
-  }
-  {
-    const std::string log = Log();
-    auto user = *ChildProcess::Start(Command(InferLabelled(owner.address, long_run)), log);
-    std::this_thread::sleep_for(3s);
-    user.Signal(SIGINT);
-    const auto end = user.Wait(30s);
-    ASSERT_TRUE(end.ok()) << end.status();
-    EXPECT_EQ(end->exit_code, 1);
-    EXPECT_THAT(*ReadTextFile(log, 1 << 20), HasSubstr("interrupted"));
-  }
+  const RunningOwner owner = StartOwner();
+  const auto long_run = InferLabelled(owner.address, {"--batch", "1", "--repeats", "1000"});
+  ExpectOwnerSurvivesAKilledUser(owner, long_run);
+  ExpectUserEndsInOrder(owner, long_run);
   EXPECT_EQ(Run(InferLabelled(owner.address, {"--limit", "3"})).exit_code, 0);  // the owner is none the worse
-  const std::string log = Log();
-  auto user = *ChildProcess::Start(Command(InferLabelled(owner.address, long_run)), log);
-  std::this_thread::sleep_for(3s);
-  owner.process.Signal(SIGKILL);
-  const auto end = user.Wait(60s);
-  ASSERT_TRUE(end.ok()) << "the user hangs: " << end.status();
-  EXPECT_EQ(end->exit_code, 1);
-  EXPECT_EQ(end->signal, 0);
-  EXPECT_THAT(*ReadTextFile(log, 1 << 20), HasSubstr("went away after"));
+  ExpectUserReportsAKilledOwner(owner, long_run);
 }
 
 TEST_F(OwnModel, SelectionsThatWontDoAreRefusedWithWhatThereIs) {

@@ -3,14 +3,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/file.h"
 #include "cli/child_process.h"
 #include "cli/command.h"
+#include "service/client.h"
+#include "service/pki.h"
 
 namespace privdnn::cli {
 
@@ -79,7 +83,51 @@ class ProcessTest : public ::testing::Test {
     return a;
   }
 
+  // What one side does when the other goes away, or is told to stop, while `infer` is on its way with `owner`. It has
+  // to take long.
+  static void ExpectOwnerSurvivesAKilledUser(const RunningOwner& owner, const std::vector<std::string>& infer) {
+    ChildProcess user = StartAndWaitForACharge(owner, infer, Log());
+    user.Signal(SIGKILL);
+    EXPECT_EQ(user.Wait(kPatience)->signal, SIGKILL);
+  }
+  static void ExpectUserEndsInOrder(const RunningOwner& owner, const std::vector<std::string>& infer) {
+    const std::string log = Log();
+    ChildProcess user = StartAndWaitForACharge(owner, infer, log);
+    user.Signal(SIGINT);
+    ExpectEndsSaying(user, log, "interrupted");
+  }
+  static void ExpectUserReportsAKilledOwner(const RunningOwner& owner, const std::vector<std::string>& infer) {
+    const std::string log = Log();
+    ChildProcess user = StartAndWaitForACharge(owner, infer, log);
+    owner.process.Signal(SIGKILL);
+    ExpectEndsSaying(user, log, "went away after");
+  }
+
  private:
+  // What the owner's one package has left for "user".
+  static uint64_t Remaining(const RunningOwner& owner) {
+    auto client = *Client::Connect(owner.address, *LoadTlsFiles(Path("tls"), "user"));
+    return client.Describe()->packages.at(0).images_remaining;
+  }
+  static ChildProcess StartAndWaitForACharge(const RunningOwner& owner, const std::vector<std::string>& infer,
+                                             const std::string& log) {
+    const uint64_t before = Remaining(owner);
+    ChildProcess user = *ChildProcess::Start(Command(infer), log);
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (Remaining(owner) == before && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_LT(Remaining(owner), before) << "the user asks for nothing";
+    return user;
+  }
+  static void ExpectEndsSaying(ChildProcess& user, const std::string& log, const std::string& with) {
+    const auto end = user.Wait(std::chrono::seconds(60));
+    ASSERT_TRUE(end.ok()) << "the user hangs: " << end.status();
+    EXPECT_EQ(end->exit_code, 1);
+    EXPECT_EQ(end->signal, 0);
+    EXPECT_THAT(*ReadTextFile(log, 1 << 20), ::testing::HasSubstr(with));
+  }
+
   static inline TemporaryDirectory* directory_ = nullptr;
   static inline int logs_ = 0;
 };

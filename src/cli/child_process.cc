@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -14,11 +15,15 @@
 #include <utility>
 
 #include "base/cpu.h"
+#include "cli/command.h"
 
 namespace privdnn::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// How long an interruption may go unnoticed: the signal may reach another thread than the one that waits.
+constexpr std::chrono::milliseconds kGlance{100};
 
 std::string ErrnoText() { return std::generic_category().message(errno); }
 
@@ -78,11 +83,13 @@ void ChildProcess::Signal(int signal) const {
 uint64_t ChildProcess::PeakRss() const { return PeakRssBytes(std::to_string(pid_)); }
 
 absl::StatusOr<bool> ChildProcess::ReadSome(Clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+  if (Interrupted()) return absl::CancelledError("interrupted");
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+  if (left.count() <= 0) return absl::DeadlineExceededError("the child process said nothing in time");
   pollfd waiting{out_, POLLIN, 0};
-  const int ready = left > 0 ? ::poll(&waiting, 1, static_cast<int>(left)) : 0;
-  if (ready < 0 && errno == EINTR) return true;
-  if (ready <= 0) return absl::DeadlineExceededError("the child process said nothing in time");
+  const int ready = ::poll(&waiting, 1, static_cast<int>(std::min(left, kGlance).count()));
+  if (ready == 0 || (ready < 0 && errno == EINTR)) return true;
+  if (ready < 0) return FailedPrecondition("poll: {}", ErrnoText());
   char chunk[65536];
   const ssize_t n = ::read(out_, chunk, sizeof chunk);
   if (n > 0) buffer_.append(chunk, static_cast<size_t>(n));
@@ -113,6 +120,7 @@ absl::StatusOr<ChildExit> ChildProcess::Wait(std::chrono::milliseconds patience)
     const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
     if (ended == pid_) break;
     if (ended < 0 && errno != EINTR) return FailedPrecondition("wait: {}", ErrnoText());
+    if (Interrupted()) return absl::CancelledError("interrupted");
     if (Clock::now() >= deadline) return absl::DeadlineExceededError("the child process did not end in time");
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }

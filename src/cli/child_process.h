@@ -19,7 +19,8 @@ struct ChildExit {
 };
 
 // A child with its stdout on a pipe and this process's stderr. It gets SIGTERM if this process dies first. Killed by
-// the destructor if it still runs.
+// the destructor if it still runs. Waiting for it ends with Cancelled when this process is interrupted (see
+// Interrupted).
 class ChildProcess {
  public:
   // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. FailedPrecondition, saying

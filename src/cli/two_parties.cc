@@ -143,6 +143,7 @@ absl::Status Check(const Files& files, const nn::ImageSet& images, const TwoPart
   const auto predictions = result.user["predictions"].get<std::vector<int32_t>>();
   const int64_t batch = result.user["batch"].get<int64_t>();
   for (int64_t first = 0; first < images.count; first += batch) {
+    if (Interrupted()) return absl::CancelledError("interrupted");
     RestNetwork::Evaluation evaluation = rest.Start(images.Batch(first, std::min(first + batch, images.count)));
     for (size_t k = 0; k < comparisons.size(); ++k) {
       PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, rest.Feed(k, evaluation));
