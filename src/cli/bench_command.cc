@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cli/bench_infer.h"
+#include "cli/bench_select_command.h"
 #include "nn/architectures.h"
 #include "report/table.h"
 
@@ -145,6 +146,7 @@ void AddBench(CLI::App& app, Globals& globals, Action& action) {
   networks->callback([n, &action] { action = [n] { return BenchNetworks(*n); }; });
 
   AddBenchKernels(*bench, globals, action);
+  AddBenchSelect(*bench, globals, action);
 }
 
 }  // namespace privdnn::cli

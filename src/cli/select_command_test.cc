@@ -76,7 +76,7 @@ TEST_F(SelectCommandTest, EveryMethodReportsWhatItsSelectionIsWorth) {
     for (const Json& label : json["labels"]) {
       counted += label["images"].get<int64_t>();
       separated += label["images"].get<double>() * label["accuracy_separated"].get<double>();
-      if (label["accuracy_separated"] < label["accuracy_original"]) worse.push_back(label["label"]);
+      if (label["accuracy_separated"] < label["accuracy_original"]) worse.push_back(label["label"].get<int>());
     }
     EXPECT_EQ(counted, 100);
     EXPECT_NEAR(separated / 100, expected.separated, 1e-9);
@@ -172,7 +172,7 @@ TEST_F(SelectCommandTest, RefusesOptionsThatDoNotGoTogether) {
   refused({"--counts", "1"}, "of two layers are two numbers");
   refused({"--counts", "1,0"}, "'1,0' is not N1,N2");
   refused({"--counts", "1,x"}, "'1,x' is not N1,N2");
-  refused({"--counts", "-1,2"}, "'-1,2' is not N1,N2");
+  refused({"--counts=-1,2"}, "'-1,2' is not N1,N2");
   refused({"--counts", "1,2", "--layers", "1", "--first-layer", "3"}, "of one layer is one number");
   refused({"--counts", "3", "--layers", "1"}, "needs --first-layer");
   refused({"--count1", "2"}, "needs --add or --multiply");

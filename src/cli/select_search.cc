@@ -21,8 +21,6 @@ using Search = SelectMethod::Search;
 
 // Of the best ranked neurons a greedy search has so many times what it is to choose.
 constexpr int64_t kPoolFactor = 2;
-// Images that criteria look at which need any.
-constexpr int64_t kRankingImages = 500;
 
 // What outcomes depend on.
 std::string Identity(const nn::Graph& graph, const Evaluator& evaluator) {
@@ -49,7 +47,7 @@ absl::StatusOr<std::vector<int64_t>> Best(const nn::Graph& graph, int64_t layer,
 // The best `factor` times as many as are to be chosen, of each layer.
 absl::StatusOr<Candidate> Ranked(const nn::Graph& graph, const Evaluator& evaluator, PruningCriterion criterion,
                                  const SearchOptions& options, int64_t factor) {
-  const nn::ImageSet images = evaluator.image_set().Head(kRankingImages);
+  const nn::ImageSet& images = evaluator.image_set();
   Candidate ranked;
   PRIVDNN_ASSIGN_OR_RETURN(ranked.first,
                            Best(graph, evaluator.first_number(), criterion, images, factor * options.count1));

@@ -1,5 +1,6 @@
 // select: core neurons, and how good a model is whole, separated, and without them.
 #include <chrono>
+#include <optional>
 
 #include "base/file.h"
 #include "cli/select_report.h"
@@ -12,13 +13,21 @@ absl::StatusOr<CommandOutput> Select(const SelectCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(nn::ImageSet images, DrawImages(all, command.eval_images, command.search.seed));
+  // Created before the work, so that a path that can't be written costs no search.
+  std::optional<FileWriter> out;
+  if (!command.out.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(command.out));
+    out.emplace(std::move(writer));
+  }
   const auto start = std::chrono::steady_clock::now();
   PRIVDNN_ASSIGN_OR_RETURN(const Evaluator evaluator, Evaluator::Create(graph, std::move(images), command.evaluator));
   PRIVDNN_ASSIGN_OR_RETURN(const Selected selected, RunSelect(command, graph, evaluator));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!command.out.empty()) {
-    const std::string text = nn::FormatSelection(evaluator.ToSelection(selected.result.best.candidate));
-    PRIVDNN_RETURN_IF_ERROR(WriteTextFile(command.out, text + "\n"));
+  if (out) {
+    const nn::Selection selection = evaluator.ToSelection(selected.result.best.candidate);
+    const std::string text = nn::FormatSelection(selection) + "\n";
+    PRIVDNN_RETURN_IF_ERROR(out->Append({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+    PRIVDNN_RETURN_IF_ERROR(out->Commit());
   }
   return ReportSelected(command, evaluator, selected, seconds);
 }
