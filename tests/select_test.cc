@@ -109,21 +109,23 @@ TEST_F(Select, PrivateInferenceHasTheAccuraciesOfTheReport) {
 }
 
 TEST_F(Select, GoesOnAfterAKill) {
+  constexpr uintmax_t kSome = 10'000;  // bytes of a journal
   const std::vector<std::string> search = {"--method", "exhaustive", "--counts", "1,2"};
-  const Json expected = Result(Run(Arguments(search, "100")));
+  const Json expected = Result(Run(Arguments(search, "300")));
   EXPECT_EQ(expected["candidates"], 6 * 120);
   for (const int signal : {SIGKILL, SIGTERM}) {
     SCOPED_TRACE(signal);
     const std::string journal = Path("journal." + std::to_string(signal)), log = Log();
     auto arguments = search;
     arguments.insert(arguments.end(), {"--checkpoint", journal});
-    auto child = *ChildProcess::Start(Command(Arguments(arguments, "100")), log);
+    auto child = *ChildProcess::Start(Command(Arguments(arguments, "300")), log);
+    // Until some of the outcomes are kept, far from all.
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!std::filesystem::exists(journal) && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(5ms);
+    std::error_code none;
+    while (!(std::filesystem::file_size(journal, none) > kSome && !none) &&
+           std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(1ms);
     }
-    // Behind the measurement of half a second, and far from the end.
-    std::this_thread::sleep_for(1s);
     child.Signal(signal);
     const auto end = child.Wait(kPatience);
     ASSERT_TRUE(end.ok()) << end.status();
@@ -134,13 +136,13 @@ TEST_F(Select, GoesOnAfterAKill) {
       EXPECT_EQ(end->exit_code, 1);
       EXPECT_THAT(*ReadTextFile(log, 1 << 20), AllOf(HasSubstr("interrupted"), HasSubstr("--resume goes on")));
     }
-    ExpectFails(Arguments(arguments, "100"), "--resume goes on with it");
+    ExpectFails(Arguments(arguments, "300"), "--resume goes on with it");
     arguments.emplace_back("--resume");
-    EXPECT_EQ(Result(Run(Arguments(arguments, "100"))), expected);
+    EXPECT_EQ(Result(Run(Arguments(arguments, "300"))), expected);
     // All of it is in the file now.
-    const Ended again = Run(Arguments(arguments, "100"));
+    const Ended again = Run(Arguments(arguments, "300"));
     EXPECT_EQ(Result(again), expected);
-    EXPECT_THAT(again.err, HasSubstr(std::to_string(6 * 120 * 100 + 100) + " outcomes were in"));
+    EXPECT_THAT(again.err, HasSubstr(std::to_string(6 * 120 * 300 + 300) + " outcomes were in"));
   }
 }
 
