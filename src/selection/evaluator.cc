@@ -98,6 +98,10 @@ struct Evaluator::Impl {
 
   int64_t output_values() const { return second_neurons * output_area; }
   int64_t square_values() const { return first_neurons * square_area; }
+  // As SecondLayer reads squares; in the graph, those of a fully connected layer have two dimensions.
+  std::vector<int64_t> SquareMap(int64_t count) const {
+    return {count, first_neurons, segment.square_shape[1], segment.square_shape[2]};
+  }
 
   absl::Status FindLayers(const nn::Graph& graph);
   absl::Status Build(const nn::Graph& graph);
@@ -190,7 +194,7 @@ absl::StatusOr<Batch> Evaluator::Impl::MakeBatch(int64_t index) const {
   const auto size = static_cast<size_t>(square_values()), area = static_cast<size_t>(square_area);
   batch.contributions.reserve(static_cast<size_t>(first_neurons * output_values()) * count);
   for (size_t i = 0; i < static_cast<size_t>(first_neurons); ++i) {
-    Tensor alone = Tensor::Zeros(batch.squares.shape);
+    Tensor alone = Tensor::Zeros(SquareMap(batch.end - batch.begin));
     for (size_t k = 0; k < count; ++k) {
       std::copy_n(batch.squares.values.data() + k * size + i * area, area, alone.values.data() + k * size + i * area);
     }
@@ -237,7 +241,7 @@ absl::StatusOr<std::vector<float>> Evaluator::Impl::Partial(const Batch& batch,
   if (core.empty()) return batch.full.values;
   const auto count = static_cast<size_t>(batch.end - batch.begin);
   if (batch.contributions.empty()) {
-    Tensor squares = batch.squares;
+    Tensor squares{SquareMap(batch.end - batch.begin), batch.squares.values};
     for (size_t k = 0; k < count; ++k) {
       for (const int64_t i : core) {
         std::fill_n(squares.values.begin() + static_cast<int64_t>(k) * square_values() + i * square_area, square_area,
@@ -296,7 +300,9 @@ absl::Status Evaluator::Impl::EvaluateBatch(const Batch& batch, int64_t begin, i
   shape[0] = static_cast<int64_t>(2 * count);
   Tensor shortcut;
   if (!segment.shortcut.empty()) {
-    shortcut = Tensor::Zeros({shape[0], first_neurons, segment.square_shape[1], segment.square_shape[2]});
+    std::vector<int64_t> square_shape = batch.squares.shape;
+    square_shape[0] = shape[0];
+    shortcut = Tensor::Zeros(std::move(square_shape));
     const float* from = batch.squares.values.data() + skip * square_size;
     std::copy_n(from, count * square_size, shortcut.values.begin());
     std::copy_n(from, count * square_size, shortcut.values.begin() + static_cast<std::ptrdiff_t>(count * square_size));
