@@ -15,6 +15,7 @@ if(NOT PRIVDNN_BUILD_FUZZERS)
   find_package(Torch REQUIRED)
   find_package(OpenMP REQUIRED COMPONENTS CXX)  # the run-time library of the compiler, which LibTorch runs on
   find_package(gRPC CONFIG REQUIRED)
+  find_package(MPI REQUIRED COMPONENTS C)
   find_package(CLI11 CONFIG REQUIRED)
   find_package(spdlog CONFIG REQUIRED)
   find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)

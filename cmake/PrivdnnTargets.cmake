@@ -44,3 +44,9 @@ function(privdnn_test name)
     add_dependencies(sanitizer_tests ${name})
   endif()
 endfunction()
+
+# A test that starts mpirun: it knows where that is, has the machine to itself, and counts as skipped without it.
+function(privdnn_test_under_mpirun name)
+  target_compile_definitions(${name} PRIVATE PRIVDNN_MPIRUN="${MPIEXEC_EXECUTABLE}")
+  set_tests_properties(${name} PROPERTIES LABELS mpi RUN_SERIAL ON SKIP_REGULAR_EXPRESSION "mpirun is not here")
+endfunction()

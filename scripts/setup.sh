@@ -23,6 +23,9 @@ images=(zlib1g-dev libjpeg62-turbo-dev)
 # The service between owner and user. gRPC's CMake files look for c-ares, RE2 and zlib by themselves.
 service=(libgrpc++-dev libgrpc-dev protobuf-compiler-grpc libc-ares-dev libre2-dev libsqlite3-dev)
 
+# One command on several machines: the library, and mpirun.
+ranks=(libopenmpi-dev openmpi-bin)
+
 # Cryptographic primitives and checksums.
 primitives=(libssl-dev libxxhash-dev)
 
@@ -54,7 +57,7 @@ for argument in "$@"; do
   esac
 done
 
-packages=("${toolchain[@]}" "${tensors[@]}" "${models[@]}" "${images[@]}" "${service[@]}" "${primitives[@]}"
+packages=("${toolchain[@]}" "${tensors[@]}" "${models[@]}" "${images[@]}" "${service[@]}" "${ranks[@]}" "${primitives[@]}"
   "${foundations[@]}" "${tests[@]}")
 if $with_tools; then packages+=("${tools[@]}"); fi
 

@@ -370,6 +370,7 @@ absl::StatusOr<Evaluator> Evaluator::Create(const nn::Graph& graph, nn::ImageSet
 }
 
 int64_t Evaluator::images() const { return impl_->images.count; }
+int64_t Evaluator::batch_images() const { return impl_->batch_images; }
 const nn::ImageSet& Evaluator::image_set() const { return impl_->images; }
 const EvaluatorOptions& Evaluator::options() const { return impl_->options; }
 int64_t Evaluator::first_number() const { return impl_->segment.first_number; }

@@ -63,6 +63,9 @@ class Evaluator : public OutcomeSource {
   ~Evaluator() override;
 
   int64_t images() const;
+  // Images that go through the network together. A range cut at multiples of it takes no longer in parts, and every
+  // floating-point operation is the same.
+  int64_t batch_images() const;
   const nn::ImageSet& image_set() const;
   const EvaluatorOptions& options() const;
   // Numbers of the layers and how many neurons they have; 0 and 0 for the first of a linear segment.

@@ -57,8 +57,7 @@ absl::Status ReadBody(std::span<const uint8_t> body, const std::string& what, Jo
   }
   key.begin = static_cast<int64_t>(begin);
   key.end = static_cast<int64_t>(end);
-  PRIVDNN_ASSIGN_OR_RETURN(key.candidate.first, ReadNeurons(r, "first neurons"));
-  PRIVDNN_ASSIGN_OR_RETURN(key.candidate.second, ReadNeurons(r, "second neurons"));
+  PRIVDNN_ASSIGN_OR_RETURN(key.candidate, ReadCandidate(r));
   // Compared in images: their bits need not fit 64 bits.
   const uint64_t images = end - begin;
   if (images > r.remaining() * 8 || PackedBytes(2 * images, 1) != r.remaining()) {
@@ -74,6 +73,18 @@ absl::Status ReadBody(std::span<const uint8_t> body, const std::string& what, Jo
 }
 
 }  // namespace
+
+void WriteCandidate(const Candidate& candidate, ByteWriter& w) {
+  WriteNeurons(candidate.first, w);
+  WriteNeurons(candidate.second, w);
+}
+
+absl::StatusOr<Candidate> ReadCandidate(ByteReader& r) {
+  Candidate candidate;
+  PRIVDNN_ASSIGN_OR_RETURN(candidate.first, ReadNeurons(r, "first neurons"));
+  PRIVDNN_ASSIGN_OR_RETURN(candidate.second, ReadNeurons(r, "second neurons"));
+  return candidate;
+}
 
 uint64_t JournalChecksum(std::span<const uint8_t> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -106,8 +117,7 @@ Bytes WriteJournalRecord(const JournalKey& key, std::span<const uint8_t> packed)
   ByteWriter body;
   body.U64(static_cast<uint64_t>(key.begin));
   body.U64(static_cast<uint64_t>(key.end));
-  WriteNeurons(key.candidate.first, body);
-  WriteNeurons(key.candidate.second, body);
+  WriteCandidate(key.candidate, body);
   body.Raw(packed);
   const auto size = static_cast<uint32_t>(body.size());
   ByteWriter w;

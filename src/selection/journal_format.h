@@ -26,6 +26,9 @@ struct JournalContent {
 // At most so many bytes.
 constexpr uint32_t kMaxJournalIdentity = 1024;
 
+// Both layers' neurons, a count and then 32 bits each; reading refuses what doesn't ascend.
+void WriteCandidate(const Candidate& candidate, ByteWriter& w);
+absl::StatusOr<Candidate> ReadCandidate(ByteReader& r);
 // One bit an image, first for `separated`, then for `removed`, rounded up to bytes. Both must have as many images.
 Bytes PackOutcome(const Outcome& outcome);
 // Of packed bytes that have passed ParseJournal or come from PackOutcome; `images`: end - begin.

@@ -1,0 +1,37 @@
+// Candidates evaluated on several processes or machines (ranks/ranks.h), each with an evaluator of its own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ranks/ranks.h"
+#include "selection/evaluator.h"
+
+namespace privdnn {
+
+// Rank 0's side: hands candidates and parts of the images to whichever rank is free. Outcomes are those of one
+// process on a machine of the same kind: images that go through the network together stay together.
+class RankedSource : public OutcomeSource {
+ public:
+  // Waits until every rank serves the same `identity` (Ranks::Meet). `ranks` and `evaluator` must outlive the source.
+  static absl::StatusOr<RankedSource> Create(Ranks& ranks, const Evaluator& evaluator, const std::string& identity,
+                                             const GoOnFn& go_on);
+
+  absl::StatusOr<std::vector<Outcome>> Evaluate(std::span<const Candidate> candidates, int64_t begin, int64_t end,
+                                                const ProgressFn& progress) const override;
+
+  // (candidate, image) pairs that each rank has evaluated.
+  const std::vector<uint64_t>& pairs() const { return pairs_; }
+
+ private:
+  RankedSource(Ranks& ranks, const Evaluator& evaluator)
+      : ranks_(&ranks), evaluator_(&evaluator), pairs_(static_cast<size_t>(ranks.size())) {}
+  Ranks* ranks_;
+  const Evaluator* evaluator_;
+  mutable std::vector<uint64_t> pairs_;
+};
+
+// The other ranks' side, until rank 0 leaves (Ranks::Serve).
+absl::Status ServeOutcomes(Ranks& ranks, const Evaluator& evaluator, const std::string& identity, const GoOnFn& go_on);
+
+}  // namespace privdnn
