@@ -78,6 +78,7 @@ int RunProgram(int argc, const char* const* argv) {
     spdlog::error("{}", Message(output.status()));
     return 1;
   }
+  if (output->json.is_null()) return 0;  // a rank that served another one
   const std::string text =
       globals.json ? output->json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : output->text;
   if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {

@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "cli/inference.h"
 #include "cli/inputs.h"
+#include "cli/on_ranks.h"
+#include "cli/ranked_inference.h"
 #include "nn/executor.h"
 #include "nn/onnx.h"
 #include "nn/predict.h"
@@ -92,7 +94,7 @@ absl::StatusOr<std::optional<nn::Executor>> LoadPlain(const std::string& path, I
 }
 
 absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const User& user, const RestNetwork& rest,
-                                          const nn::ImageSet& images) {
+                                          const nn::ImageSet& images, Ranks* ranks) {
   PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadTlsFiles(command.tls, command.user));
   InferenceOptions options = command.options;
   ClientOptions client_options;
@@ -111,9 +113,16 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   options.batch = std::min(options.batch, most);
   PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model, options));
   options.plain = plain ? &*plain : nullptr;
+  const InferenceSetup setup{user, rest, client, images, options};
+  if (ranks != nullptr && ranks->rank() > 0) {
+    PRIVDNN_RETURN_IF_ERROR(ServeInference(*ranks, setup));
+    return CommandOutput{};
+  }
+  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("private inference"));
+  std::vector<RankShare> shares;
   PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult result,
-                           InferWithOwner(user, rest, client, images, options,
-                                          MakeProgress(std::make_shared<ProgressBar>("private inference"))));
+                           ranks != nullptr ? InferOnRanks(*ranks, setup, progress, shares)
+                                            : InferWithOwner(user, rest, client, images, options, progress));
   if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(WriteOutputs(command.outputs, result.outputs));
 
   const auto count = static_cast<uint64_t>(images.count);
@@ -138,6 +147,12 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   json["bytes_down_per_image"] = result.bytes_down / count;
   json["peak_rss_bytes_user"] = PeakRssBytes();
   json["images_remaining"] = result.images_remaining;
+  for (size_t rank = 0; rank < shares.size(); ++rank) {
+    const RankShare& share = shares[rank];
+    json["ranks"].push_back({{"rank", rank}, {"host", share.host}, {"images", share.images}, {"ms", share.ms}});
+    table.Add(fmt::format("rank {} ({})", rank, share.host),
+              fmt::format("{} images in {}", share.images, FormatMilliseconds(share.ms)));
+  }
   const auto ms = [&](const char* field) { return FormatMilliseconds(json[field].get<double>()); };
   table.Add("an image, user", fmt::format("{} encrypted part, {} rest of the network",
                                           ms("user_encrypted_ms_per_image"), ms("user_plain_ms_per_image")));
@@ -150,10 +165,13 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   return output;
 }
 
-absl::StatusOr<CommandOutput> Infer(const InferCommand& command) {
+absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   if (!command.offline && (command.owner.empty() || command.tls.empty())) {
     return InvalidArgument(
         "--owner and --tls are needed (or --offline, to see what the package is worth without the owner)");
+  }
+  if (ranks != nullptr && (command.offline || command.options.repeats > 1 || !command.plain_model.empty())) {
+    return InvalidArgument("--offline, --repeats and --compare-with are for one process; leave out mpirun");
   }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(command.package));
@@ -162,7 +180,7 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command) {
   malloc_trim(0);  // the model as it was read, before as much again is needed for the kernels
   PRIVDNN_RETURN_IF_ERROR(CheckImages(images, rest.image_shape()));
   PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), command.options.threads));
-  if (!command.offline) return InferOnline(command, user, rest, images);
+  if (!command.offline) return InferOnline(command, user, rest, images, ranks);
   PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, nn::Predict(images, command.options.batch, [&](nn::Tensor batch) {
                              return rest.WithoutOwner(std::move(batch));
                            }));
@@ -204,7 +222,7 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
                       "ONNX model to run in plaintext beside it, with its time and predictions in the JSON");
   command->add_flag("--offline", o->offline, "without the owner: what the plaintext part alone is worth");
   AddThreads(command, o->options.threads);
-  command->callback([o, &action] { action = [o] { return Infer(*o); }; });
+  command->callback([o, &action] { action = [o] { return OnRanks([o](Ranks* ranks) { return Infer(*o, ranks); }); }; });
 }
 
 }  // namespace privdnn::cli

@@ -101,6 +101,7 @@ CommandOutput ReportSelected(const SelectCommand& command, const Evaluator& eval
   output.json["candidates"] = result.candidates;
   output.json["image_evaluations"] = result.image_evaluations;
   output.json["seconds"] = seconds;
+  for (const uint64_t pairs : selected.rank_pairs) output.json["rank_evaluations"].push_back(pairs);
   output.json["options"] = Options(command, evaluator, selected.options);
   table.Add("candidates", fmt::format("{}, {} evaluations of an image", result.candidates, result.image_evaluations));
   table.Add("time", FormatMilliseconds(1000 * seconds));

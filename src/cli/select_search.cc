@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "cli/on_ranks.h"
 #include "nn/onnx.h"
 #include "selection/journal.h"
 
@@ -21,17 +22,6 @@ using Search = SelectMethod::Search;
 
 // Of the best ranked neurons a greedy search has so many times what it is to choose.
 constexpr int64_t kPoolFactor = 2;
-
-// What outcomes depend on.
-std::string Identity(const nn::Graph& graph, const Evaluator& evaluator) {
-  const nn::ImageSet& images = evaluator.image_set();
-  Sha256Stream hash;
-  hash.Update(images.pixels);
-  hash.Update({reinterpret_cast<const uint8_t*>(images.labels.data()), images.labels.size() * sizeof(int32_t)});
-  return fmt::format("model {}, {} images {}, layers {} and {}, top {}", HexEncode(Sha256(nn::ExportOnnx(graph))),
-                     images.count, HexEncode(hash.Finish()), evaluator.first_number(), evaluator.second_number(),
-                     evaluator.options().top_k);
-}
 
 // The first `count` neurons of a layer's ranking, ascending.
 absl::StatusOr<std::vector<int64_t>> Best(const nn::Graph& graph, int64_t layer, PruningCriterion criterion,
@@ -188,6 +178,20 @@ absl::StatusOr<Selected> RunWith(const SelectCommand& command, const nn::Graph& 
   return selected;
 }
 
+absl::StatusOr<Selected> RunWithJournal(const SelectCommand& command, const nn::Graph& graph,
+                                        const Evaluator& evaluator, const OutcomeSource& source,
+                                        const std::string& identity) {
+  if (command.checkpoint.empty()) return RunWith(command, graph, evaluator, source);
+  PRIVDNN_ASSIGN_OR_RETURN(const Journal journal, Journal::Open(command.checkpoint, identity, source));
+  auto selected = RunWith(command, graph, evaluator, journal);
+  if (absl::IsCancelled(selected.status())) {
+    return absl::CancelledError(fmt::format(
+        "interrupted; {} holds what has been evaluated: the same command with --resume goes on", command.checkpoint));
+  }
+  if (command.resume) spdlog::info("{} outcomes were in {}", journal.replayed(), command.checkpoint);
+  return selected;
+}
+
 }  // namespace
 
 absl::StatusOr<nn::ImageSet> DrawImages(const nn::ImageSet& images, int64_t count, uint64_t seed) {
@@ -202,20 +206,30 @@ absl::StatusOr<nn::ImageSet> DrawImages(const nn::ImageSet& images, int64_t coun
   return images.Pick(order);
 }
 
-absl::StatusOr<Selected> RunSelect(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator) {
-  if (command.checkpoint.empty()) return RunWith(command, graph, evaluator, evaluator);
+std::string Identity(const nn::Graph& graph, const Evaluator& evaluator) {
+  const nn::ImageSet& images = evaluator.image_set();
+  Sha256Stream hash;
+  hash.Update(images.pixels);
+  hash.Update({reinterpret_cast<const uint8_t*>(images.labels.data()), images.labels.size() * sizeof(int32_t)});
+  return fmt::format("model {}, {} images {}, layers {} and {}, top {}", HexEncode(Sha256(nn::ExportOnnx(graph))),
+                     images.count, HexEncode(hash.Finish()), evaluator.first_number(), evaluator.second_number(),
+                     evaluator.options().top_k);
+}
+
+absl::StatusOr<Selected> RunSelect(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator,
+                                   Ranks* ranks) {
   std::error_code ignored;
-  if (!command.resume && std::filesystem::exists(command.checkpoint, ignored)) {
+  if (!command.checkpoint.empty() && !command.resume && std::filesystem::exists(command.checkpoint, ignored)) {
     return FailedPrecondition("{}: there is such a file already; --resume goes on with it", command.checkpoint);
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const Journal journal,
-                           Journal::Open(command.checkpoint, Identity(graph, evaluator), evaluator));
-  auto selected = RunWith(command, graph, evaluator, journal);
-  if (absl::IsCancelled(selected.status())) {
-    return absl::CancelledError(fmt::format(
-        "interrupted; {} holds what has been evaluated: the same command with --resume goes on", command.checkpoint));
+  const std::string identity = Identity(graph, evaluator);
+  std::optional<RankedSource> ranked;
+  if (ranks != nullptr) {
+    PRIVDNN_ASSIGN_OR_RETURN(ranked, RankedSource::Create(*ranks, evaluator, identity, GoOn));
   }
-  if (command.resume) spdlog::info("{} outcomes were in {}", journal.replayed(), command.checkpoint);
+  const OutcomeSource& source = ranked ? static_cast<const OutcomeSource&>(*ranked) : evaluator;
+  auto selected = RunWithJournal(command, graph, evaluator, source, identity);
+  if (ranked && selected.ok()) selected->rank_pairs = ranked->pairs();
   return selected;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/select_options.h"
+#include "selection/ranked_source.h"
 
 namespace privdnn::cli {
 
@@ -14,9 +15,15 @@ struct Selected {
   SearchResult result;
   // The best candidate's, image by image.
   Outcome outcome;
+  // With several ranks: (candidate, image) pairs that each evaluated.
+  std::vector<uint64_t> rank_pairs;
 };
 
-// `graph` is what the evaluator was made of.
-absl::StatusOr<Selected> RunSelect(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator);
+// What outcomes depend on, in a line.
+std::string Identity(const nn::Graph& graph, const Evaluator& evaluator);
+
+// `graph` is what the evaluator was made of; `ranks`, of which this is rank 0, share the work (nullptr: none do).
+absl::StatusOr<Selected> RunSelect(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator,
+                                   Ranks* ranks);
 
 }  // namespace privdnn::cli

@@ -3,12 +3,13 @@
 #include <optional>
 
 #include "base/file.h"
+#include "cli/on_ranks.h"
 #include "cli/select_report.h"
 
 namespace privdnn::cli {
 namespace {
 
-absl::StatusOr<CommandOutput> Select(const SelectCommand& command) {
+absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks) {
   if (!command.images.labelled()) return InvalidArgument("--images needs --labels: accuracies are against labels");
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, command.images.Load());
@@ -21,7 +22,11 @@ absl::StatusOr<CommandOutput> Select(const SelectCommand& command) {
   }
   const auto start = std::chrono::steady_clock::now();
   PRIVDNN_ASSIGN_OR_RETURN(const Evaluator evaluator, Evaluator::Create(graph, std::move(images), command.evaluator));
-  PRIVDNN_ASSIGN_OR_RETURN(const Selected selected, RunSelect(command, graph, evaluator));
+  if (ranks != nullptr && ranks->rank() > 0) {
+    PRIVDNN_RETURN_IF_ERROR(ServeOutcomes(*ranks, evaluator, Identity(graph, evaluator), GoOn));
+    return CommandOutput{};
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const Selected selected, RunSelect(command, graph, evaluator, ranks));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (out) {
     const nn::Selection selection = evaluator.ToSelection(selected.result.best.candidate);
@@ -44,7 +49,7 @@ void AddSelect(CLI::App& app, Globals& globals, Action& action) {
   o->Add(command);
   command->callback([o, command, &action] {
     o->Finish(*command);
-    action = [o] { return Select(*o); };
+    action = [o] { return OnRanks([o](Ranks* ranks) { return Select(*o, ranks); }); };
   });
 }
 

@@ -1,0 +1,153 @@
+#include "cli/ranked_inference.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/random.h"
+#include "cli/on_ranks.h"
+
+namespace privdnn::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double MsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+std::string Identity(const InferenceSetup& setup) {
+  return fmt::format("package {}, {} images {}, messages of {} images", HexEncode(setup.user.package().id()),
+                     setup.images.count, HexEncode(Sha256(setup.images.pixels)), setup.options.batch);
+}
+
+Bytes WriteResult(const InferenceResult& result, double ms) {
+  ByteWriter w;
+  const PassTiming& t = result.passes[0];
+  for (const double figure : {t.encrypted, t.encrypted_cpu, t.rest, t.owner, ms}) w.F64(figure);
+  w.U64(result.bytes_up);
+  w.U64(result.bytes_down);
+  w.U64(result.images_remaining);
+  for (const int32_t label : result.predictions) w.U32(static_cast<uint32_t>(label));
+  for (const auto& segment : result.outputs) {
+    w.U64(segment.size());
+    for (const int64_t y : segment) w.U64(static_cast<uint64_t>(y));
+  }
+  return std::move(w).Take();
+}
+
+// The result on `images` images, and the time it took.
+absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64_t images, size_t segments,
+                                           double& ms) {
+  ByteReader r(bytes, "result");
+  InferenceResult result;
+  PassTiming& t = result.passes.emplace_back();
+  for (double* figure : {&t.encrypted, &t.encrypted_cpu, &t.rest, &t.owner, &ms}) {
+    PRIVDNN_ASSIGN_OR_RETURN(*figure, r.F64("time"));
+  }
+  for (uint64_t* count : {&result.bytes_up, &result.bytes_down, &result.images_remaining}) {
+    PRIVDNN_ASSIGN_OR_RETURN(*count, r.U64("count"));
+  }
+  for (int64_t i = 0; i < images; ++i) {
+    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t label, r.U32("prediction"));
+    result.predictions.push_back(static_cast<int32_t>(label));
+  }
+  for (size_t k = 0; k < segments; ++k) {
+    auto& outputs = result.outputs.emplace_back();
+    PRIVDNN_ASSIGN_OR_RETURN(const uint64_t size, r.U64("outputs"));
+    for (uint64_t i = 0; i < size; ++i) {  // ends with an error where the bytes end
+      PRIVDNN_ASSIGN_OR_RETURN(const uint64_t y, r.U64("output"));
+      outputs.push_back(static_cast<int64_t>(y));
+    }
+  }
+  PRIVDNN_RETURN_IF_ERROR(r.Finish());
+  return result;
+}
+
+// Images [begin, end) of the request.
+absl::StatusOr<Bytes> Answer(const InferenceSetup& setup, std::span<const uint8_t> request, const GoOnFn& go_on) {
+  ByteReader r(request, "request for images");
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t begin, r.U64("begin"));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t end, r.U64("end"));
+  const auto start = Clock::now();
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const InferenceResult result,
+      InferWithOwner(setup.user, setup.rest, setup.client,
+                     setup.images.Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end)), setup.options,
+                     [&](uint64_t, uint64_t, const std::string&) { return go_on(); }));
+  return WriteResult(result, MsSince(start));
+}
+
+// Joins results in the order of their images.
+void Append(InferenceResult part, InferenceResult& all) {
+  PassTiming &sum = all.passes[0], &t = part.passes[0];
+  sum.encrypted += t.encrypted;
+  sum.encrypted_cpu += t.encrypted_cpu;
+  sum.rest += t.rest;
+  sum.owner += t.owner;
+  all.bytes_up += part.bytes_up;
+  all.bytes_down += part.bytes_down;
+  all.images_remaining = std::min(all.images_remaining, part.images_remaining);
+  all.predictions.insert(all.predictions.end(), part.predictions.begin(), part.predictions.end());
+  for (size_t k = 0; k < all.outputs.size(); ++k) {
+    all.outputs[k].insert(all.outputs[k].end(), part.outputs[k].begin(), part.outputs[k].end());
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup& setup, const ProgressFn& progress,
+                                             std::vector<RankShare>& shares) {
+  PRIVDNN_RETURN_IF_ERROR(ranks.Meet(Identity(setup), GoOn));
+  shares.resize(static_cast<size_t>(ranks.size()));
+  for (int rank = 0; rank < ranks.size(); ++rank) shares[static_cast<size_t>(rank)].host = ranks.Host(rank);
+  const int64_t count = setup.images.count, batch = setup.options.batch;
+  std::vector<int64_t> begins;
+  std::vector<InferenceResult> parts;
+  int64_t at = 0, done = 0;
+  // Whole messages, fewer and fewer of them, so that all ranks end at about the same time.
+  const auto next = [&]() -> std::optional<Bytes> {
+    if (at == count) return std::nullopt;
+    const int64_t messages = std::max<int64_t>((count - at) / (2 * ranks.size() * batch), 1);
+    const int64_t end = std::min(at + messages * batch, count);
+    ByteWriter w;
+    w.U64(static_cast<uint64_t>(at));
+    w.U64(static_cast<uint64_t>(end));
+    begins.push_back(at);
+    parts.emplace_back();
+    at = end;
+    return std::move(w).Take();
+  };
+  const auto on_piece = [&](uint64_t piece, int rank, const Bytes& reply) -> absl::Status {
+    const int64_t end = piece + 1 < begins.size() ? begins[piece + 1] : at;
+    const int64_t images = end - begins[piece];
+    double ms = 0;
+    PRIVDNN_ASSIGN_OR_RETURN(parts[piece], ReadResult(reply, images, setup.user.num_segments(), ms));
+    RankShare& share = shares[static_cast<size_t>(rank)];
+    share.images += images;
+    share.ms += ms;
+    done += images;
+    const bool go_on = progress(static_cast<uint64_t>(done), static_cast<uint64_t>(count),
+                                fmt::format("{} of {} images", done, count));
+    return go_on ? absl::OkStatus() : absl::CancelledError("interrupted");
+  };
+  const auto piece = [&](std::span<const uint8_t> request, const GoOnFn& go_on) {
+    return Answer(setup, request, go_on);
+  };
+  const auto start = Clock::now();
+  PRIVDNN_RETURN_IF_ERROR(ranks.Spread(next, piece, on_piece, GoOn));
+  InferenceResult result;
+  result.passes.resize(1);
+  result.outputs.resize(setup.user.num_segments());
+  result.images_remaining = UINT64_MAX;
+  for (InferenceResult& part : parts) Append(std::move(part), result);
+  result.passes[0].wall = MsSince(start);
+  return result;
+}
+
+absl::Status ServeInference(Ranks& ranks, const InferenceSetup& setup) {
+  return ranks.Serve(
+      Identity(setup),
+      [&](std::span<const uint8_t> request, const GoOnFn& go_on) { return Answer(setup, request, go_on); }, GoOn);
+}
+
+}  // namespace privdnn::cli

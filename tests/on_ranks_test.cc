@@ -1,0 +1,87 @@
+// The program under mpirun: the same answers as one process, and what is said when a rank fails.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "process_test.h"
+
+namespace privdnn::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+class OnRanks : public ProcessTest {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(PRIVDNN_MPIRUN)) GTEST_SKIP() << "mpirun is not here (package openmpi-bin)";
+  }
+  // `arguments` behind the program; each rank runs all of them.
+  static Ended RunOn(int ranks, const std::vector<std::string>& arguments) {
+    std::vector<std::string> all = {
+        PRIVDNN_MPIRUN, "-n", std::to_string(ranks), "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"};
+    for (const std::string& argument : Command(arguments)) all.push_back(argument);
+    const std::string log = Log();
+    auto child = ChildProcess::Start(all, log);
+    if (!child.ok()) return {-1, "", Message(child.status())};
+    const auto end = child->Wait(kPatience);
+    if (!end.ok()) return {-1, "", Message(end.status())};
+    return {end->exit_code, end->output, *ReadTextFile(log, 1 << 24)};
+  }
+};
+
+TEST_F(OnRanks, InferenceGivesTheSamePredictionsAndIntegers) {
+  ASSERT_EQ(
+      Run({"encrypt", "--selection", "1:0;2:0,5", "--package", Path("m.privdnn"), "--key", Path("m.key")}).exit_code,
+      0);
+  RunningOwner owner = StartOwner();
+  const auto arguments = [&](const std::string& outputs) {
+    return Infer(owner.address, {"--limit", "203", "--batch", "16", "--json", "--outputs", Path(outputs)});
+  };
+  const Ended one = Run(arguments("one"));
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const Json expected = Json::parse(one.out);
+  for (const int n : {2, 4}) {
+    const Ended ended = RunOn(n, arguments("several"));
+    ASSERT_EQ(ended.exit_code, 0) << ended.err;
+    const Json json = Json::parse(ended.out);
+    for (const char* field : {"predictions", "accuracy", "images", "bytes_up", "bytes_down", "batch"}) {
+      EXPECT_EQ(json[field], expected[field]) << field;
+    }
+    EXPECT_TRUE(*ReadFile(Path("several"), 1 << 24) == *ReadFile(Path("one"), 1 << 24));
+    ASSERT_EQ(json["ranks"].size(), static_cast<size_t>(n));
+    int64_t images = 0;
+    for (const Json& rank : json["ranks"]) images += rank["images"].get<int64_t>();
+    EXPECT_EQ(images, 203);
+  }
+  const Ended refused = RunOn(2, Infer(owner.address, {"--limit", "4", "--user", "nobody"}));
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("nobody"));
+}
+
+TEST_F(OnRanks, SelectFindsTheSame) {
+  const std::vector<std::string> select = {"select", "--method", "swap", "--counts",  "2,3",
+                                           "--json", "--limit",  "300",  "--threads", "1"};
+  const Ended one = Run(select);
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const Json expected = Json::parse(one.out);
+  auto checkpointed = select;
+  checkpointed.insert(checkpointed.end(), {"--checkpoint", Path("journal")});
+  const Ended ended = RunOn(2, checkpointed);
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  const Json json = Json::parse(ended.out);
+  for (const char* field : {"selection", "score", "accuracy_separated", "labels", "candidates", "image_evaluations"}) {
+    EXPECT_EQ(json[field], expected[field]) << field;
+  }
+  EXPECT_EQ(json["rank_evaluations"].size(), 2u);
+  const Ended again = RunOn(2, checkpointed);
+  EXPECT_NE(again.exit_code, 0);
+  EXPECT_THAT(again.err, HasSubstr("--resume goes on with it"));
+  checkpointed.push_back("--resume");
+  const Ended resumed = RunOn(2, checkpointed);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(Json::parse(resumed.out)["selection"], expected["selection"]);
+}
+
+}  // namespace
+}  // namespace privdnn::cli
