@@ -426,7 +426,8 @@ TEST(Evaluator, RefusesWhatItCannotEvaluate) {
   b.Append(nn::Relu{});
   b.Append(nn::Flatten{1});
   b.Gemm(3);
-  EXPECT_THAT(create(b.Finish(), images, {}), HasSubstr("square"));
+  const nn::Graph without_square = b.Finish();
+  EXPECT_THAT(create(without_square, RandomImages(without_square, 4, 1), {}), HasSubstr("square"));
 }
 
 TEST(Evaluator, RefusesCandidatesAndRangesThatAreNotThere) {
