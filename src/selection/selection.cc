@@ -1,11 +1,8 @@
 #include "selection/selection.h"
 
-#include <algorithm>
-
 #include "nn/executor.h"
 #include "nn/predict.h"
 #include "nn/train.h"
-#include "selection/pruning.h"
 
 namespace privdnn {
 namespace {
@@ -35,26 +32,6 @@ absl::StatusOr<double> AccuracyWithoutCore(const nn::Graph& rest, const nn::Imag
 }
 
 }  // namespace
-
-absl::StatusOr<nn::Selection> SelectByNorm(const nn::Graph& graph, int64_t count1, int64_t count2) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto pair, nn::FindQuadraticPair(graph));
-  if (count2 == 0) {
-    return InvalidArgument("select: no neuron of layer {}; what is encrypted are its outputs", pair.second.number);
-  }
-  nn::Selection selection;
-  for (const auto& [layer, count] : {std::pair(pair.first, count1), std::pair(pair.second, count2)}) {
-    if (count < 0 || count > layer.neurons) {
-      return InvalidArgument("select: layer {} has {} neurons, {} were asked for", layer.number, layer.neurons, count);
-    }
-    PRIVDNN_ASSIGN_OR_RETURN(auto neurons, RankNeurons(graph, layer.number, PruningCriterion::kNorm, {}, count,
-                                                       [](uint64_t, uint64_t, const std::string&) { return true; }));
-    neurons.resize(static_cast<size_t>(count));
-    std::sort(neurons.begin(), neurons.end());
-    if (!neurons.empty()) selection.layers[layer.number] = std::move(neurons);
-  }
-  PRIVDNN_RETURN_IF_ERROR(nn::FindSegments(graph, selection).status());
-  return selection;
-}
 
 absl::StatusOr<SelectionAccuracy> EvaluateSelection(const nn::Graph& graph, const nn::Selection& selection,
                                                     const nn::ImageSet& images) {

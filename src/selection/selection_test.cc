@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/file.h"
 #include "nn/architectures.h"
 #include "nn/executor.h"
 #include "nn/onnx.h"
+#include "selection/pruning.h"
 
 namespace privdnn {
 namespace {
@@ -28,18 +30,28 @@ nn::ImageSet RandomImages(int64_t count) {
   return set;
 }
 
-TEST(SelectByNorm, TakesTheLargestAndOfEqualsTheFirst) {
+// Ascending.
+std::vector<int64_t> LargestNorm(const nn::Graph& graph, int64_t layer, int64_t count) {
+  auto neurons = *RankNeurons(graph, layer, PruningCriterion::kNorm, {}, count,
+                              [](uint64_t, uint64_t, const std::string&) { return true; });
+  neurons.resize(static_cast<size_t>(count));
+  std::sort(neurons.begin(), neurons.end());
+  return neurons;
+}
+
+TEST(LargestNorm, TakesTheLargestAndOfEqualsTheFirst) {
   nn::Graph graph = LeNet();
   nn::Tensor& w1 = graph.initializers.at("conv1.weight");
   nn::Tensor& w2 = graph.initializers.at("conv2.weight");
   for (size_t i = 0; i < w1.values.size(); ++i) w1.values[i] = i / 25 == 4 ? -3.0f : i / 25 == 2 ? 2.0f : 1.0f;
   for (size_t i = 0; i < w2.values.size(); ++i) w2.values[i] = i / 150 == 15 ? 5.0f : 1.0f;
-  EXPECT_EQ(*SelectByNorm(graph, 3, 2), (nn::Selection{{{1, {0, 2, 4}}, {2, {0, 15}}}}));
-  EXPECT_EQ(*SelectByNorm(graph, 0, 1), (nn::Selection{{{2, {15}}}}));
+  EXPECT_EQ(LargestNorm(graph, 1, 3), (std::vector<int64_t>{0, 2, 4}));
+  EXPECT_EQ(LargestNorm(graph, 2, 2), (std::vector<int64_t>{0, 15}));
+  EXPECT_EQ(LargestNorm(graph, 2, 1), std::vector<int64_t>{15});
 }
 
 // A Gemm's weights have a neuron in each row or in each column.
-TEST(SelectByNorm, FindsTheNeuronsOfEveryLayer) {
+TEST(LargestNorm, FindsTheNeuronsOfEveryLayer) {
   for (const bool trans_b : {false, true}) {
     nn::Graph graph;
     graph.inputs = {{"x", {-1, 2}}};
@@ -53,20 +65,11 @@ TEST(SelectByNorm, FindsTheNeuronsOfEveryLayer) {
     graph.nodes = {{"first", gemm, {"x", "w1"}, "a"},
                    {"square", nn::Square{}, {"a"}, "b"},
                    {"second", nn::MatMul{}, {"b", "w2"}, "y"}};
-    EXPECT_EQ(*SelectByNorm(graph, 2, 1), (nn::Selection{{{1, {1, 2}}, {2, {2}}}}));
+    EXPECT_EQ(LargestNorm(graph, 1, 2), (std::vector<int64_t>{1, 2}));
+    EXPECT_EQ(LargestNorm(graph, 2, 1), std::vector<int64_t>{2});
   }
 }
 
-TEST(SelectByNorm, RefusesImpossibleCounts) {
-  const nn::Graph graph = LeNet();
-  EXPECT_THAT(Message(SelectByNorm(graph, 7, 1).status()), HasSubstr("layer 1 has 6 neurons, 7 were asked for"));
-  EXPECT_THAT(Message(SelectByNorm(graph, 1, 17).status()), HasSubstr("layer 2 has 16 neurons, 17"));
-  EXPECT_THAT(Message(SelectByNorm(graph, 1, 0).status()), HasSubstr("no neuron of layer 2"));
-  EXPECT_THAT(Message(SelectByNorm(graph, -1, 1).status()), HasSubstr("layer 1 has 6 neurons, -1"));
-  EXPECT_THAT(Message(SelectByNorm(graph, 6, 3).status()), HasSubstr("nothing to read"));
-}
-
-// With the predictions of one of the three networks as labels, that one is right everywhere.
 TEST(EvaluateSelection, TellsTheThreeNetworksApart) {
   const nn::Graph graph = LeNet();
   const nn::Selection selection{{{1, {1, 4}}, {2, {2, 3, 15}}, {3, {1, 2, 3, 4}}}};
@@ -93,7 +96,7 @@ TEST(EvaluateSelection, DefaultSelectionKeepsTheAuthorisedUserOnly) {
   const auto images = *nn::LoadIdx(assets / "t10k-1000-images-idx3-ubyte", assets / "t10k-1000-labels-idx1-ubyte");
   const auto selection = nn::ParseSelection(*ReadTextFile(assets / "selection.json", 1000), graph);
   ASSERT_TRUE(selection.ok()) << selection.status();
-  EXPECT_EQ(*selection, *SelectByNorm(graph, 2, 13));
+  EXPECT_EQ(*selection, (nn::Selection{{{1, LargestNorm(graph, 1, 2)}, {2, LargestNorm(graph, 2, 13)}}}));
   const auto accuracy = EvaluateSelection(graph, *selection, images);
   ASSERT_TRUE(accuracy.ok()) << accuracy.status();
   EXPECT_GE(accuracy->separated, accuracy->original - 0.4);  // 4 of the 1,000 images
