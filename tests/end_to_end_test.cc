@@ -275,8 +275,10 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
               "are not a number of inputs of (1, 28, 28)");
   ExpectFails({"plan", "--selection", "1:0;2:99"}, "layer 2 has neurons 0 to 15, not 99");
   ExpectFails({"plan", "--selection", "nowhere.json"}, "no such selection file");
-  ExpectFails({"select", "--counts", "9,1"}, "layer 1 has 6 neurons");
-  ExpectFails({"select", "--counts", "x"}, "are not N1,N2");
+  ExpectFails({"select", "--counts", "9,1"}, "9 neurons of layer 1; it has 6");
+  const Ended refused = Run({"select", "--counts", "x"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("is not N1,N2"));
   ExpectFails({"keygen", "--out", Path("tls"), "--user", "user"}, "user.key");
   ExpectFails({"keygen", "--out", Path("tls"), "--user", "../evil"}, "evil");
   ExpectFails({"encrypt", "--selection", "1:0;2:0", "--user", "a/b", "--package", Path("x"), "--key", Path("y")},

@@ -16,7 +16,7 @@ absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks)
   PRIVDNN_ASSIGN_OR_RETURN(nn::ImageSet images, DrawImages(all, command.eval_images, command.search.seed));
   // Created before the work, so that a path that can't be written costs no search.
   std::optional<FileWriter> out;
-  if (!command.out.empty()) {
+  if (!command.out.empty() && (ranks == nullptr || ranks->rank() == 0)) {
     PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(command.out));
     out.emplace(std::move(writer));
   }
