@@ -43,7 +43,7 @@ TrainOptions DeepNetwork() {
 
 Recipe Vgg16() {
   TrainOptions options = DeepNetwork();
-  options.epochs = 12;
+  options.epochs = 14;
   return {"cifar10", options};
 }
 
