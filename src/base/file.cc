@@ -132,10 +132,11 @@ absl::StatusOr<AppendFile> AppendFile::Open(const std::filesystem::path& path, u
   PRIVDNN_RETURN_IF_ERROR(CreateParent(path));
   FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, mode));
   if (fd.get() < 0) return FailedPrecondition("{}: {}", path.string(), ErrnoText());
-  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(fd.get(), path));
+  // First the lock: who held it may have appended until then.
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     return FailedPrecondition("{}: {}", path.string(), errno == EWOULDBLOCK ? "is in use by another run" : ErrnoText());
   }
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(fd.get(), path));
   return AppendFile(path, fd.Release(), size);
 }
 

@@ -105,9 +105,16 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
   std::vector<InferenceResult> parts;
   int64_t at = 0, done = 0;
   // Whole messages, fewer and fewer of them, so that all ranks end at about the same time.
+  // A piece's outputs go back in one message, which stays small.
+  constexpr int64_t kMaxPieceBytes = int64_t{64} << 20;
+  int64_t output_bytes = 0;  // an image
+  for (size_t k = 0; k < setup.user.num_segments(); ++k) {
+    output_bytes += static_cast<int64_t>(sizeof(int64_t) * setup.user.segment(k).geometry.spec().values_per_image());
+  }
+  const int64_t most = std::max<int64_t>(kMaxPieceBytes / (output_bytes * batch), 1);
   const auto next = [&]() -> std::optional<Bytes> {
     if (at == count) return std::nullopt;
-    const int64_t messages = std::max<int64_t>((count - at) / (2 * ranks.size() * batch), 1);
+    const int64_t messages = std::clamp<int64_t>((count - at) / (2 * ranks.size() * batch), 1, most);
     const int64_t end = std::min(at + messages * batch, count);
     ByteWriter w;
     w.U64(static_cast<uint64_t>(at));

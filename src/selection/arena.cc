@@ -35,6 +35,7 @@ absl::Status Arena::Ask(std::span<const Candidate> candidates, std::span<const s
     asked_ += group.size() * static_cast<uint64_t>(images - known);
     for (size_t i = 0; i < group.size(); ++i) {
       Outcome& memory = memory_[group[i]];
+      if (static_cast<int64_t>(memory.separated.size()) != known) continue;  // the same candidate twice
       memory.separated.insert(memory.separated.end(), outcomes[i].separated.begin(), outcomes[i].separated.end());
       memory.removed.insert(memory.removed.end(), outcomes[i].removed.begin(), outcomes[i].removed.end());
     }

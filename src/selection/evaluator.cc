@@ -212,9 +212,12 @@ absl::Status Evaluator::Impl::Fill() {
   const uint64_t plain = sizeof(float) * static_cast<uint64_t>(square_values() + output_values());
   const uint64_t summands = sizeof(float) * static_cast<uint64_t>(first_neurons * output_values());
   contributions = first_neurons > 0 && (plain + summands) * static_cast<uint64_t>(images.count) <= options.cache_bytes;
-  const uint64_t a_batch = (plain + (contributions ? summands : 0)) * static_cast<uint64_t>(batch_images);
-  const auto kept =
-      static_cast<int64_t>(std::min<uint64_t>(options.cache_bytes / a_batch, static_cast<uint64_t>(batches)));
+  const uint64_t an_image = plain + (contributions ? summands : 0);
+  // Whole batches, of which the last may be smaller.
+  const int64_t kept =
+      an_image * static_cast<uint64_t>(images.count) <= options.cache_bytes
+          ? batches
+          : static_cast<int64_t>(options.cache_bytes / (an_image * static_cast<uint64_t>(batch_images)));
   cache.resize(static_cast<size_t>(batches));
   original.resize(static_cast<size_t>(images.count));
   std::mutex mutex;

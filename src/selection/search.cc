@@ -374,7 +374,9 @@ absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const Outc
   const int64_t n1 = evaluator.first_neurons(), n2 = evaluator.second_neurons();
   SearchOptions o = options;
   o.count1 = static_cast<int64_t>(o.start.first.size());
-  if (o.count2 == 0) o.count2 = n2;
+  if (o.count2 == 0) {
+    o.count2 = static_cast<int64_t>(o.start.second.size() + Others(o.start.second, o.pool2, n2).size());
+  }
   PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, o));
   // How far a candidate is from the target, in points; lost accuracy counts more, since more core neurons mend the
   // other.
@@ -401,6 +403,10 @@ absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const Outc
   };
   std::optional<Judged> nearest;
   Candidate candidate = o.start;
+  if (static_cast<int64_t>(candidate.second.size()) == o.count2) {
+    return InvalidArgument("select: layer {} has {} core neurons already, and no more were allowed",
+                           evaluator.second_number(), o.count2);
+  }
   while (static_cast<int64_t>(candidate.second.size()) < o.count2) {
     const auto count = std::min<int64_t>(o.count2, static_cast<int64_t>(candidate.second.size()) + o.greedy_step);
     PRIVDNN_RETURN_IF_ERROR(Grow(arena, {&Candidate::second, count, o.pool2, n2, o.greedy_step}, shortfall, candidate));

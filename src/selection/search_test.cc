@@ -139,6 +139,16 @@ TEST(Search, APoolIsAllThatIsChosenFrom) {
   }
 }
 
+TEST(Search, ATargetChoosesFromThePoolToo) {
+  SearchOptions options = Sizes(0, 0);
+  options.racing.enabled = true;
+  options.pool2 = {0, 1, 3, 5, 6, 7, 9, 11, 13, 15};
+  const auto result = TargetSearch(Small(), Small(), options, {.without_owner = 80, .max_loss = 2}, kGoOn);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Candidate& best = result->best.candidate;
+  EXPECT_TRUE(std::includes(options.pool2.begin(), options.pool2.end(), best.second.begin(), best.second.end()));
+}
+
 TEST(Search, RacingAsksForFewerImagesAndNamesTheSameAccuracies) {
   SearchOptions options = Sizes(2, 3);
   const Counting counting;
