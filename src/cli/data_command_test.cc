@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/inputs.h"
+#include "cli/test_command.h"
 #include "nn/test_images.h"
 
 namespace privdnn::cli {
@@ -26,17 +27,7 @@ class DataCommand : public testing::Test {
   std::string Path(const std::string& name) const { return (directory_.path() / name).string(); }
   // Parses and runs `privdnn ARGUMENTS`; an error if they are refused.
   absl::StatusOr<CommandOutput> Run(std::vector<std::string> arguments) const {
-    CLI::App app;
-    Globals globals;
-    Action action;
-    AddData(app, globals, action);
-    std::reverse(arguments.begin(), arguments.end());
-    try {
-      app.parse(arguments);
-    } catch (const CLI::ParseError& e) {
-      return InvalidArgument("usage: {}", e.what());
-    }
-    return action();
+    return ParseAndRun(AddData, std::move(arguments));
   }
   std::string Error(const std::vector<std::string>& arguments) const {
     const auto output = Run(arguments);

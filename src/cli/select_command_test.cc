@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/inputs.h"
+#include "cli/test_command.h"
 #include "nn/onnx.h"
 #include "selection/selection.h"
 
@@ -24,18 +25,8 @@ class SelectCommandTest : public testing::Test {
   std::string Path(const std::string& name) const { return (directory_.path() / name).string(); }
   // `privdnn select` with these arguments; an error if they are refused, which begins with "usage".
   static absl::StatusOr<CommandOutput> Run(std::vector<std::string> arguments) {
-    CLI::App app;
-    Globals globals;
-    Action action;
-    AddSelect(app, globals, action);
     arguments.insert(arguments.begin(), "select");
-    std::reverse(arguments.begin(), arguments.end());
-    try {
-      app.parse(arguments);
-    } catch (const CLI::ParseError& e) {
-      return InvalidArgument("usage: {}", e.what());
-    }
-    return action();
+    return ParseAndRun(AddSelect, std::move(arguments));
   }
   // On 100 of the images, with one thread.
   static absl::StatusOr<CommandOutput> Quick(std::vector<std::string> arguments) {

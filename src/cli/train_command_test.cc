@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/test_command.h"
 #include "nn/dataset.h"
 #include "nn/onnx.h"
 #include "nn/test_images.h"
@@ -32,18 +33,8 @@ class TrainCommand : public testing::Test {
   std::string Path(const std::string& name) const { return (directory_.path() / name).string(); }
   // `privdnn train` with the data above and these arguments; an error if they are refused.
   absl::StatusOr<CommandOutput> Run(std::vector<std::string> arguments) const {
-    CLI::App app;
-    Globals globals;
-    Action action;
-    AddTrain(app, globals, action);
     arguments.insert(arguments.begin(), {"train", "--data", Path("data"), "--threads", "1"});
-    std::reverse(arguments.begin(), arguments.end());
-    try {
-      app.parse(arguments);
-    } catch (const CLI::ParseError& e) {
-      return InvalidArgument("usage: {}", e.what());
-    }
-    return action();
+    return ParseAndRun(AddTrain, std::move(arguments));
   }
 
   const TemporaryDirectory directory_ = TemporaryDirectory::Create().value();

@@ -1,5 +1,6 @@
 // What the planner chooses and refuses, and the cost model that it chooses by.
 #include "lifting/planner.h"
+#include "lifting/test_specs.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,16 +18,6 @@ SegmentSpec LeNet(uint32_t outputs) {
   s.kernel1 = {5, 5};
   s.pool1 = s.pool1_stride = {2, 2};
   s.groups = {{outputs, {6, 6}, {2, 2}, {0, 0}, {4, 4}}};
-  return s;
-}
-
-SegmentSpec Vgg(uint32_t outputs) {
-  SegmentSpec s;
-  s.channels = 3;
-  s.input = {32, 32};
-  s.kernel1 = {3, 3};
-  s.pads1 = s.pads2 = {1, 1, 1, 1};
-  s.groups = {{outputs, {3, 3}, {1, 1}, {0, 0}, {32, 32}}};
   return s;
 }
 
@@ -48,7 +39,7 @@ double Ms(const SegmentPlan& plan, uint64_t images) {
 }
 
 TEST(Planner, EachObjectiveIsBestByItself) {
-  for (const auto& [spec, bits] : {std::pair{LeNet(6), 34}, {Vgg(8), 34}, {FullyConnected(400, 60), 30}}) {
+  for (const auto& [spec, bits] : {std::pair{LeNet(6), 34}, {VggSpec(8), 34}, {FullyConnected(400, 60), 30}}) {
     const auto latency = PlanSegment(spec, bits, 1000, Objective::kLatency);
     const auto throughput = PlanSegment(spec, bits, 1000, Objective::kThroughput);
     const auto bytes = PlanSegment(spec, bits, 1000, Objective::kBytes);
@@ -140,9 +131,9 @@ TEST(Planner, WhatIsTooMuchForEveryRingIsRefusedWithWhatWouldFit) {
 
 TEST(CostModel, GrowsWithWorkAndShrinksWithThreads) {
   const CostConstants& costs = DefaultCosts();
-  const auto geometry = *Geometry::Create(Vgg(8), 4096);
+  const auto geometry = *Geometry::Create(VggSpec(8), 4096);
   const ParameterSpec p{.n = 4096, .primes = NttPrimes(2), .plain_bits = 34, .terms = geometry.terms()};
-  const auto more = *Geometry::Create(Vgg(16), 4096);
+  const auto more = *Geometry::Create(VggSpec(16), 4096);
   for (const uint64_t images : {1, 2, 7, 8, 9, 64}) {
     EXPECT_GT(UserMs(geometry, p, costs, images + 1), UserMs(geometry, p, costs, images));
     EXPECT_GT(OwnerMs(geometry, p, costs, images + 1), OwnerMs(geometry, p, costs, images));

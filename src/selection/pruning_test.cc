@@ -1,4 +1,5 @@
 #include "selection/pruning.h"
+#include "selection/test_images.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,17 +18,6 @@ using ::testing::HasSubstr;
 using Order = std::vector<int64_t>;
 
 bool GoOn(uint64_t, uint64_t, const std::string&) { return true; }
-
-nn::ImageSet RandomImages(int64_t count) {
-  nn::ImageSet set{count, 1, 28, 28, {}, {}, 10};
-  uint32_t state = 1;
-  for (int64_t i = 0; i < count * 784; ++i) {
-    state = state * 1664525 + 1013904223;
-    set.pixels.push_back(static_cast<uint8_t>(state >> 24));
-  }
-  for (int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<int32_t>(i % 10));
-  return set;
-}
 
 // A layer of 3 neurons that read 2 values.
 nn::Graph Three(std::vector<float> weights) {

@@ -11,6 +11,7 @@
 #include "nn/executor.h"
 #include "nn/onnx.h"
 #include "selection/pruning.h"
+#include "selection/test_images.h"
 
 namespace privdnn {
 namespace {
@@ -18,17 +19,6 @@ namespace {
 using ::testing::HasSubstr;
 
 nn::Graph LeNet() { return *nn::BuildArchitecture("lenet5-mnist", 3); }
-
-nn::ImageSet RandomImages(int64_t count) {
-  nn::ImageSet set{count, 1, 28, 28, {}, {}, 10};
-  uint32_t state = 1;
-  for (int64_t i = 0; i < count * 784; ++i) {
-    state = state * 1664525 + 1013904223;
-    set.pixels.push_back(static_cast<uint8_t>(state >> 24));
-  }
-  for (int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<int32_t>(i % 10));
-  return set;
-}
 
 // Ascending.
 std::vector<int64_t> LargestNorm(const nn::Graph& graph, int64_t layer, int64_t count) {
