@@ -97,28 +97,27 @@ class ResultFile {
     PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(path));
     return ResultFile(std::move(writer));
   }
-  void Add(const Judged& judged) {
+  absl::Status Add(const Judged& judged) {
     text_ +=
         fmt::format("{},{},{},{},{}\n", fmt::join(judged.candidate.first, " "), fmt::join(judged.candidate.second, " "),
                     judged.accuracies.separated, judged.accuracies.removed, judged.score);
-    if (text_.size() >= kBuffer) Flush();
+    return text_.size() >= kBuffer ? Flush() : absl::OkStatus();
   }
   absl::Status Commit() {
-    Flush();
-    PRIVDNN_RETURN_IF_ERROR(status_);
+    PRIVDNN_RETURN_IF_ERROR(Flush());
     return writer_.Commit();
   }
 
  private:
   static constexpr size_t kBuffer = 1 << 16;
   explicit ResultFile(FileWriter writer) : writer_(std::move(writer)) {}
-  void Flush() {
-    status_.Update(writer_.Append({reinterpret_cast<const uint8_t*>(text_.data()), text_.size()}));
+  absl::Status Flush() {
+    PRIVDNN_RETURN_IF_ERROR(writer_.Append({reinterpret_cast<const uint8_t*>(text_.data()), text_.size()}));
     text_.clear();
+    return absl::OkStatus();
   }
   FileWriter writer_;
   std::string text_ = "first,second,accuracy_separated,accuracy_without_core,score\n";
-  absl::Status status_;
 };
 
 absl::StatusOr<SearchResult> Exhaust(const SelectCommand& command, const Evaluator& evaluator,
@@ -134,9 +133,8 @@ absl::StatusOr<SearchResult> Exhaust(const SelectCommand& command, const Evaluat
   spdlog::info("about {} for all of them", FormatDuration(seconds * static_cast<double>(total)));
   if (command.all_results.empty()) return ExhaustiveSearch(evaluator, source, options, nullptr, progress);
   PRIVDNN_ASSIGN_OR_RETURN(ResultFile file, ResultFile::Create(command.all_results));
-  PRIVDNN_ASSIGN_OR_RETURN(SearchResult result,
-                           ExhaustiveSearch(
-                               evaluator, source, options, [&](const Judged& judged) { file.Add(judged); }, progress));
+  const auto keep = [&](const Judged& judged) { return file.Add(judged); };
+  PRIVDNN_ASSIGN_OR_RETURN(SearchResult result, ExhaustiveSearch(evaluator, source, options, keep, progress));
   PRIVDNN_RETURN_IF_ERROR(file.Commit());
   return result;
 }

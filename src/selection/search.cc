@@ -327,7 +327,7 @@ Candidate CandidateAt(const Evaluator& evaluator, const SearchOptions& options, 
 
 absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const OutcomeSource& source,
                                               const SearchOptions& options,
-                                              const std::function<void(const Judged&)>& on_judged,
+                                              const std::function<absl::Status(const Judged&)>& on_judged,
                                               const ProgressFn& progress) {
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t total, CountCandidates(evaluator, options));
   const uint64_t images = All(evaluator);
@@ -344,7 +344,7 @@ absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const 
     PRIVDNN_RETURN_IF_ERROR(arena.Best(candidates, 1, options.score).status());
     for (const Candidate& candidate : candidates) {
       PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidate, options.score));
-      if (on_judged) on_judged(judged);
+      if (on_judged) PRIVDNN_RETURN_IF_ERROR(on_judged(judged));
       if (!best || judged.score > best->score) best = std::move(judged);
     }
   }

@@ -72,10 +72,10 @@ absl::StatusOr<SearchResult> GreedySearch(const Evaluator& evaluator, const Outc
 absl::StatusOr<uint64_t> CountCandidates(const Evaluator& evaluator, const SearchOptions& options);
 // Candidate `index` of those, in ascending order.
 Candidate CandidateAt(const Evaluator& evaluator, const SearchOptions& options, uint64_t index);
-// All of them. `on_judged`, if given, is called for each in ascending order.
+// All of them. `on_judged`, if given, is called for each in ascending order; its error ends the search.
 absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const OutcomeSource& source,
                                               const SearchOptions& options,
-                                              const std::function<void(const Judged&)>& on_judged,
+                                              const std::function<absl::Status(const Judged&)>& on_judged,
                                               const ProgressFn& progress);
 // Ours; see docs/selection.md: a greedy search of several candidates side by side (a beam), then swaps of a core neuron
 // for another of its layer as long as one raises the score, in both layers at once. Of neighbourhoods larger than

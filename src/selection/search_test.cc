@@ -58,6 +58,7 @@ TEST(Search, ExhaustiveLooksAtEveryCombinationOnce) {
       [&](const Judged& j) {
         seen.insert(j.candidate);
         judged.push_back(j);
+        return absl::OkStatus();
       },
       kGoOn);
   ASSERT_TRUE(result.ok()) << result.status();
@@ -185,6 +186,7 @@ TEST(Search, SwapsEndWhereNoSwapIsBetter) {
         if (common.size() >= 3) {
           EXPECT_LE(j.score, result->best.score);
         }
+        return absl::OkStatus();
       },
       kGoOn);
   EXPECT_TRUE(all.ok());
@@ -240,6 +242,20 @@ TEST(Search, StopsWhenAsked) {
   EXPECT_EQ(GreedySearch(Small(), Small(), Sizes(2, 2), stop).status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(ExhaustiveSearch(Small(), Small(), Sizes(2, 2), nullptr, stop).status().code(),
             absl::StatusCode::kCancelled);
+}
+
+TEST(Search, ExhaustiveStopsWhenAResultIsRefused) {
+  const Counting counting;
+  int judged = 0;
+  const auto result = ExhaustiveSearch(
+      Small(), counting, Sizes(1, 2),
+      [&](const Judged&) -> absl::Status {
+        return ++judged < 5 ? absl::OkStatus() : absl::ResourceExhaustedError("the disk is full");
+      },
+      kGoOn);
+  EXPECT_EQ(result.status(), absl::ResourceExhaustedError("the disk is full"));
+  EXPECT_EQ(judged, 5);
+  EXPECT_LT(counting.pairs, 720 * static_cast<uint64_t>(Small().images()));
 }
 
 }  // namespace
