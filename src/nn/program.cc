@@ -63,6 +63,7 @@ struct Step {
   std::vector<size_t> inputs;
   size_t output = 0;
   at::Tensor indices;           // Gather only
+  bool fixed = false;           // BatchNormalization only: never normalises by the batch
   std::vector<size_t> expired;  // values that no later step reads
 };
 
@@ -83,7 +84,8 @@ class Kernel {
                       conv.groups);
   }
   at::Tensor operator()(const BatchNormalization& norm) const {
-    return at::batch_norm(x(0), x(1), x(2), x(3), x(4), training(), kBatchNormMomentum, norm.epsilon, false);
+    return at::batch_norm(x(0), x(1), x(2), x(3), x(4), training() && !step_.fixed, kBatchNormMomentum, norm.epsilon,
+                          false);
   }
   at::Tensor operator()(const AveragePool& pool) const {
     const Window& w = pool.window;
@@ -194,7 +196,7 @@ Program::~Program() = default;
 
 const std::vector<std::string>& Program::parameter_names() const { return impl_->parameter_names; }
 
-absl::StatusOr<Program> Program::Compile(const Graph& graph) {
+absl::StatusOr<Program> Program::Compile(const Graph& graph, const std::set<std::string>& fixed) {
   PRIVDNN_ASSIGN_OR_RETURN(const Shapes shapes, InferShapes(graph));
   auto impl = std::make_unique<Impl>();
   std::map<std::string, size_t> positions;
@@ -205,7 +207,10 @@ absl::StatusOr<Program> Program::Compile(const Graph& graph) {
   for (const ValueInfo& input : graph.inputs) positions.emplace(input.name, positions.size());
   std::map<size_t, size_t> last_reader;  // value -> step
   for (const Node& node : graph.nodes) {
-    Step step{node.name, node.op, {}, positions.size(), {}, {}};
+    Step step{node.name, node.op, {}, positions.size(), {}, false, {}};
+    if (std::holds_alternative<BatchNormalization>(node.op)) {
+      step.fixed = fixed.contains(node.inputs[3]) && fixed.contains(node.inputs[4]);
+    }
     for (const std::string& input : node.inputs) {
       step.inputs.push_back(positions.at(input));
       last_reader[positions.at(input)] = impl->steps.size();

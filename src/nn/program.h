@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,9 @@ namespace privdnn::nn {
 
 class Program {
  public:
-  // Checks the graph with InferShapes.
-  static absl::StatusOr<Program> Compile(const Graph& graph);
+  // Checks the graph with InferShapes. Batch normalisation whose running mean and variance are both among `fixed` uses
+  // and keeps them in training too.
+  static absl::StatusOr<Program> Compile(const Graph& graph, const std::set<std::string>& fixed = {});
   Program(Program&&) noexcept;
   Program& operator=(Program&&) noexcept;
   ~Program();

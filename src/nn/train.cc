@@ -59,6 +59,8 @@ class PrecisionScope {
 struct Parameter {
   Role role;
   at::Tensor value, first_moment, second_moment, average, best;
+  // Only if its values have rates of their own: these; which are 0; what the graph has.
+  at::Tensor rates = {}, held = {}, start = {};
 };
 
 class Trainer {
@@ -73,11 +75,14 @@ class Trainer {
         train_(train, options, normalization, border),
         validation_(validation, options, normalization, border),
         validation_labels_(validation.labels) {
-    const auto roles = AssignRoles(graph, options.frozen);
+    const auto roles = AssignRoles(graph, options.rates);
     for (const std::string& name : program_.parameter_names()) {
       const at::Tensor value = Arrange(ToTorch(graph.initializers.at(name)));
       parameters_.push_back({roles.at(name), value, at::zeros_like(value), at::zeros_like(value),
                              options.averaging > 0 ? value.clone() : value, value.clone()});
+      if (const auto rates = options.rates.find(name); rates != options.rates.end()) {
+        SetRates(rates->second, parameters_.back());
+      }
     }
   }
 
@@ -87,13 +92,13 @@ class Trainer {
     PRIVDNN_RETURN_IF_ERROR(Resume(fingerprint));
     using Clock = std::chrono::steady_clock;
     Clock::time_point save_after = Clock::now() + kCheckpointInterval;
-    while (step_ < total_steps()) {
+    while (step_ < total_steps() && !Exhausted()) {
       PRIVDNN_RETURN_IF_ERROR(Step());
       const bool epoch_ends = step_ % train_.steps_per_epoch() == 0;
       if (epoch_ends) PRIVDNN_RETURN_IF_ERROR(FinishEpoch());
       const bool proceed = !progress || progress(step_, total_steps(), Note());
       const Clock::time_point now = Clock::now();
-      if (step_ == total_steps() || !proceed || now >= save_after) {
+      if (step_ == total_steps() || Exhausted() || !proceed || now >= save_after) {
         PRIVDNN_RETURN_IF_ERROR(Save(fingerprint));
         const Clock::time_point saved = Clock::now();
         save_after = saved + std::max<Clock::duration>(kCheckpointInterval, kTimeBetweenCheckpoints * (saved - now));
@@ -113,6 +118,7 @@ class Trainer {
   }
 
  private:
+  void SetRates(const std::vector<float>& shares, Parameter& p) const;
   absl::Status Step();
   double LearningRate() const;
   // One step of the optimizer on a trained parameter, then the averages.
@@ -120,6 +126,8 @@ class Trainer {
   void UpdateByAdam(Parameter& p, const at::Tensor& gradient) const;
   void UpdateByMomentum(Parameter& p, at::Tensor gradient) const;
   absl::Status FinishEpoch();
+  // Whether the patience of the options has run out.
+  bool Exhausted() const;
   absl::StatusOr<double> ValidationAccuracy() const;
   absl::Status Save(const Fingerprint& fingerprint) const;
   absl::Status Resume(const Fingerprint& fingerprint);
@@ -153,6 +161,13 @@ class Trainer {
   std::vector<EpochReport> epochs_;
 };
 
+void Trainer::SetRates(const std::vector<float>& shares, Parameter& p) const {
+  const std::vector<int64_t> shape = p.value.sizes().vec();
+  p.rates = Arrange(shares.size() == 1 ? at::full(shape, shares[0]) : ToTorch({shape, shares}));
+  p.held = p.rates.eq(0);
+  p.start = p.value.clone();
+}
+
 absl::Status Trainer::Step() {
   // A callback may have run an Executor, which sets its own number.
   if (at::get_num_threads() != options_.threads) at::set_num_threads(options_.threads);
@@ -178,7 +193,9 @@ absl::Status Trainer::Step() {
   loss.backward();
   double squares = 0;
   for (size_t i = 0; i < leaves.size(); ++i) {
-    if (parameters_[i].role != Role::kTrained || !leaves[i].grad().defined()) continue;
+    const Parameter& p = parameters_[i];
+    if (p.role != Role::kTrained || !leaves[i].grad().defined()) continue;
+    if (p.held.defined()) leaves[i].mutable_grad().masked_fill_(p.held, 0);
     squares += leaves[i].grad().square().sum().item<double>();
   }
   if (!std::isfinite(squares)) {
@@ -202,15 +219,22 @@ double Trainer::LearningRate() const {
 }
 
 void Trainer::Update(Parameter& p, const at::Tensor& gradient, double gradient_scale) const {
+  if (p.role == Role::kFixed) return;
   if (p.role == Role::kTrained && gradient.defined()) {
     const at::Tensor scaled = gradient * gradient_scale;
     options_.optimizer == Optimizer::kAdam ? UpdateByAdam(p, scaled) : UpdateByMomentum(p, scaled);
   }
+  // Also running statistics, which the program has moved; and a step of 0 may change the sign of a zero.
+  const auto hold = [&p](at::Tensor& tensor) {
+    if (p.held.defined()) tensor.copy_(at::where(p.held, p.start, tensor));
+  };
+  hold(p.value);
   if (options_.averaging == 0) return;
   // Early averages forget faster, so that the random first weights do not linger.
   const double step = static_cast<double>(step_);
   const double decay = std::min(options_.averaging, (1 + step) / (10 + step));
   p.average.lerp_(p.value, 1 - decay);
+  hold(p.average);
 }
 
 void Trainer::UpdateByAdam(Parameter& p, const at::Tensor& gradient) const {
@@ -218,15 +242,32 @@ void Trainer::UpdateByAdam(Parameter& p, const at::Tensor& gradient) const {
   p.first_moment.mul_(kBeta1).add_(gradient, 1 - kBeta1);
   p.second_moment.mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
   const at::Tensor root = (p.second_moment / (1 - std::pow(kBeta2, step))).sqrt_().add_(kAdamEpsilon);
-  if (p.value.dim() >= 2) p.value.mul_(1 - rate * options_.weight_decay);
-  p.value.addcdiv_(p.first_moment, root, -rate / (1 - std::pow(kBeta1, step)));
+  const double corrected = rate / (1 - std::pow(kBeta1, step));
+  if (!p.rates.defined()) {
+    if (p.value.dim() >= 2) p.value.mul_(1 - rate * options_.weight_decay);
+    p.value.addcdiv_(p.first_moment, root, -corrected);
+    return;
+  }
+  if (p.value.dim() >= 2) p.value.addcmul_(p.value, p.rates, -rate * options_.weight_decay);
+  p.value.addcmul_(p.first_moment / root, p.rates, -corrected);
 }
 
 // Nesterov's momentum as PyTorch has it (Sutskever et al., ICML 2013).
 void Trainer::UpdateByMomentum(Parameter& p, at::Tensor gradient) const {
   if (p.value.dim() >= 2) gradient.add_(p.value, options_.weight_decay);
   p.first_moment.mul_(kMomentum).add_(gradient);
-  p.value.add_(gradient.add_(p.first_moment, kMomentum), -LearningRate());
+  gradient.add_(p.first_moment, kMomentum);
+  if (p.rates.defined()) gradient.mul_(p.rates);
+  p.value.add_(gradient, -LearningRate());
+}
+
+bool Trainer::Exhausted() const {
+  if (options_.patience == 0 || epoch() <= options_.half_size_epochs + 1) return false;
+  const auto first = epochs_.begin() + options_.half_size_epochs;
+  const auto best = std::max_element(first, epochs_.end(), [](const EpochReport& a, const EpochReport& b) {
+    return a.validation_accuracy < b.validation_accuracy;
+  });  // the first of equals
+  return epochs_.end() - best > options_.patience;
 }
 
 absl::Status Trainer::FinishEpoch() {
@@ -302,18 +343,20 @@ absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, c
   const auto channels = static_cast<size_t>(train.channels);
   Normalization normalization{std::vector<double>(channels, 0.0), std::vector<double>(channels, 1.0)};
   Graph graph = initial;
-  const bool normalize = options.normalize && !FirstLayerIsFrozen(graph, options.frozen);
+  const bool normalize = options.normalize && !FirstLayerHasRates(graph, options.rates);
   std::array<int64_t, 4> border{};
   if (normalize) {
     border = FirstPadding(graph);
     normalization = Normalization::Of(train);
     PRIVDNN_ASSIGN_OR_RETURN(graph, FoldNormalization(WithFirstPadding(graph, {}), normalization.Inverse()));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(Program program, Program::Compile(graph));
+  const std::set<std::string> fixed = FixedByRates(options.rates);
+  PRIVDNN_ASSIGN_OR_RETURN(Program program, Program::Compile(graph, fixed));
   std::optional<Program> half_size;
   if (options.half_size_epochs > 0) {
-    PRIVDNN_ASSIGN_OR_RETURN(const Graph small, ForHalfSize(WithFirstPadding(graph, border)));
-    PRIVDNN_ASSIGN_OR_RETURN(half_size, Program::Compile(WithFirstPadding(small, {})));
+    PRIVDNN_ASSIGN_OR_RETURN(Graph small, ForHalfSize(normalize ? WithFirstPadding(graph, border) : graph));
+    if (normalize) small = WithFirstPadding(std::move(small), {});
+    PRIVDNN_ASSIGN_OR_RETURN(half_size, Program::Compile(small, fixed));
   }
   try {
     Trainer trainer(std::move(program), std::move(half_size), graph, train, validation, options, normalization, border);

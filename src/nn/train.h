@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <set>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -68,14 +68,20 @@ struct TrainOptions {
   double averaging = 0.999;
   // Train on inputs of mean 0 and variance 1 (a channel). The returned graph takes [0, 1] all the same: the map is
   // folded into the first convolution, which gets a bias if it has none. If that convolution is padded, the training
-  // images get a black border instead. Left out if one of that convolution's initializers is frozen.
+  // images get a black border instead. Left out if `rates` names one of that convolution's initializers.
   bool normalize = true;
   // In the first epochs, this many, the images (and validation images) are halved in height and width, by means of 2x2
   // pixels, and the last average pool's window is halved: an epoch then takes a quarter of the time. Needs a graph in
   // which this leaves the shapes of all weights as they are. Such epochs are not returned, unless there are no others.
   int half_size_epochs = 0;
-  // Initializers that stay as they are.
-  std::set<std::string> frozen;
+  // With a validation set: end after this many epochs in a row none of which was better than all before. Epochs on
+  // halved images don't count. 0: never.
+  int patience = 0;
+  // The shares of the learning rate that an initializer's values get, each in [0, 1]: one number for all of them, or
+  // one for each, row-major. Those not named get all of it. A value with share 0 stays what it is, in every bit, and
+  // has no part in the gradient's length. Running statistics are measured, unless their share is 0; batch normalisation
+  // all of whose statistics stay normalises by them.
+  std::map<std::string, std::vector<float>> rates;
   // A file that holds the state of an unfinished training: written once a minute or, if that takes long, less often, on
   // cancellation and at the end. A training with the same graph, data and options that finds it goes on from there and
   // ends with the same result; a different one is a FailedPrecondition. It is left in place at the end. Empty: none.

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -180,6 +182,139 @@ TEST(TrainOptions, MomentumFollowsTheGradient) {
   }
 }
 
+// With one step at full rate, each value moves by its share of what it moves by otherwise; with both optimizers.
+TEST(TrainOptions, RatesScaleEachValuesStep) {
+  for (const Optimizer optimizer : {Optimizer::kAdam, Optimizer::kSgd}) {
+    TrainOptions options = SmallOptions();
+    options.epochs = 1;
+    options.optimizer = optimizer;
+    options.augmentation = Augmentation::None();
+    options.averaging = 0;
+    options.warm_up = 0.5;
+    options.weight_decay = 0.1;
+    options.normalize = false;
+    const auto moved = [&](const std::map<std::string, std::vector<float>>& rates) {
+      options.rates = rates;
+      const Graph trained = Train(SmallNetwork(), Quadrants(40, 1), {}, options, {})->graph;
+      std::vector<double> difference;
+      for (size_t i = 0; i < 64; ++i) {
+        difference.push_back(double{trained.initializers.at("fc").values[i]} -
+                             SmallNetwork().initializers.at("fc").values[i]);
+      }
+      return difference;
+    };
+    std::vector<float> shares(64);
+    for (size_t i = 0; i < shares.size(); ++i) shares[i] = static_cast<float>(i % 4) * 0.25f;
+    // All else stays, so that values that move less don't make others move otherwise.
+    const std::map<std::string, std::vector<float>> others = {{"w", {0}}, {"scale", {0}}, {"shift", {0}}};
+    auto rates = others;
+    rates["fc"] = {1};
+    const auto whole = moved(rates);
+    rates["fc"] = shares;
+    const auto scaled = moved(rates);
+    rates["fc"] = {0.5};
+    const auto half = moved(rates);
+    for (size_t i = 0; i < whole.size(); ++i) {
+      EXPECT_GT(std::abs(whole[i]), 1e-5);
+      EXPECT_NEAR(scaled[i], shares[i] * whole[i], 2e-6);
+      EXPECT_NEAR(half[i], 0.5 * whole[i], 2e-6);
+    }
+  }
+}
+
+// Values with rate 0 stay in every bit, also the sign of a zero, while others of the same initializer are trained.
+TEST(TrainOptions, RateZeroKeepsEveryBit) {
+  Graph graph = SmallResidualNetwork();
+  for (auto& [name, tensor] : graph.initializers) {
+    for (size_t i = 0; i < tensor.values.size(); i += 5) {
+      if (!name.ends_with("variance")) tensor.values[i] = -0.0f;
+    }
+  }
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    for (const Optimizer optimizer : {Optimizer::kAdam, Optimizer::kSgd}) {
+      TrainOptions options = EveryOption();
+      options.precision = precision;
+      options.optimizer = optimizer;
+      options.averaging = 0.9;
+      for (const auto& [name, tensor] : graph.initializers) {
+        for (size_t i = 0; i < tensor.values.size(); ++i) options.rates[name].push_back(i % 2 == 0 ? 0 : 1);
+      }
+      options.rates["w2"] = {0};
+      const auto result = Train(graph, ColouredQuadrants(300, 1), ColouredQuadrants(100, 2), options, {});
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_EQ(result->graph.nodes, graph.nodes);
+      for (const auto& [name, tensor] : graph.initializers) {
+        const std::vector<float>& after = result->graph.initializers.at(name).values;
+        size_t same = 0;
+        for (size_t i = 0; i < after.size(); ++i) {
+          const bool equal = std::bit_cast<uint32_t>(after[i]) == std::bit_cast<uint32_t>(tensor.values[i]);
+          EXPECT_TRUE(equal || (i % 2 == 1 && name != "w2")) << name << " " << i;
+          same += equal;
+        }
+        EXPECT_EQ(same == after.size(), name == "w2") << name;
+      }
+    }
+  }
+}
+
+// Batch normalisation of which nothing is measured computes in training what it computes later: at a rate of almost 0
+// and without augmentation, the loss is that of the network as it is.
+TEST(TrainOptions, FixedStatisticsAreUsedInTraining) {
+  Graph graph = SmallNetwork();
+  graph.initializers["mean"] = PatternTensor({4}, 5);
+  graph.initializers["variance"] = {{4}, {0.5, 2, 3, 1.5}};
+  const ImageSet set = Quadrants(40, 1);
+  TrainOptions options = SmallOptions();
+  options.epochs = 1;
+  options.batch = 40;
+  options.learning_rate = 1e-12;
+  options.augmentation = Augmentation::None();
+  options.normalize = false;
+  options.rates = {{"mean", {0}}, {"variance", {0}}};
+  const auto fixed = Train(graph, set, {}, options, {});
+  ASSERT_TRUE(fixed.ok()) << fixed.status();
+  const Tensor logits = Executor::Create(graph)->Run({{"image", set.Batch(0, 40)}})->at("logits");
+  double loss = 0;
+  for (size_t i = 0; i < 40; ++i) {
+    double sum = 0;
+    for (size_t c = 0; c < 4; ++c) sum += std::exp(double{logits.values[4 * i + c]});
+    loss += (std::log(sum) - logits.values[4 * i + static_cast<size_t>(set.labels[i])]) / 40;
+  }
+  EXPECT_NEAR(fixed->epochs[0].train_loss, loss, 1e-4);
+  // If one of the two is measured, batches normalise, and the other one stays all the same.
+  options.rates = {{"mean", {0}}};
+  const auto measured = Train(graph, set, {}, options, {});
+  EXPECT_GT(std::abs(measured->epochs[0].train_loss - loss), 1e-2);
+  EXPECT_EQ(measured->graph.initializers.at("mean"), graph.initializers.at("mean"));
+  EXPECT_NE(measured->graph.initializers.at("variance"), graph.initializers.at("variance"));
+}
+
+TEST(TrainOptions, PatienceEndsATraining) {
+  const auto directory = TemporaryDirectory::Create().value();
+  TrainOptions options = SmallOptions();
+  options.epochs = 40;
+  options.patience = 3;
+  options.checkpoint = directory.path() / "state";
+  const ImageSet train = Quadrants(400, 1), validation = Quadrants(100, 2);
+  const auto cancelled = Train(SmallNetwork(), train, validation, options,
+                               [](uint64_t done, uint64_t, const std::string&) { return done < 30; });
+  EXPECT_EQ(cancelled.status().code(), absl::StatusCode::kCancelled);
+  const auto result = Train(SmallNetwork(), train, validation, options, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  const std::vector<EpochReport>& epochs = result->epochs;
+  ASSERT_GT(epochs.size(), 3u);
+  ASSERT_LT(epochs.size(), 40u);
+  const auto better = [](const EpochReport& a, const EpochReport& b) {
+    return a.validation_accuracy < b.validation_accuracy;
+  };
+  EXPECT_EQ(epochs.end() - std::max_element(epochs.begin(), epochs.end(), better), 4);
+  // The file says that it is over.
+  const auto again = Train(SmallNetwork(), train, validation, options, {});
+  EXPECT_EQ(again->epochs, epochs);
+  EXPECT_EQ(again->graph, result->graph);
+  EXPECT_THAT(Message(Train(SmallNetwork(), train, {}, options, {}).status()), HasSubstr("patience of 3"));
+}
+
 TEST(TrainOptions, LabelSmoothingKeepsLossesUp) {
   TrainOptions options = SmallOptions();
   options.augmentation = Augmentation::None();
@@ -198,6 +333,23 @@ TEST(TrainOptions, RefuseWhatMakesNoSense) {
       {[](TrainOptions& o) { o.augmentation.flip = 1.5; }, "flips (1.5)"},
       {[](TrainOptions& o) { o.augmentation.grayscale = std::nan(""); }, "grayscale (nan)"},
       {[](TrainOptions& o) { o.augmentation.shear = -1; }, "shear -1"},
+      {[](TrainOptions& o) { o.patience = -1; }, "patience of -1"},
+      {[](TrainOptions& o) {
+         o.rates = {{"w1", {0.5, 1}}};
+       },
+       "2 rates for the 108 values of 'w1'"},
+      {[](TrainOptions& o) {
+         o.rates = {{"w1", {1.5}}};
+       },
+       "rate 1.5 of 'w1'"},
+      {[](TrainOptions& o) {
+         o.rates = {{"w1", {std::nanf("")}}};
+       },
+       "rate nan of 'w1'"},
+      {[](TrainOptions& o) {
+         for (const auto& [name, tensor] : SmallResidualNetwork().initializers) o.rates[name] = {0};
+       },
+       "nothing to train"},
   };
   for (const auto& [change, message] : cases) {
     TrainOptions options = SmallOptions();

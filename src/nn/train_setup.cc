@@ -42,9 +42,37 @@ absl::Status CheckAugmentation(const ImageSet& set, const Augmentation& a) {
   return absl::OkStatus();
 }
 
+absl::Status CheckRates(const Graph& graph, const Rates& rates) {
+  for (const auto& [name, shares] : rates) {
+    const auto tensor = graph.initializers.find(name);
+    if (tensor == graph.initializers.end()) return InvalidArgument("rates of '{}', which is not in the graph", name);
+    const auto values = tensor->second.values.size();
+    if (shares.size() != 1 && shares.size() != values) {
+      return InvalidArgument("{} rates for the {} values of '{}': needs one for all or one for each", shares.size(),
+                             values, name);
+    }
+    for (const float share : shares) {
+      if (!(share >= 0 && share <= 1)) return InvalidArgument("rate {} of '{}' must be in [0, 1]", share, name);
+    }
+  }
+  const auto roles = AssignRoles(graph, rates);
+  if (std::ranges::none_of(roles, [](const auto& entry) { return entry.second == Role::kTrained; })) {
+    return InvalidArgument("nothing to train: every weight has rate 0");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-std::map<std::string, Role> AssignRoles(const Graph& graph, const std::set<std::string>& frozen) {
+std::set<std::string> FixedByRates(const Rates& rates) {
+  std::set<std::string> fixed;
+  for (const auto& [name, shares] : rates) {
+    if (std::ranges::all_of(shares, [](float share) { return share == 0; })) fixed.insert(name);
+  }
+  return fixed;
+}
+
+std::map<std::string, Role> AssignRoles(const Graph& graph, const Rates& rates) {
   std::map<std::string, Role> roles;
   for (const auto& [name, tensor] : graph.initializers) roles[name] = Role::kFixed;
   for (const Node& node : graph.nodes) {
@@ -55,17 +83,17 @@ std::map<std::string, Role> AssignRoles(const Graph& graph, const std::set<std::
       role->second = is_statistics ? Role::kStatistics : Role::kTrained;
     }
   }
-  for (auto& [name, role] : roles) {
-    if (frozen.contains(name) && role == Role::kTrained) role = Role::kFixed;
+  for (const std::string& name : FixedByRates(rates)) {
+    if (roles.contains(name) && roles[name] == Role::kTrained) roles[name] = Role::kFixed;
   }
   return roles;
 }
 
-bool FirstLayerIsFrozen(const Graph& graph, const std::set<std::string>& frozen) {
+bool FirstLayerHasRates(const Graph& graph, const Rates& rates) {
   for (const ValueInfo& input : graph.inputs) {
     for (const size_t i : graph.Consumers(input.name)) {
       const std::vector<std::string>& values = graph.nodes[i].inputs;
-      if (std::any_of(values.begin(), values.end(), [&](const auto& v) { return frozen.contains(v); })) return true;
+      if (std::any_of(values.begin(), values.end(), [&](const auto& v) { return rates.contains(v); })) return true;
     }
   }
   return false;
@@ -99,11 +127,13 @@ absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, cons
   if (options.half_size_epochs < 0 || options.half_size_epochs > options.epochs) {
     return InvalidArgument("{} of {} epochs on halved images", options.half_size_epochs, options.epochs);
   }
-  PRIVDNN_RETURN_IF_ERROR(CheckAugmentation(train, options.augmentation));
-  for (const std::string& name : options.frozen) {
-    if (!graph.initializers.contains(name)) return InvalidArgument("frozen initializer '{}' is not in the graph", name);
+  if (options.patience < 0 || (options.patience > 0 && validation.count == 0)) {
+    return InvalidArgument(
+        "patience of {} epochs with {} validation images: needs 0 or more epochs, and images to wait by",
+        options.patience, validation.count);
   }
-  return absl::OkStatus();
+  PRIVDNN_RETURN_IF_ERROR(CheckAugmentation(train, options.augmentation));
+  return CheckRates(graph, options.rates);
 }
 
 absl::StatusOr<Graph> ForHalfSize(Graph graph) {
@@ -140,7 +170,7 @@ Fingerprint FingerprintOf(const Graph& graph, const ImageSet& train, const Image
   const Augmentation& a = o.augmentation;
   for (const int64_t v :
        {int64_t{o.epochs}, int64_t{o.half_size_epochs}, o.batch, int64_t{o.threads}, static_cast<int64_t>(o.optimizer),
-        static_cast<int64_t>(o.precision), int64_t{o.normalize}, a.crop_padding}) {
+        static_cast<int64_t>(o.precision), int64_t{o.normalize}, int64_t{o.patience}, a.crop_padding}) {
     writer.U64(static_cast<uint64_t>(v));
   }
   writer.U64(o.seed);
@@ -148,7 +178,11 @@ Fingerprint FingerprintOf(const Graph& graph, const ImageSet& train, const Image
                          a.rotation_degrees, a.log_scale, a.shear, a.flip, a.grayscale}) {
     writer.F64(v);
   }
-  for (const std::string& name : o.frozen) writer.String(name);
+  for (const auto& [name, shares] : o.rates) {
+    writer.String(name);
+    writer.U64(shares.size());
+    for (const float share : shares) writer.F64(share);
+  }
   return Sha256(writer.view());
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "nn/train.h"
 #include "nn/train_state.h"
@@ -11,12 +12,16 @@
 namespace privdnn::nn {
 
 enum class Role { kTrained, kStatistics, kFixed };
+using Rates = std::map<std::string, std::vector<float>>;  // as in TrainOptions
+// The initializers of which every value has rate 0.
+std::set<std::string> FixedByRates(const Rates& rates);
 // What training does with each initializer: running statistics are measured, all else that a node reads is trained,
-// except what is frozen.
-std::map<std::string, Role> AssignRoles(const Graph& graph, const std::set<std::string>& frozen);
+// except what is fixed by its rates.
+std::map<std::string, Role> AssignRoles(const Graph& graph, const Rates& rates);
 
-// Whether a node that reads a graph input has a frozen initializer. Normalisation would change it.
-bool FirstLayerIsFrozen(const Graph& graph, const std::set<std::string>& frozen);
+// Whether a node that reads a graph input has an initializer with rates of its own. Normalisation would change what
+// they are rates of.
+bool FirstLayerHasRates(const Graph& graph, const Rates& rates);
 
 absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, const ImageSet& validation,
                                  const TrainOptions& options);

@@ -80,7 +80,16 @@ TEST(Fingerprint, ChangesWithEverythingThatDecidesTheResult) {
       [](TrainOptions& o) { o.augmentation.shear = 3; },
       [](TrainOptions& o) { o.averaging = 0; },
       [](TrainOptions& o) { o.normalize = false; },
-      [](TrainOptions& o) { o.frozen = {"w1"}; },
+      [](TrainOptions& o) { o.patience = 3; },
+      [](TrainOptions& o) {
+        o.rates = {{"w1", {0}}};
+      },
+      [](TrainOptions& o) {
+        o.rates = {{"w1", {0.5}}};
+      },
+      [](TrainOptions& o) {
+        o.rates = {{"w2", {0}}};
+      },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     TrainOptions options;
@@ -97,7 +106,7 @@ TEST(Fingerprint, ChangesWithEverythingThatDecidesTheResult) {
 }
 
 TEST(AssignRoles, TellsWeightsFromStatistics) {
-  const auto roles = AssignRoles(EveryOperatorGraph(), {"w2"});
+  const auto roles = AssignRoles(EveryOperatorGraph(), {{"w2", {0}}, {"w1", {0.5f}}, {"variance", {0}}});
   EXPECT_EQ(roles.at("w1"), Role::kTrained);
   EXPECT_EQ(roles.at("w2"), Role::kFixed);
   EXPECT_EQ(roles.at("shift"), Role::kTrained);

@@ -114,7 +114,7 @@ TEST(Train, LeavesFrozenAndUnusedInitializersAlone) {
   graph.initializers["unused"] = PatternTensor({3}, 1);
   TrainOptions options = SmallOptions();
   options.epochs = 1;
-  options.frozen = {"fc", "scale"};
+  options.rates = {{"fc", {0}}, {"scale", {0, 0, 0, 0}}};
   const auto result = Train(graph, Quadrants(400, 1), {}, options, {});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->validation_accuracy, 0);
@@ -129,7 +129,7 @@ TEST(Train, LeavesFrozenAndUnusedInitializersAlone) {
 TEST(Train, LeavesAFrozenFirstLayerAloneInEveryBit) {
   TrainOptions options = SmallOptions();
   options.epochs = 1;
-  options.frozen = {"w"};
+  options.rates = {{"w", {0}}};
   const auto result = Train(SmallNetwork(), Quadrants(400, 1), {}, options, {});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->graph.initializers.at("w"), SmallNetwork().initializers.at("w"));
@@ -141,7 +141,6 @@ TEST(Train, StartsFromTheGivenFunction) {
   TrainOptions options = SmallOptions();
   options.epochs = 1;
   options.learning_rate = 1e-12;
-  options.frozen = {"mean", "variance"};
   Graph graph = SmallNetwork();
   std::erase_if(graph.nodes, [](const Node& node) { return node.name == "norm"; });
   graph.nodes[1].inputs = {"c"};
@@ -175,7 +174,7 @@ TEST(Train, RefusesWhatItCannotTrain) {
   options.learning_rate = std::nan("");
   EXPECT_THAT(error(SmallNetwork(), set, options), HasSubstr("learning rate"));
   options = SmallOptions();
-  options.frozen = {"nothing"};
+  options.rates = {{"nothing", {0}}};
   EXPECT_THAT(error(SmallNetwork(), set, options), HasSubstr("'nothing'"));
   Graph softmax = SmallNetwork();
   softmax.nodes.back().output = "sum";
