@@ -298,13 +298,13 @@ absl::Status Evaluator::Impl::EvaluateBatch(const Batch& batch, int64_t begin, i
   const auto square_size = static_cast<size_t>(square_values());
   const std::vector<int64_t>& core = candidates[which[0]].first;
   PRIVDNN_ASSIGN_OR_RETURN(const std::vector<float> partial, Partial(batch, core));
-  // Twice the images: separated, then removed.
+  // Twice the images: separated, then removed. Once for candidates whose two networks are the same: no second neurons,
+  // and no shortcut to tell them apart.
   std::vector<int64_t> shape = batch.full.shape;
-  shape[0] = static_cast<int64_t>(2 * count);
   Tensor shortcut;
   if (!segment.shortcut.empty()) {
     std::vector<int64_t> square_shape = batch.squares.shape;
-    square_shape[0] = shape[0];
+    square_shape[0] = static_cast<int64_t>(2 * count);
     shortcut = Tensor::Zeros(std::move(square_shape));
     const float* from = batch.squares.values.data() + skip * square_size;
     std::copy_n(from, count * square_size, shortcut.values.begin());
@@ -319,10 +319,11 @@ absl::Status Evaluator::Impl::EvaluateBatch(const Batch& batch, int64_t begin, i
   std::vector<int32_t> labels(images.labels.begin() + begin, images.labels.begin() + end);
   labels.insert(labels.end(), images.labels.begin() + begin, images.labels.begin() + end);
   for (const size_t w : which) {
+    const size_t runs = candidates[w].second.empty() && segment.shortcut.empty() ? count : 2 * count;
+    shape[0] = static_cast<int64_t>(runs);
     Tensor outputs = Tensor::Zeros(shape);
     const float* from = partial.data() + skip * size;
-    std::copy_n(from, count * size, outputs.values.begin());
-    std::copy_n(from, count * size, outputs.values.begin() + static_cast<std::ptrdiff_t>(count * size));
+    for (size_t k = 0; k < runs; k += count) std::copy_n(from, count * size, outputs.values.data() + k * size);
     for (size_t k = 0; k < count; ++k) {
       for (const int64_t f : candidates[w].second) {
         const size_t at = k * size + static_cast<size_t>(f) * area;
@@ -330,10 +331,10 @@ absl::Status Evaluator::Impl::EvaluateBatch(const Batch& batch, int64_t begin, i
         std::fill_n(outputs.values.data() + count * size + at, area, 0.0F);
       }
     }
-    PRIVDNN_ASSIGN_OR_RETURN(const auto right, RunTail(std::move(outputs), shortcut, labels));
-    const auto half = right.begin() + static_cast<std::ptrdiff_t>(count);
-    std::copy(right.begin(), half, outcomes[w].separated.begin() + (begin - offset));
-    std::copy(half, right.end(), outcomes[w].removed.begin() + (begin - offset));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto right, RunTail(std::move(outputs), shortcut, std::span(labels).first(runs)));
+    const auto removed = right.end() - static_cast<std::ptrdiff_t>(count);
+    std::copy_n(right.begin(), count, outcomes[w].separated.begin() + (begin - offset));
+    std::copy_n(removed, count, outcomes[w].removed.begin() + (begin - offset));
   }
   return absl::OkStatus();
 }

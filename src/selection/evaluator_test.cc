@@ -361,6 +361,15 @@ TEST(Evaluator, TakesCandidatesWithoutSecondNeurons) {
   EXPECT_EQ(outcomes[1].removed, evaluator.original());
 }
 
+// A shortcut reads the squares of the first neurons: the owner's, or zeros.
+TEST(Evaluator, TellsNetworksApartByTheShortcutAlone) {
+  const nn::Graph graph = ResNetLike();
+  const nn::ImageSet images = RandomImages(graph, 100, 3);
+  const auto evaluator = *Evaluator::Create(graph, images, {});
+  const auto outcomes = *evaluator.Evaluate(std::vector<Candidate>{{{0, 1, 2, 3}, {}}}, 0, 100, GoOn);
+  EXPECT_NE(outcomes[0].separated, outcomes[0].removed);
+}
+
 TEST(Evaluator, GoesBackAndForthBetweenCandidatesAndSelections) {
   const auto& [graph, all] = Embedded();
   const auto evaluator = *Evaluator::Create(graph, all.Head(1), {});
