@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -106,7 +107,9 @@ struct Evaluator::Impl {
   absl::Status FindLayers(const nn::Graph& graph);
   absl::Status Build(const nn::Graph& graph);
   absl::StatusOr<Batch> MakeBatch(int64_t index) const;
-  absl::Status Fill();
+  // The first neurons' contributions; Cancelled once `go_on` says false, which is asked between neurons.
+  absl::Status Contribute(const std::function<bool()>& go_on, Batch& batch) const;
+  absl::Status Fill(const ProgressFn& progress);
   // Values of the segment's output with the core neurons of the first layer left out, [image][value].
   absl::StatusOr<std::vector<float>> Partial(const Batch& batch, const std::vector<int64_t>& core) const;
   // Which of `labels` are among the top_k outputs.
@@ -185,15 +188,18 @@ absl::StatusOr<Batch> Evaluator::Impl::MakeBatch(int64_t index) const {
   Batch batch;
   batch.begin = index * batch_images;
   batch.end = std::min(batch.begin + batch_images, images.count);
-  const auto count = static_cast<size_t>(batch.end - batch.begin);
   PRIVDNN_ASSIGN_OR_RETURN(auto values, front->Run({{image_input, images.Batch(batch.begin, batch.end)}}));
   batch.full = std::move(values.at(segment.output));
-  if (first_neurons == 0) return batch;
-  batch.squares = std::move(values.at(segment.square_output));
-  if (!contributions) return batch;
+  if (first_neurons > 0) batch.squares = std::move(values.at(segment.square_output));
+  return batch;
+}
+
+absl::Status Evaluator::Impl::Contribute(const std::function<bool()>& go_on, Batch& batch) const {
+  const auto count = static_cast<size_t>(batch.end - batch.begin);
   const auto size = static_cast<size_t>(square_values()), area = static_cast<size_t>(square_area);
   batch.contributions.reserve(static_cast<size_t>(first_neurons * output_values()) * count);
   for (size_t i = 0; i < static_cast<size_t>(first_neurons); ++i) {
+    if (!go_on()) return absl::CancelledError("interrupted");
     Tensor alone = Tensor::Zeros(SquareMap(batch.end - batch.begin));
     for (size_t k = 0; k < count; ++k) {
       std::copy_n(batch.squares.values.data() + k * size + i * area, area, alone.values.data() + k * size + i * area);
@@ -202,10 +208,10 @@ absl::StatusOr<Batch> Evaluator::Impl::MakeBatch(int64_t index) const {
     const std::vector<float>& added = sum.at("sum").values;
     batch.contributions.insert(batch.contributions.end(), added.begin(), added.end());
   }
-  return batch;
+  return absl::OkStatus();
 }
 
-absl::Status Evaluator::Impl::Fill() {
+absl::Status Evaluator::Impl::Fill(const ProgressFn& progress) {
   batch_images = std::clamp(kBatchValues / std::max<int64_t>(output_values(), 1), kMinBatch, kMaxBatch);
   batch_images = std::min(batch_images, images.count);
   const int64_t batches = (images.count + batch_images - 1) / batch_images;
@@ -222,19 +228,31 @@ absl::Status Evaluator::Impl::Fill() {
   original.resize(static_cast<size_t>(images.count));
   std::mutex mutex;
   absl::Status status;
+  uint64_t done = 0;
+  // Counts images that are done; false once anything has failed.
+  const auto advance = [&](uint64_t more) {
+    const std::scoped_lock lock(mutex);
+    done += more;
+    const bool go_on = !progress || progress(done, static_cast<uint64_t>(images.count), "");
+    if (!go_on) status.Update(absl::CancelledError("interrupted"));
+    return status.ok();
+  };
   ParallelFor(static_cast<size_t>(batches), options.threads, [&](size_t b) {
     const auto run = [&]() -> absl::Status {
+      if (!advance(0)) return absl::OkStatus();
       PRIVDNN_ASSIGN_OR_RETURN(Batch batch, MakeBatch(static_cast<int64_t>(b)));
+      if (contributions) PRIVDNN_RETURN_IF_ERROR(Contribute([&] { return advance(0); }, batch));
       const auto labels = std::span(images.labels)
                               .subspan(static_cast<size_t>(batch.begin), static_cast<size_t>(batch.end - batch.begin));
       PRIVDNN_ASSIGN_OR_RETURN(const auto right, RunTail(batch.full, batch.squares, labels));
       std::copy(right.begin(), right.end(), original.begin() + batch.begin);
       if (static_cast<int64_t>(b) < kept) cache[b] = std::move(batch);
+      advance(labels.size());
       return absl::OkStatus();
     };
-    const absl::Status done = run();
+    const absl::Status result = run();
     const std::scoped_lock lock(mutex);
-    status.Update(done);
+    status.Update(result);
   });
   return status;
 }
@@ -345,7 +363,7 @@ Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 Evaluator::~Evaluator() = default;
 
 absl::StatusOr<Evaluator> Evaluator::Create(const nn::Graph& graph, nn::ImageSet images,
-                                            const EvaluatorOptions& options) {
+                                            const EvaluatorOptions& options, const ProgressFn& progress) {
   if (images.count == 0) return InvalidArgument("evaluate: no images");
   PRIVDNN_RETURN_IF_ERROR(CheckFinite(graph));
   if (graph.inputs.size() != 1 || graph.outputs.size() != 1 || graph.outputs[0].shape.size() != 2) {
@@ -369,7 +387,7 @@ absl::StatusOr<Evaluator> Evaluator::Create(const nn::Graph& graph, nn::ImageSet
   impl->images = std::move(images);
   PRIVDNN_RETURN_IF_ERROR(impl->FindLayers(graph));
   PRIVDNN_RETURN_IF_ERROR(impl->Build(graph));
-  PRIVDNN_RETURN_IF_ERROR(impl->Fill());
+  PRIVDNN_RETURN_IF_ERROR(impl->Fill(progress));
   return Evaluator(std::move(impl));
 }
 

@@ -56,8 +56,10 @@ class Evaluator : public OutcomeSource {
  public:
   // Evaluates the unchanged network too. LibTorch is set to one thread an operator, process-wide. InvalidArgument for
   // an empty image set, images that don't fit the graph, top_k outside 1 to the number of classes, weights that are not
-  // finite, layers that aren't there or have no square between them.
-  static absl::StatusOr<Evaluator> Create(const nn::Graph& graph, nn::ImageSet images, const EvaluatorOptions& options);
+  // finite, layers that aren't there or have no square between them. Progress, if given, counts images; Cancelled when
+  // it returns false.
+  static absl::StatusOr<Evaluator> Create(const nn::Graph& graph, nn::ImageSet images, const EvaluatorOptions& options,
+                                          const ProgressFn& progress = {});
   Evaluator(Evaluator&&) noexcept;
   Evaluator& operator=(Evaluator&&) noexcept;
   ~Evaluator() override;

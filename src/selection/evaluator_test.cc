@@ -404,6 +404,29 @@ TEST(Evaluator, CountsPairsAndStopsWhenAsked) {
   EXPECT_TRUE(evaluator.Evaluate({}, 0, 50, GoOn)->empty());
 }
 
+TEST(Evaluator, CountsImagesWhileItFillsAndStopsWhenAsked) {
+  const nn::Graph graph = VggLike();
+  const nn::ImageSet images = RandomImages(graph, 80, 1);  // batches of 64 and 16, 6 first neurons
+  uint64_t last = 0, calls = 0;
+  const auto count = [&](uint64_t done, uint64_t total, const std::string&) {
+    EXPECT_GE(done, last);
+    EXPECT_EQ(total, 80u);
+    last = done;
+    ++calls;
+    return true;
+  };
+  ASSERT_TRUE(Evaluator::Create(graph, images, {.threads = 2}, count).ok());
+  EXPECT_EQ(last, 80u);
+  // Within a batch too: at its begin, before each neuron, at its end.
+  EXPECT_EQ(calls, 2u * 8u);
+  calls = 0;
+  const auto stop = [&](uint64_t done, uint64_t, const std::string&) {
+    EXPECT_EQ(done, 0u);
+    return ++calls < 4;
+  };
+  EXPECT_EQ(Evaluator::Create(graph, images, {.threads = 2}, stop).status(), absl::CancelledError("interrupted"));
+}
+
 TEST(Evaluator, RefusesWhatItCannotEvaluate) {
   const auto& [graph, all] = Embedded();
   const nn::ImageSet images = all.Head(4);
