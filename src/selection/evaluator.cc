@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <functional>
 #include <mutex>
 #include <numeric>
@@ -62,17 +61,6 @@ nn::Graph SecondLayer(const nn::Segment& segment, bool with_bias) {
   graph.nodes.push_back({"pool", nn::AveragePool{{layer.pool, layer.pool_strides}, false}, {"conv.out"}, "sum"});
   graph.outputs = {{"sum", {-1, segment.output_shape[0], segment.output_shape[1], segment.output_shape[2]}}};
   return graph;
-}
-
-absl::Status CheckFinite(const nn::Graph& graph) {
-  for (const auto& [name, tensor] : graph.initializers) {
-    for (size_t i = 0; i < tensor.values.size(); ++i) {
-      if (!std::isfinite(tensor.values[i])) {
-        return InvalidArgument("initializer '{}': value {} is {}; weights must be finite", name, i, tensor.values[i]);
-      }
-    }
-  }
-  return absl::OkStatus();
 }
 
 // What a batch of images has at the segment.
@@ -365,7 +353,6 @@ Evaluator::~Evaluator() = default;
 absl::StatusOr<Evaluator> Evaluator::Create(const nn::Graph& graph, nn::ImageSet images,
                                             const EvaluatorOptions& options, const ProgressFn& progress) {
   if (images.count == 0) return InvalidArgument("evaluate: no images");
-  PRIVDNN_RETURN_IF_ERROR(CheckFinite(graph));
   if (graph.inputs.size() != 1 || graph.outputs.size() != 1 || graph.outputs[0].shape.size() != 2) {
     return InvalidArgument(
         "graph '{}' has {} inputs and {} outputs; needs one of each, the output of shape (N, classes)", graph.name,

@@ -437,7 +437,7 @@ TEST(Evaluator, RefusesWhatItCannotEvaluate) {
   for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     nn::Graph damaged = graph;
     damaged.initializers.begin()->second.values[3] = value;
-    EXPECT_THAT(create(damaged, images, {}), HasSubstr(fmt::format("'{}': value 3 is {}; weights must be finite",
+    EXPECT_THAT(create(damaged, images, {}), HasSubstr(fmt::format("'{}': element 3 is {}, not a finite number",
                                                                    damaged.initializers.begin()->first, value)));
   }
   EXPECT_THAT(create(graph, images, {.top_k = 0}), HasSubstr("top 0 of 10 classes"));
