@@ -35,9 +35,9 @@ EvaluateStream::EvaluateStream(const StreamEnvironment& environment, absl::Statu
 void EvaluateStream::OnReadDone(bool ok) {
   std::unique_lock lock(mutex_);
   if (phase_ == Phase::kEnded) return;
-  if (!ok) return End(lock, absl::OkStatus());  // the user has said all, or is gone and hears nothing
   phase_ = Phase::kAnswering;
   phase_start_ = Clock::now();
+  if (!ok) return End(lock, absl::OkStatus());  // the user has said all, or is gone and hears nothing
   lock.unlock();
   environment_.workers.Post([self = shared_from_this()] { self->Answer(); });
 }
@@ -96,9 +96,13 @@ void EvaluateStream::OnWriteDone(bool ok) {
 }
 
 void EvaluateStream::End(std::unique_lock<std::mutex>& lock, absl::Status status) {
+  // What doesn't count as an open stream any more holds no messages, but for one that is being read into.
+  reply_ = v1::EvaluateReply();
+  if (phase_ != Phase::kReading) request_ = v1::EvaluateRequest();
   phase_ = Phase::kEnded;
   outcome_ = status;
   lock.unlock();
+  environment_.registry.GiveBack(this);  // before the user hears of the end and may begin another
   Finish(ToGrpc(status));
 }
 
@@ -160,16 +164,21 @@ StreamRegistry::~StreamRegistry() {
 absl::Status StreamRegistry::Add(const std::shared_ptr<EvaluateStream>& stream) {
   const std::scoped_lock lock(mutex_);
   if (draining_) return absl::UnavailableError(kShuttingDown);
-  if (streams_.size() >= static_cast<size_t>(max_streams_)) {
-    return ResourceExhausted("the owner is busy: {} streams are open", streams_.size());
+  if (open_.size() >= static_cast<size_t>(max_streams_)) {
+    return ResourceExhausted("the owner is busy: {} streams are open", open_.size());
   }
-  const auto of_user =
-      std::ranges::count_if(streams_, [&](const auto& s) { return s.first->user() == stream->user(); });
+  const auto of_user = std::ranges::count_if(open_, [&](const auto* s) { return s->user() == stream->user(); });
   if (of_user >= max_streams_per_user_) {
     return ResourceExhausted("{} streams of this user are open, more are not allowed", of_user);
   }
+  open_.insert(stream.get());
   streams_.emplace(stream.get(), stream);
   return absl::OkStatus();
+}
+
+void StreamRegistry::GiveBack(const EvaluateStream* stream) {
+  const std::scoped_lock lock(mutex_);
+  open_.erase(stream);
 }
 
 void StreamRegistry::Remove(const EvaluateStream* stream) {
@@ -179,6 +188,7 @@ void StreamRegistry::Remove(const EvaluateStream* stream) {
   if (found == streams_.end()) return;  // refused streams are not here
   last = std::move(found->second);
   streams_.erase(found);
+  open_.erase(stream);
   if (streams_.empty()) changed_.notify_all();
 }
 

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -104,6 +105,8 @@ class StreamRegistry {
 
   // ResourceExhausted over the limits, Unavailable while draining.
   absl::Status Add(const std::shared_ptr<EvaluateStream>& stream);
+  // A stream that has ended doesn't count any more, but is waited for until it is removed.
+  void GiveBack(const EvaluateStream* stream);
   void Remove(const EvaluateStream* stream);
   // Refuses new streams and asks the open ones to end.
   void Drain();
@@ -120,6 +123,7 @@ class StreamRegistry {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<const EvaluateStream*, std::shared_ptr<EvaluateStream>> streams_;
+  std::set<const EvaluateStream*> open_;  // those that count
   bool draining_ = false;
   bool stopping_ = false;
   std::thread watcher_;

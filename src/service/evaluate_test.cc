@@ -1,6 +1,7 @@
 // Conversations between users and an owner that both live.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <spdlog/sinks/base_sink.h>
 
 #include <atomic>
 #include <thread>
@@ -331,6 +332,29 @@ TEST_F(EvaluateTest, BoundsTheStreams) {
   };
   EXPECT_TRUE(outer.Run(bob).ok());
   for (auto& raw : open) raw->context.TryCancel();
+}
+
+class SlowSink final : public spdlog::sinks::base_sink<std::mutex> {
+  void sink_it_(const spdlog::details::log_msg&) override { std::this_thread::sleep_for(milliseconds(300)); }
+  void flush_() override {}
+};
+
+// What a user sees the end of makes room for another, however long its line in the log takes.
+TEST_F(EvaluateTest, AnEndedStreamMakesRoomAtOnce) {
+  auto options = Options({FakePackage(kPackage, 1000)});
+  options.max_streams = options.max_streams_per_user = 1;
+  options.logger->sinks().push_back(std::make_shared<SlowSink>());
+  StartServer(std::move(options));
+  Client alice = ConnectAs("alice");
+  for (int i = 0; i < 3; ++i) {
+    const auto status = Conversation({FakeQuery(1)}).Run(alice);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  EXPECT_TRUE(server_->Shutdown(milliseconds(5000)).ok());
+  const std::string log = log_.text();
+  size_t lines = 0;
+  for (size_t at = 0; (at = log.find("evaluate user=alice", at)) != std::string::npos; ++at) ++lines;
+  EXPECT_EQ(lines, 3u) << log;
 }
 
 // Flow control stops the owner in the middle of a reply.
