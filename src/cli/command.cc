@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "cli/attack_commands.h"
+
 namespace privdnn::cli {
 namespace {
 
@@ -65,7 +67,7 @@ int RunProgram(int argc, const char* const* argv) {
   Globals globals;
   Action action;
   for (const auto add : {AddTrain, AddExport, AddEval, AddSelect, AddPlan, AddKeygen, AddEncrypt, AddServe, AddInfer,
-                         AddDemo, AddBench, AddData, AddVersion}) {
+                         AddDemo, AddAttack, AddBench, AddData, AddVersion}) {
     add(app, globals, action);
   }
   try {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cli/inputs.h"
+#include "cli/recipe_options.h"
 #include "nn/architectures.h"
 #include "nn/executor.h"
 #include "nn/onnx.h"
@@ -13,19 +14,11 @@
 namespace privdnn::cli {
 namespace {
 
-const std::map<std::string, nn::Optimizer> kOptimizers = {{"adam", nn::Optimizer::kAdam}, {"sgd", nn::Optimizer::kSgd}};
-const std::map<std::string, nn::Precision> kPrecisions = {{"float32", nn::Precision::kFloat32},
-                                                          {"bfloat16", nn::Precision::kBfloat16}};
-
 // What is not given comes from the architecture's recipe.
 struct TrainCommand {
   std::string architecture = "lenet5-mnist", data, out, checkpoint, initial;
   std::optional<std::string> data_set;
-  std::optional<int> epochs, half_size_epochs;
-  std::optional<int64_t> batch, crop_padding;
-  std::optional<double> learning_rate, warm_up, weight_decay, label_smoothing, averaging, flip, grayscale;
-  std::optional<nn::Optimizer> optimizer;
-  std::optional<nn::Precision> precision;
+  RecipeOptions recipe;
   uint64_t seed = 1;
   int threads = 1;
   int64_t hold_out = 0;
@@ -33,23 +26,8 @@ struct TrainCommand {
 };
 
 nn::TrainOptions Options(const TrainCommand& command, nn::TrainOptions options) {
-  const auto set = [](auto& option, const auto& given) {
-    if (given.has_value()) option = *given;
-  };
-  set(options.epochs, command.epochs);
-  set(options.half_size_epochs, command.half_size_epochs);
-  set(options.batch, command.batch);
-  set(options.optimizer, command.optimizer);
-  set(options.learning_rate, command.learning_rate);
-  set(options.warm_up, command.warm_up);
-  set(options.weight_decay, command.weight_decay);
-  set(options.label_smoothing, command.label_smoothing);
-  set(options.averaging, command.averaging);
-  set(options.precision, command.precision);
   if (command.no_augmentation) options.augmentation = nn::Augmentation::None();
-  set(options.augmentation.crop_padding, command.crop_padding);
-  set(options.augmentation.flip, command.flip);
-  set(options.augmentation.grayscale, command.grayscale);
+  options = command.recipe.Apply(options);
   options.seed = command.seed;
   options.threads = command.threads;
   options.checkpoint = command.checkpoint;
@@ -134,44 +112,6 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
   return output;
 }
 
-void AddRecipeOptions(CLI::App* command, TrainCommand& o) {
-  constexpr char kGroup[] = "Recipe (default: the architecture's own)";
-  const auto share = CLI::Range(0.0, 1.0);
-  command->add_option("--epochs", o.epochs, "passes over the training images")
-      ->check(CLI::Range(1, 10000))
-      ->group(kGroup);
-  command->add_option("--half-size-epochs", o.half_size_epochs, "of these, the first N on images of half the side")
-      ->check(CLI::NonNegativeNumber)
-      ->group(kGroup);
-  command->add_option("--batch", o.batch, "images a step")->check(CLI::Range(1, 65536))->group(kGroup);
-  command->add_option("--optimizer", o.optimizer, "adam, or sgd with Nesterov's momentum 0.9")
-      ->transform(CLI::CheckedTransformer(kOptimizers))
-      ->option_text("adam|sgd")
-      ->group(kGroup);
-  command->add_option("--learning-rate", o.learning_rate, "the highest; it falls to 0 by a cosine")
-      ->check(CLI::PositiveNumber)
-      ->group(kGroup);
-  command->add_option("--warm-up", o.warm_up, "share of the steps in which it rises")->check(share)->group(kGroup);
-  command->add_option("--weight-decay", o.weight_decay, "weight decay")->check(CLI::NonNegativeNumber)->group(kGroup);
-  command->add_option("--label-smoothing", o.label_smoothing, "share of the target spread over all classes")
-      ->check(share)
-      ->group(kGroup);
-  command->add_option("--averaging", o.averaging, "decay of the average of weights that is kept; 0: no average")
-      ->check(share)
-      ->group(kGroup);
-  command->add_option("--precision", o.precision, "of convolutions and products")
-      ->transform(CLI::CheckedTransformer(kPrecisions))
-      ->option_text("float32|bfloat16")
-      ->group(kGroup);
-  command->add_option("--crop-padding", o.crop_padding, "random crops, with this many black pixels around the image")
-      ->check(CLI::NonNegativeNumber)
-      ->group(kGroup);
-  command->add_option("--flip", o.flip, "probability of mirrored images")->check(share)->group(kGroup);
-  command->add_option("--grayscale", o.grayscale, "probability of images without colours")->check(share)->group(kGroup);
-  command->add_flag("--no-augmentation", o.no_augmentation, "images as they are, but for what the three above say")
-      ->group(kGroup);
-}
-
 }  // namespace
 
 void AddTrain(CLI::App& app, Globals& globals, Action& action) {
@@ -195,7 +135,10 @@ void AddTrain(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--checkpoint", o->checkpoint,
                       "file for the state of an unfinished training; the same command goes on from it");
   AddThreads(command, o->threads);
-  AddRecipeOptions(command, *o);
+  constexpr char kGroup[] = "Recipe (default: the architecture's own)";
+  o->recipe.Add(command, kGroup);
+  command->add_flag("--no-augmentation", o->no_augmentation, "images as they are, but for what the three above say")
+      ->group(kGroup);
   command->callback([o, &action] { action = [o] { return Train(*o); }; });
 }
 

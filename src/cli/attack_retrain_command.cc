@@ -1,0 +1,235 @@
+#include "cli/attack_retrain_command.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <optional>
+
+#include "attack/retrain.h"
+#include "cli/accuracies.h"
+#include "cli/inputs.h"
+#include "cli/recipe_options.h"
+#include "nn/architectures.h"
+#include "nn/executor.h"
+#include "nn/onnx.h"
+#include "nn/recipes.h"
+
+namespace privdnn::cli {
+namespace {
+
+// Of the images that the program carries, so many at the front are the attacker's; the others report.
+constexpr int64_t kEmbeddedSamples = 500;
+constexpr int64_t kDefaultSamples = 1000;
+// As in the paper.
+constexpr int kScratchEpochs = 512;
+constexpr int kRecoverEpochs = 64;
+
+const std::map<std::string, nn::Split> kSampleSplits = {{"train", nn::Split::kTrain},
+                                                        {"validation", nn::Split::kValidationHalf}};
+
+// What both attacks are asked for.
+struct AttackCommand {
+  ModelInput model;
+  std::string selection, data_set, data, split = "train", out, checkpoint;
+  std::optional<int64_t> samples, hold_out;
+  int patience = 0;
+  uint64_t seed = 1;
+  int threads = 1;
+  bool augmentation = false;
+  RecipeOptions recipe;
+};
+struct RecoverCommand : AttackCommand {
+  bool freeze = false, knows_cut = false;
+};
+
+// The attacker's images, those that it holds out to choose the epoch, and those that its network is judged by.
+struct AttackImages {
+  nn::ImageSet samples, held_out, test;
+  std::string samples_from, test_from;
+};
+
+absl::StatusOr<AttackImages> LoadImages(const AttackCommand& command) {
+  AttackImages images;
+  nn::ImageSet pool;
+  if (command.data_set.empty() && command.data.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, ImageInput().Load());
+    pool = all.Head(kEmbeddedSamples);
+    images.test = all.Slice(kEmbeddedSamples, all.count);
+    images.samples_from =
+        fmt::format("the first {} of {} MNIST test images that the program carries", pool.count, all.count);
+    images.test_from = fmt::format("the other {} that the program carries", images.test.count);
+  } else {
+    const std::string name = command.data_set.empty() ? "mnist" : command.data_set;
+    PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(command.data));
+    const nn::LoadOptions options{command.threads, MakeProgress(std::make_shared<ProgressBar>("loading " + name))};
+    PRIVDNN_ASSIGN_OR_RETURN(pool, nn::LoadDataSet(name, root, kSampleSplits.at(command.split), options));
+    PRIVDNN_ASSIGN_OR_RETURN(images.test, nn::LoadDataSet(name, root, nn::Split::kTestHalf, options));
+    images.samples_from = fmt::format("{}, {}", name, command.split);
+    images.test_from = fmt::format("{}, test-half", name);
+  }
+  const int64_t count = command.samples.value_or(std::min(kDefaultSamples, pool.count));
+  auto drawn = attack::DrawSamples(pool, count, command.seed);
+  if (!drawn.ok()) return Annotate(drawn.status(), images.samples_from);
+  const int64_t held_out = command.hold_out.value_or(command.patience > 0 ? std::max<int64_t>(count / 10, 1) : 0);
+  if (held_out >= count) return InvalidArgument("{} samples, of which {} cannot be held out", count, held_out);
+  images.samples = drawn->Head(count - held_out);
+  images.held_out = drawn->Slice(count - held_out, count);
+  return images;
+}
+
+// The architecture's recipe, if the model is one of those, but for as many epochs as the attack takes and with images
+// as they are.
+absl::StatusOr<nn::TrainOptions> Options(const AttackCommand& command, const nn::Graph& graph, int epochs) {
+  nn::TrainOptions options;
+  const std::vector<std::string> known = nn::ArchitectureNames();
+  if (std::ranges::find(known, graph.name) != known.end()) {
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Recipe recipe, nn::FindRecipe(graph.name));
+    options = recipe.options;
+  }
+  options.epochs = epochs;
+  options.half_size_epochs = 0;
+  if (!command.augmentation) options.augmentation = nn::Augmentation::None();
+  options = command.recipe.Apply(options);
+  options.patience = command.patience;
+  options.seed = command.seed;
+  options.threads = command.threads;
+  options.checkpoint = command.checkpoint;
+  return options;
+}
+
+// Trains and reports; a selection adds A_s and A_r. `name` is the attack's, `symbol` the paper's for what it reaches.
+absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::Graph& graph,
+                                        const std::optional<nn::Selection>& selection,
+                                        const attack::AttackNetwork& network, const nn::TrainOptions& options,
+                                        const std::string& name, const std::string& symbol, Json json) {
+  nn::SetExecutorThreads(options.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command));
+  FactTable table(fmt::format("{} attacked by training", command.model.Name()));
+  json["model"] = command.model.Name();
+  json["samples"] = images.samples.count + images.held_out.count;
+  json["samples_from"] = images.samples_from;
+  json["samples_held_out"] = images.held_out.count;
+  json["test_images"] = images.test.count;
+  json["test_images_from"] = images.test_from;
+  json["weights"] = network.weights;
+  json["weights_unknown"] = network.unknown;
+  table.Add("the attacker's images", fmt::format("{} of {}", json["samples"].get<int64_t>(), images.samples_from));
+  table.Add("judged by", fmt::format("{} images: {}", images.test.count, images.test_from));
+  table.Add("weights that it doesn't know", fmt::format("{} of {}", network.unknown, network.weights));
+
+  if (selection) {
+    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy, EvaluateSelection(graph, *selection, images.test));
+    json["selection"] = Json::parse(nn::FormatSelection(*selection));
+    AddAccuracies(accuracy, json, table);
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(const double original, nn::Accuracy(graph, images.test));
+    json["accuracy_original"] = original;
+    table.Add("A_o, original", fmt::format("{:.2f} %", original));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const double before, nn::Accuracy(network.graph, images.test));
+  json["accuracy_before_training"] = before;
+  table.Add("before training", fmt::format("{:.2f} %", before));
+
+  const auto start = std::chrono::steady_clock::now();
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainResult result,
+                           attack::Retrain(network, images.samples, images.held_out, options,
+                                           MakeProgress(std::make_shared<ProgressBar>(name))));
+  json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  constexpr std::array<int64_t, 2> kRanks = {1, 5};
+  PRIVDNN_ASSIGN_OR_RETURN(const auto reached, nn::TopAccuracies(result.graph, images.test, kRanks));
+  json["accuracy_after_training"] = reached[0];
+  json["accuracy_after_training_top5"] = reached[1];
+  json["epochs"] = result.epochs.size();
+  json["final_loss"] = result.epochs.back().train_loss;
+  if (images.held_out.count > 0) json["held_out_accuracy"] = result.validation_accuracy;
+  json["options"] = RecipeJson(options);
+  table.Add(fmt::format("{}, after {} epochs", symbol, result.epochs.size()), fmt::format("{:.2f} %", reached[0]));
+  if (!command.out.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
+    json["out"] = command.out;
+  }
+  return CommandOutput{std::move(json), table.Render()};
+}
+
+absl::StatusOr<CommandOutput> Scratch(const AttackCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
+  std::optional<nn::Selection> selection;
+  if (!command.selection.empty() || command.model.path.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(selection, LoadSelection(command.selection, command.model, graph));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kScratchEpochs));
+  return RunAttack(command, graph, selection, attack::ScratchNetwork(graph, command.seed), options, "scratch",
+                   "A_t, trained from nothing", {{"attack", "scratch"}});
+}
+
+absl::StatusOr<CommandOutput> Recover(const RecoverCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, command.model, graph));
+  attack::RecoverOptions recover{.knows_cut = command.knows_cut, .seed = command.seed};
+  if (command.freeze) recover.known_rate = 0;
+  PRIVDNN_ASSIGN_OR_RETURN(const attack::AttackNetwork network, attack::RecoverNetwork(graph, selection, recover));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kRecoverEpochs));
+  return RunAttack(command, graph, selection, network, options, "recover", "A_rec, core neurons trained anew",
+                   {{"attack", "recover"}, {"known_rate", recover.known_rate}, {"knows_cut", recover.knows_cut}});
+}
+
+void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) {
+  o.model.AddPositional(command);
+  command->add_option("--selection", o.selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--data-set", o.data_set,
+                   "a known data set; default with --data: mnist. Without both, the attacker has half of the 1,000 "
+                   "MNIST test images carried along, and the other half reports")
+      ->check(CLI::IsMember(DataSetNames()));
+  command->add_option("--data", o.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
+  command
+      ->add_option("--split", o.split,
+                   "the attacker's images: train, or validation, the half of the test images that the authors use; "
+                   "test-half reports")
+      ->check(CLI::IsMember(kSampleSplits))
+      ->capture_default_str();
+  command->add_option("--samples", o.samples, "how many of them, drawn at random; default: 1000, or all of fewer")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--hold-out", o.hold_out,
+                   "so many of the samples choose the epoch instead of training; default: none, with --patience a "
+                   "tenth")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--patience", o.patience, "end after so many epochs in which the held-out samples got no better")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--seed", o.seed, "of samples, new weights and order")->capture_default_str();
+  command->add_option("--out", o.out, "ONNX file to write the attacker's network to");
+  command->add_option("--checkpoint", o.checkpoint,
+                      "file for the state of an unfinished training; the same command goes on from it");
+  AddThreads(command, o.threads);
+  const std::string group =
+      "Training (default: as the architecture's recipe, " + epochs + " epochs, images as they are)";
+  o.recipe.Add(command, group);
+  command->add_flag("--augmentation", o.augmentation, "random changes to images, as in the recipe")->group(group);
+}
+
+}  // namespace
+
+void AddAttackScratch(CLI::App& attack, Globals& globals, Action& action) {
+  auto* command = AddCommand(attack, globals, "scratch",
+                             "A_t: what the network's architecture learns from the attacker's own images alone",
+                             "privdnn attack scratch model.onnx --data ~/data --samples 1000");
+  const auto o = std::make_shared<AttackCommand>();
+  AddOptions(command, *o, std::to_string(kScratchEpochs));
+  command->callback([o, &action] { action = [o] { return Scratch(*o); }; });
+}
+
+void AddAttackRecover(CLI::App& attack, Globals& globals, Action& action) {
+  auto* command = AddCommand(attack, globals, "recover",
+                             "A_rec: what a package's plaintext weights are worth once the others are trained anew",
+                             "privdnn attack recover model.onnx --selection selection.json --data ~/data --freeze");
+  const auto o = std::make_shared<RecoverCommand>();
+  AddOptions(command, *o, std::to_string(kRecoverEpochs));
+  command->add_flag("--freeze", o->freeze, "keep the plaintext weights; else they train at a tenth of the rate");
+  command->add_flag("--knows-cut", o->knows_cut,
+                    "let the attacker know the weights from core neurons to plaintext neurons, which no package holds, "
+                    "as the authors do");
+  command->callback([o, &action] { action = [o] { return Recover(*o); }; });
+}
+
+}  // namespace privdnn::cli

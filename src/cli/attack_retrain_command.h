@@ -1,0 +1,11 @@
+// `attack scratch` and `attack recover`: networks that an attacker trains.
+#pragma once
+
+#include "cli/command.h"
+
+namespace privdnn::cli {
+
+void AddAttackScratch(CLI::App& attack, Globals& globals, Action& action);
+void AddAttackRecover(CLI::App& attack, Globals& globals, Action& action);
+
+}  // namespace privdnn::cli

@@ -1,0 +1,99 @@
+#include "cli/recipe_options.h"
+
+#include <map>
+
+namespace privdnn::cli {
+namespace {
+
+const std::map<std::string, nn::Optimizer> kOptimizers = {{"adam", nn::Optimizer::kAdam}, {"sgd", nn::Optimizer::kSgd}};
+const std::map<std::string, nn::Precision> kPrecisions = {{"float32", nn::Precision::kFloat32},
+                                                          {"bfloat16", nn::Precision::kBfloat16}};
+
+template <typename Value>
+std::string NameOf(const std::map<std::string, Value>& names, Value value) {
+  for (const auto& [name, candidate] : names) {
+    if (candidate == value) return name;
+  }
+  return "";
+}
+
+}  // namespace
+
+void RecipeOptions::Add(CLI::App* command, const std::string& group) {
+  const auto share = CLI::Range(0.0, 1.0);
+  command->add_option("--epochs", epochs, "passes over the training images")->check(CLI::Range(1, 10000))->group(group);
+  command->add_option("--half-size-epochs", half_size_epochs, "of these, the first N on images of half the side")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  command->add_option("--batch", batch, "images a step")->check(CLI::Range(1, 65536))->group(group);
+  command->add_option("--optimizer", optimizer, "adam, or sgd with Nesterov's momentum 0.9")
+      ->transform(CLI::CheckedTransformer(kOptimizers))
+      ->option_text("adam|sgd")
+      ->group(group);
+  command->add_option("--learning-rate", learning_rate, "the highest; it falls to 0 by a cosine")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  command->add_option("--warm-up", warm_up, "share of the steps in which it rises")->check(share)->group(group);
+  command->add_option("--weight-decay", weight_decay, "weight decay")->check(CLI::NonNegativeNumber)->group(group);
+  command->add_option("--label-smoothing", label_smoothing, "share of the target spread over all classes")
+      ->check(share)
+      ->group(group);
+  command->add_option("--averaging", averaging, "decay of the average of weights that is kept; 0: no average")
+      ->check(share)
+      ->group(group);
+  command->add_option("--precision", precision, "of convolutions and products")
+      ->transform(CLI::CheckedTransformer(kPrecisions))
+      ->option_text("float32|bfloat16")
+      ->group(group);
+  command->add_option("--crop-padding", crop_padding, "random crops, with this many black pixels around the image")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  command->add_option("--flip", flip, "probability of mirrored images")->check(share)->group(group);
+  command->add_option("--grayscale", grayscale, "probability of images without colours")->check(share)->group(group);
+}
+
+nn::TrainOptions RecipeOptions::Apply(nn::TrainOptions options) const {
+  const auto set = [](auto& option, const auto& given) {
+    if (given.has_value()) option = *given;
+  };
+  set(options.epochs, epochs);
+  set(options.half_size_epochs, half_size_epochs);
+  set(options.batch, batch);
+  set(options.optimizer, optimizer);
+  set(options.learning_rate, learning_rate);
+  set(options.warm_up, warm_up);
+  set(options.weight_decay, weight_decay);
+  set(options.label_smoothing, label_smoothing);
+  set(options.averaging, averaging);
+  set(options.precision, precision);
+  set(options.augmentation.crop_padding, crop_padding);
+  set(options.augmentation.flip, flip);
+  set(options.augmentation.grayscale, grayscale);
+  return options;
+}
+
+Json RecipeJson(const nn::TrainOptions& o) {
+  const nn::Augmentation& a = o.augmentation;
+  return {{"epochs", o.epochs},
+          {"half_size_epochs", o.half_size_epochs},
+          {"patience", o.patience},
+          {"batch", o.batch},
+          {"optimizer", NameOf(kOptimizers, o.optimizer)},
+          {"learning_rate", o.learning_rate},
+          {"warm_up", o.warm_up},
+          {"weight_decay", o.weight_decay},
+          {"label_smoothing", o.label_smoothing},
+          {"averaging", o.averaging},
+          {"precision", NameOf(kPrecisions, o.precision)},
+          {"shift_pixels", a.shift_pixels},
+          {"rotation_degrees", a.rotation_degrees},
+          {"log_scale", a.log_scale},
+          {"shear", a.shear},
+          {"crop_padding", a.crop_padding},
+          {"flip", a.flip},
+          {"grayscale", a.grayscale},
+          {"seed", o.seed},
+          {"threads", o.threads}};
+}
+
+}  // namespace privdnn::cli

@@ -1,0 +1,28 @@
+// Options of a command that trains: what replaces a recipe's own choices.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "cli/command.h"
+#include "nn/train.h"
+
+namespace privdnn::cli {
+
+struct RecipeOptions {
+  std::optional<int> epochs, half_size_epochs;
+  std::optional<int64_t> batch, crop_padding;
+  std::optional<double> learning_rate, warm_up, weight_decay, label_smoothing, averaging, flip, grayscale;
+  std::optional<nn::Optimizer> optimizer;
+  std::optional<nn::Precision> precision;
+  // Every one of them, in a group with this heading.
+  void Add(CLI::App* command, const std::string& group);
+  // `options` with what was given.
+  nn::TrainOptions Apply(nn::TrainOptions options) const;
+};
+
+// What decides the result of a training, for reports.
+Json RecipeJson(const nn::TrainOptions& options);
+
+}  // namespace privdnn::cli
