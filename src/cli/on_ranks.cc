@@ -8,8 +8,9 @@ absl::StatusOr<CommandOutput> OnRanks(const std::function<absl::StatusOr<Command
   if (!Ranks::Started()) return command(nullptr);
   PRIVDNN_ASSIGN_OR_RETURN(Ranks ranks, Ranks::Join());
   if (ranks.rank() > 0) spdlog::set_level(spdlog::level::off);
+  ranks.OnDeparture([](const absl::Status& why) { spdlog::warn("goes on without {}", Message(why)); });
   auto output = command(&ranks);
-  ranks.Leave(output.status());
+  if (ranks.Leave(output.status()) && ranks.rank() > 0) return CommandOutput{};  // rank 0 says what was wrong
   return output;
 }
 

@@ -9,7 +9,7 @@
 namespace privdnn::cli {
 
 // Runs `command` with this process's place among the ranks, nullptr without mpirun. Ranks above 0 say nothing on
-// stderr, rank 0 names them in its errors, and have nothing to print. They all leave together.
+// stderr, rank 0 names them in its errors and warnings, and have nothing to print. They all leave together.
 absl::StatusOr<CommandOutput> OnRanks(const std::function<absl::StatusOr<CommandOutput>(Ranks*)>& command);
 
 // Unless interrupted.

@@ -9,6 +9,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <deque>
+#include <exception>
 #include <future>
 #include <thread>
 #include <vector>
@@ -19,11 +21,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kMaxMessage = uint64_t{1} << 30;
+constexpr uint64_t kMaxReply = kMaxMessage - 64;  // with the piece's number and an empty status before it
 constexpr uint32_t kMaxText = 1 << 16;
 constexpr std::chrono::seconds kLeavePatience{10};
 
-// Tags. To rank 0: kReady (host, identity), kLeft (host, status) of a rank that never served, kDone (piece's number,
-// status, reply), kStopped. From rank 0: kWork (number, request), kCancel, kStop.
+// Tags. To rank 0: kReady (host, identity), kLeft (host, status) of a rank that doesn't serve, or not any more, kDone
+// (piece's number, status, reply), kStopped. From rank 0: kWork (number, request), kCancel, kStop.
 enum Tag : int { kReady = 1, kLeft, kDone, kStopped, kWork, kCancel, kStop };
 
 struct Received {
@@ -77,11 +80,21 @@ class Running {
 
   void Cancel() { cancelled_ = true; }
   bool ready() const { return result_.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
-  absl::StatusOr<Bytes> Result() { return result_.get(); }
+  // Internal, and threw(), if the piece threw: out of memory, or a library that does.
+  absl::StatusOr<Bytes> Result() {
+    try {
+      return result_.get();
+    } catch (const std::exception& e) {
+      threw_ = true;
+      return absl::InternalError(e.what());
+    }
+  }
+  bool threw() const { return threw_; }
 
  private:
   const Bytes request_;
   std::atomic<bool> cancelled_ = false;
+  bool threw_ = false;
   std::future<absl::StatusOr<Bytes>> result_;  // last: it goes first, and waits
 };
 
@@ -89,13 +102,16 @@ class Running {
 
 struct Ranks::Impl {
   int rank = 0, size = 1;
-  bool served = false, left = false;
-  uint64_t number = 0;  // of the next piece, over all Spreads
+  bool stopped = false, left = false;  // stopped: by rank 0
+  uint64_t number = 0;                 // of the next piece, over all Spreads
   struct Peer {
     std::string host = "not met yet";
+    bool left = false;
     std::optional<uint64_t> piece;  // in progress
+    Bytes request;                  // of that piece
   };
   std::vector<Peer> peers;  // by rank
+  DepartureFn on_departure;
 
   std::string Name(int r) const { return fmt::format("rank {} ({})", r, peers[static_cast<size_t>(r)].host); }
   // What rank 0 calls the others, and they it.
@@ -114,6 +130,7 @@ struct Ranks::Impl {
   }
   absl::StatusOr<std::optional<Received>> Receive() const;
   absl::Status OnReady(const Received& received, const std::string& identity);
+  absl::StatusOr<absl::Status> ReadLeft(const Received& received);
   absl::Status Cancel() const;
 };
 
@@ -159,23 +176,34 @@ absl::StatusOr<Ranks> Ranks::Join() {
 Ranks::Ranks(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Ranks::Ranks(Ranks&&) noexcept = default;
 Ranks::~Ranks() {
-  if (impl_) Leave(absl::AbortedError("ended before it could serve"));
+  if (impl_) Leave(absl::AbortedError("ended early"));
 }
+
+void Ranks::OnDeparture(DepartureFn tell) { impl_->on_departure = std::move(tell); }
 
 int Ranks::rank() const { return impl_->rank; }
 int Ranks::size() const { return impl_->size; }
 const std::string& Ranks::Host(int rank) const { return impl_->peers.at(static_cast<size_t>(rank)).host; }
 
-absl::Status Ranks::Impl::OnReady(const Received& received, const std::string& identity) {
+// Why a rank left, with its name; never OK. An error if the message can't be read.
+absl::StatusOr<absl::Status> Ranks::Impl::ReadLeft(const Received& received) {
   Peer& peer = peers[static_cast<size_t>(received.from)];
   ByteReader r(received.bytes, "message of " + Name(received.from));
   PRIVDNN_ASSIGN_OR_RETURN(peer.host, r.String(kMaxText, "host"));
+  absl::Status status;
+  PRIVDNN_RETURN_IF_ERROR(ReadStatus(r, status));
+  PRIVDNN_RETURN_IF_ERROR(r.Finish());
+  if (status.ok()) status = FailedPrecondition("ended before it was told to");
+  return Annotate(status, Name(received.from));
+}
+
+absl::Status Ranks::Impl::OnReady(const Received& received, const std::string& identity) {
   if (received.tag == kLeft) {
-    absl::Status status;
-    PRIVDNN_RETURN_IF_ERROR(ReadStatus(r, status));
-    if (status.ok()) status = FailedPrecondition("ended before it could serve");
-    return Annotate(status, Name(received.from));
+    PRIVDNN_ASSIGN_OR_RETURN(const absl::Status why, ReadLeft(received));
+    return why;
   }
+  ByteReader r(received.bytes, "message of " + Name(received.from));
+  PRIVDNN_ASSIGN_OR_RETURN(peers[static_cast<size_t>(received.from)].host, r.String(kMaxText, "host"));
   PRIVDNN_ASSIGN_OR_RETURN(const std::string theirs, r.String(kMaxText, "identity"));
   PRIVDNN_RETURN_IF_ERROR(r.Finish());
   if (theirs == identity) return absl::OkStatus();
@@ -211,14 +239,26 @@ absl::Status Ranks::Spread(const NextPieceFn& next, const PieceFn& piece, const 
   Impl& m = *impl_;
   const uint64_t first = m.number;
   uint64_t outstanding = 0, own = 0;
-  std::optional<Running> running;  // this rank's own
+  bool more = true;
+  std::deque<std::pair<uint64_t, Bytes>> orphans;  // number and request of pieces whose rank has left
+  std::optional<Running> running;                  // this rank's own
   const auto done = [&](uint64_t number, int rank, absl::StatusOr<Bytes> reply) -> absl::Status {
     if (number < first) return absl::OkStatus();  // of an earlier Spread, which was stopped
     --outstanding;
     if (!reply.ok()) return Annotate(reply.status(), m.Name(rank));
     return on_piece(number - first, rank, *std::move(reply));
   };
+  const auto on_left = [&](const Received& received) -> absl::Status {
+    PRIVDNN_ASSIGN_OR_RETURN(const absl::Status why, m.ReadLeft(received));
+    Impl::Peer& peer = m.peers[static_cast<size_t>(received.from)];
+    peer.left = true;
+    if (peer.piece && *peer.piece >= first) orphans.emplace_back(*peer.piece, std::move(peer.request));
+    peer.piece.reset();
+    if (m.on_departure) m.on_departure(why);
+    return absl::OkStatus();
+  };
   const auto on_message = [&](const Received& received) -> absl::Status {
+    if (received.tag == kLeft) return on_left(received);
     ByteReader r(received.bytes, "message of " + m.Name(received.from));
     if (received.tag != kDone) return r.Error("tag", fmt::format("{} was not expected", received.tag));
     absl::Status status;
@@ -231,33 +271,45 @@ absl::Status Ranks::Spread(const NextPieceFn& next, const PieceFn& piece, const 
     PRIVDNN_ASSIGN_OR_RETURN(const auto reply, r.Take(r.remaining(), "reply"));
     return done(number, received.from, Bytes(reply.begin(), reply.end()));
   };
-  // Hands pieces to whoever is free. False behind the last.
-  const auto hand_out = [&]() -> absl::StatusOr<bool> {
+  const auto make_here = [&](uint64_t number, Bytes request) {
+    own = number;
+    running.emplace(piece, std::move(request));
+  };
+  // Hands pieces to whoever is free.
+  const auto hand_out = [&]() -> absl::Status {
+    // Here, where no reply is too long to be sent: a piece may be why its rank left.
+    if (!running && !orphans.empty()) {
+      make_here(orphans.front().first, std::move(orphans.front().second));
+      orphans.pop_front();
+    }
     // This rank last: reaching the others takes longer.
-    for (int k = 1; k <= m.size; ++k) {
+    for (int k = 1; more && k <= m.size; ++k) {
       const int rank = k % m.size;
-      auto& in_progress = m.peers[static_cast<size_t>(rank)].piece;
-      if (in_progress || (rank == 0 && running)) continue;
+      Impl::Peer& peer = m.peers[static_cast<size_t>(rank)];
+      if (peer.left || peer.piece || (rank == 0 && running)) continue;
       std::optional<Bytes> request = next();
-      if (!request) return false;
+      if (!request) {
+        more = false;
+        break;
+      }
       const uint64_t number = m.number++;
       ++outstanding;
       if (rank == 0) {
-        own = number;
-        running.emplace(piece, *std::move(request));
+        make_here(number, *std::move(request));
         continue;
       }
       ByteWriter w;
       w.U64(number);
       w.Raw(*request);
       PRIVDNN_RETURN_IF_ERROR(m.Send(rank, kWork, w.view()));
-      in_progress = number;
+      peer.piece = number;
+      peer.request = *std::move(request);
     }
-    return true;
+    return absl::OkStatus();
   };
   const auto run = [&]() -> absl::Status {
     Pause pause;
-    for (bool more = true; more || outstanding > 0;) {
+    while (more || outstanding > 0) {
       if (!go_on()) return absl::CancelledError("interrupted");
       bool idle = true;
       if (running && running->ready()) {
@@ -271,9 +323,7 @@ absl::Status Ranks::Spread(const NextPieceFn& next, const PieceFn& piece, const 
         idle = false;
         PRIVDNN_RETURN_IF_ERROR(on_message(*received));
       }
-      if (more) {
-        PRIVDNN_ASSIGN_OR_RETURN(more, hand_out());
-      }
+      PRIVDNN_RETURN_IF_ERROR(hand_out());
       if (idle) {
         pause();
       } else {
@@ -289,7 +339,6 @@ absl::Status Ranks::Spread(const NextPieceFn& next, const PieceFn& piece, const 
 
 absl::Status Ranks::Serve(const std::string& identity, const PieceFn& piece, const GoOnFn& go_on) {
   Impl& m = *impl_;
-  m.served = true;
   ByteWriter ready;
   ready.String(HostName());
   ready.String(identity);
@@ -297,12 +346,16 @@ absl::Status Ranks::Serve(const std::string& identity, const PieceFn& piece, con
   std::optional<Running> running;
   uint64_t number = 0;
   Pause pause;
-  for (bool stop = false; !stop || running;) {
+  while (!m.stopped || running) {
     bool idle = true;
     if (running && running->ready()) {
       idle = false;
       const absl::StatusOr<Bytes> reply = running->Result();
+      if (running->threw()) return Annotate(reply.status(), fmt::format("piece {}", number));
       running.reset();
+      if (reply.ok() && reply->size() > kMaxReply) {
+        return ResourceExhausted("piece {}: a reply of {} bytes; at most {}", number, reply->size(), kMaxReply);
+      }
       ByteWriter w;
       w.U64(number);
       WriteStatus(reply.status(), w);
@@ -312,7 +365,7 @@ absl::Status Ranks::Serve(const std::string& identity, const PieceFn& piece, con
     PRIVDNN_ASSIGN_OR_RETURN(const auto received, m.Receive());
     if (received) {
       idle = false;
-      stop = stop || received->tag == kStop;
+      m.stopped = m.stopped || received->tag == kStop;
       if (received->tag == kWork) {
         ByteReader r(received->bytes, "message of rank 0");
         PRIVDNN_ASSIGN_OR_RETURN(number, r.U64("piece"));
@@ -332,38 +385,38 @@ absl::Status Ranks::Serve(const std::string& identity, const PieceFn& piece, con
   return absl::OkStatus();
 }
 
-void Ranks::Leave(const absl::Status& status) {
+bool Ranks::Leave(const absl::Status& status) {
   Impl& m = *impl_;
-  if (m.left) return;
+  if (m.left) return false;
   m.left = true;
   // Whatever can't be sent any more: mpirun knows it already, and ends the others.
+  Pause pause;
   if (m.rank > 0) {
-    if (!m.served) {
+    if (!m.stopped) {
       ByteWriter w;
       w.String(HostName());
       WriteStatus(status, w);
-      if (!m.Send(0, kLeft, w.view()).ok()) return;
-      // Rank 0 says stop when it has read that.
-      Pause pause;
-      for (;;) {
-        const auto received = m.Receive();
-        if (!received.ok()) return;
-        if (*received && (*received)->tag == kStop) break;
-        if (!*received) pause();
-      }
+      if (!m.Send(0, kLeft, w.view()).ok()) return false;
     }
-    if (m.Send(0, kStopped, {}).ok()) MPI_Finalize();
-    return;
+    // The end of one process is the end of all: it waits, and drops what rank 0 sent before it had read that.
+    while (!m.stopped) {
+      const auto received = m.Receive();
+      if (!received.ok()) return false;
+      m.stopped = *received && (*received)->tag == kStop;
+      if (!*received) pause();
+    }
+    if (!m.Send(0, kStopped, {}).ok()) return false;
+    MPI_Finalize();
+    return true;
   }
   for (int r = 1; r < m.size; ++r) {
-    if (!m.Send(r, kStop, {}).ok()) return;
+    if (!m.Send(r, kStop, {}).ok()) return false;
   }
-  Pause pause;
   const auto deadline = Clock::now() + kLeavePatience;
   for (int stopped = 1; stopped < m.size;) {
-    if (Clock::now() > deadline) return;
+    if (Clock::now() > deadline) return false;
     const auto received = m.Receive();
-    if (!received.ok()) return;
+    if (!received.ok()) return false;
     if (!*received) {
       pause();
     } else if ((*received)->tag == kStopped) {
@@ -371,6 +424,7 @@ void Ranks::Leave(const absl::Status& status) {
     }
   }
   MPI_Finalize();
+  return true;
 }
 
 }  // namespace privdnn

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <map>
 #include <numeric>
+#include <stdexcept>
 #include <thread>
 
 #include "ranks/test_mpirun.h"
@@ -15,6 +16,7 @@
 namespace privdnn {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr uint64_t kPieces = 60;
@@ -45,6 +47,8 @@ absl::StatusOr<Bytes> Make(const std::string& scenario, int rank, std::span<cons
   std::this_thread::sleep_for(std::chrono::milliseconds(scenario == "slow" && rank == 1 ? 100 : 2));
   if (scenario == "fail" && rank == 1) return InvalidArgument("piece {} is bad", n);
   if (scenario == "killed" && rank == 1) ::raise(SIGKILL);
+  if (scenario == "throws" && rank == 1) throw std::runtime_error("out of luck");
+  if (scenario == "long" && rank == 1) return Bytes((size_t{1} << 30) - 63);
   if (scenario == "big") return Bytes(size_t{1} << 20, static_cast<uint8_t>(n));
   // The first pieces of the first Spread wait to be told to stop.
   for (int i = 0; scenario == "stop" && n >= 1000 && i < 5000; ++i) {
@@ -57,6 +61,7 @@ absl::StatusOr<Bytes> Make(const std::string& scenario, int rank, std::span<cons
 // Rank 0: prints what came of it.
 absl::Status Lead(const std::string& scenario, Ranks& ranks, const PieceFn& piece) {
   const GoOnFn go_on = [] { return true; };
+  ranks.OnDeparture([](const absl::Status& why) { std::printf("left: %s\n", Message(why).c_str()); });
   PRIVDNN_RETURN_IF_ERROR(ranks.Meet("the data", go_on));
   if (scenario == "stop") {
     uint64_t n = 1000;
@@ -66,19 +71,21 @@ absl::Status Lead(const std::string& scenario, Ranks& ranks, const PieceFn& piec
         [&] { return std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(100); });
     std::printf("first: %s\n", Message(status).c_str());
   }
-  std::vector<uint64_t> replies(kPieces);
-  std::map<int, int> made;
-  PRIVDNN_RETURN_IF_ERROR(ranks.Spread(
-      Numbers(kPieces), piece,
-      [&](uint64_t at, int rank, const Bytes& reply) {
-        ++made[rank];
-        replies[at] = scenario == "big" ? reply.size() * (at + 1) * (reply.back() == at) : Unpack(reply);
-        return absl::OkStatus();
-      },
-      go_on));
-  std::printf("sum %llu\n",
-              static_cast<unsigned long long>(std::accumulate(replies.begin(), replies.end(), uint64_t{0})));
-  for (const auto& [rank, count] : made) std::printf("rank %d made %d\n", rank, count);
+  for (int round = 0; round < (scenario == "throws" ? 2 : 1); ++round) {
+    std::vector<uint64_t> replies(kPieces);
+    std::map<int, int> made;
+    PRIVDNN_RETURN_IF_ERROR(ranks.Spread(
+        Numbers(kPieces), piece,
+        [&](uint64_t at, int rank, const Bytes& reply) {
+          ++made[rank];
+          replies[at] = scenario == "big" ? reply.size() * (at + 1) * (reply.back() == at) : Unpack(reply);
+          return absl::OkStatus();
+        },
+        go_on));
+    std::printf("sum %llu\n",
+                static_cast<unsigned long long>(std::accumulate(replies.begin(), replies.end(), uint64_t{0})));
+    for (const auto& [rank, count] : made) std::printf("rank %d made %d\n", rank, count);
+  }
   return absl::OkStatus();
 }
 
@@ -99,8 +106,8 @@ int RunAsRank(const std::string& scenario) {
   }
   if (rank == 0) std::printf("end: %s\n", status.ok() ? "ok" : Message(status).c_str());
   std::fflush(stdout);
-  ranks->Leave(status);
-  return status.ok() ? 0 : 1;
+  const bool told = ranks->Leave(status);
+  return status.ok() || (rank > 0 && told) ? 0 : 1;
 }
 
 class RanksTest : public MpirunTest {
@@ -157,6 +164,24 @@ TEST_F(RanksTest, NameTheRankThatFails) {
     EXPECT_EQ(ended.exit_code, 1) << ended.output;
     EXPECT_THAT(ended.output, HasSubstr("end: rank 1 (")) << scenario;
     EXPECT_THAT(ended.output, HasSubstr(message));
+  }
+}
+
+TEST_F(RanksTest, MakeWhatARankLeavesBehind) {
+  for (const int n : {2, 3}) {
+    for (const auto& [scenario, reason] : {std::pair<std::string, std::string>{"throws", ": out of luck\n"},
+                                           {"long", ": a reply of 1073741761 bytes; at most 1073741760\n"}}) {
+      SCOPED_TRACE(fmt::format("{} with {}", scenario, n));
+      const Mpirun ended = Run(n, scenario);
+      EXPECT_EQ(ended.exit_code, 0) << ended.output;
+      EXPECT_THAT(ended.output, AllOf(HasSubstr("left: rank 1 ("), HasSubstr("): piece "), HasSubstr(reason)));
+      EXPECT_EQ(Made(ended, 1), 0);
+      // By those that are left, and again in a second Spread.
+      const std::string sum = fmt::format("sum {}\n", kSum);
+      const size_t at = ended.output.find(sum);
+      ASSERT_NE(at, std::string::npos) << ended.output;
+      EXPECT_EQ(ended.output.find(sum, at + 1) != std::string::npos, scenario == "throws");
+    }
   }
 }
 
