@@ -98,7 +98,8 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadTlsFiles(command.tls, command.user));
   InferenceOptions options = command.options;
   ClientOptions client_options;
-  client_options.batch_deadline = std::chrono::seconds(command.deadline_s);
+  options.deadline = std::chrono::seconds(command.deadline_s);
+  options.outputs = !command.outputs.empty();
   if (options.repeats > 1) client_options.window = 1;
   PRIVDNN_ASSIGN_OR_RETURN(Client client, Client::Connect(command.owner, tls, client_options));
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerDescription owner, client.Describe());
@@ -123,7 +124,7 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult result,
                            ranks != nullptr ? InferOnRanks(*ranks, setup, progress, shares)
                                             : InferWithOwner(user, rest, client, images, options, progress));
-  if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(WriteOutputs(command.outputs, result.outputs));
+  if (options.outputs) PRIVDNN_RETURN_IF_ERROR(WriteOutputs(command.outputs, result.outputs));
 
   const auto count = static_cast<uint64_t>(images.count);
   CommandOutput output{Describe(command, user, images), ""};
@@ -212,8 +213,8 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
                    "evaluate everything so often and report medians; counts towards the budget")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  command->add_option("--deadline", o->deadline_s, "seconds for everything")
-      ->check(CLI::PositiveNumber)
+  command->add_option("--deadline", o->deadline_s, "seconds for all images, from the first query on")
+      ->check(CLI::Range(1, 365 * 24 * 3600))
       ->capture_default_str();
   command->add_option(
       "--outputs", o->outputs,

@@ -29,7 +29,7 @@ class Passes {
          const ProgressFn& progress, InferenceResult& result)
       : user_(user), rest_(rest), images_(images), options_(options), progress_(progress), result_(result) {
     result_.passes.resize(static_cast<size_t>(options.repeats));
-    result_.outputs.resize(user.num_segments());
+    if (options.outputs) result_.outputs.resize(user.num_segments());
     remaining_.resize(user.num_segments(), UINT64_MAX);
   }
 
@@ -67,8 +67,10 @@ class Passes {
     result_.images_remaining = std::ranges::min(remaining_);
     if (batch.pass == 0) {
       result_.bytes_down += reply.size();
-      auto& all = result_.outputs[batch.segment];
-      all.insert(all.end(), outputs.begin(), outputs.end());
+      if (options_.outputs) {
+        auto& all = result_.outputs[batch.segment];
+        all.insert(all.end(), outputs.begin(), outputs.end());
+      }
     }
     begin = Clock::now();
     rest_.Provide(batch.segment, outputs, batch.evaluation);
@@ -159,7 +161,8 @@ absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwo
   Passes passes(user, rest, images, options, progress, result);
   const absl::Status status = client.Evaluate(
       HexEncode(user.package().id()), [&] { return passes.NextQuery(); },
-      [&](uint64_t, const Bytes& reply, const ReplyInfo& info) { return passes.OnReply(reply, info); });
+      [&](uint64_t, const Bytes& reply, const ReplyInfo& info) { return passes.OnReply(reply, info); },
+      options.deadline);
   PRIVDNN_RETURN_IF_ERROR(status);
   return result;
 }

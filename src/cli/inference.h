@@ -1,6 +1,7 @@
 // What a user's machine does: queries to the owner, the rest of the network, and how long each took.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,8 +17,10 @@ namespace privdnn::cli {
 
 struct InferenceOptions {
   int threads = 1;
-  int64_t batch = 64;  // images a message
-  int repeats = 1;     // the whole set again, for timing
+  int64_t batch = 64;                             // images a message
+  int repeats = 1;                                // the whole set again, for timing
+  std::chrono::milliseconds deadline{3'600'000};  // for everything, from the first query on
+  bool outputs = false;                           // keep the decrypted integers
   // For comparison: the whole network in plaintext, run behind the rest of the network on each message's images.
   const nn::Executor* plain = nullptr;
   std::string plain_input, plain_output;
@@ -36,7 +39,7 @@ struct PassTiming {
 struct InferenceResult {
   std::vector<int32_t> predictions;  // of the first pass
   std::vector<int32_t> plain;        // of the first pass of the plaintext network
-  // Of the first pass: decrypted integers, for each segment [image][output][position].
+  // Of the first pass, if they are to be kept: decrypted integers, for each segment [image][output][position].
   std::vector<std::vector<int64_t>> outputs;
   std::vector<PassTiming> passes;
   uint64_t bytes_up = 0, bytes_down = 0;  // of one pass

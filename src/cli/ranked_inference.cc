@@ -9,6 +9,7 @@
 namespace privdnn::cli {
 namespace {
 
+using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 double MsSince(Clock::time_point start) {
@@ -16,8 +17,9 @@ double MsSince(Clock::time_point start) {
 }
 
 std::string Identity(const InferenceSetup& setup) {
-  return fmt::format("package {}, {} images {}, messages of {} images", HexEncode(setup.user.package().id()),
-                     setup.images.count, HexEncode(Sha256(setup.images.pixels)), setup.options.batch);
+  return fmt::format("package {}, {} images {}, messages of {} images, {} outputs",
+                     HexEncode(setup.user.package().id()), setup.images.count, HexEncode(Sha256(setup.images.pixels)),
+                     setup.options.batch, setup.options.outputs ? "with" : "without");
 }
 
 Bytes WriteResult(const InferenceResult& result, double ms) {
@@ -35,7 +37,7 @@ Bytes WriteResult(const InferenceResult& result, double ms) {
   return std::move(w).Take();
 }
 
-// The result on `images` images, and the time it took.
+// The result on `images` images, with outputs of so many segments, and the time it took.
 absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64_t images, size_t segments,
                                            double& ms) {
   ByteReader r(bytes, "result");
@@ -63,17 +65,27 @@ absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64
   return result;
 }
 
-// Images [begin, end) of the request.
-absl::StatusOr<Bytes> Answer(const InferenceSetup& setup, std::span<const uint8_t> request, const GoOnFn& go_on) {
+milliseconds Until(Clock::time_point deadline) {
+  return std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+}
+
+// Images [begin, end) of the request, within the time that it leaves and before `deadline`.
+absl::StatusOr<Bytes> Answer(const InferenceSetup& setup, std::span<const uint8_t> request, Clock::time_point deadline,
+                             const GoOnFn& go_on) {
   ByteReader r(request, "request for images");
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t begin, r.U64("begin"));
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t end, r.U64("end"));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t left, r.U64("time left"));
+  InferenceOptions options = setup.options;
+  options.deadline = std::min(milliseconds(static_cast<int64_t>(left)), Until(deadline));
+  if (options.deadline < milliseconds(1)) {
+    return absl::DeadlineExceededError(fmt::format("no time is left for images {} to {}", begin, end));
+  }
   const auto start = Clock::now();
-  PRIVDNN_ASSIGN_OR_RETURN(
-      const InferenceResult result,
-      InferWithOwner(setup.user, setup.rest, setup.client,
-                     setup.images.Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end)), setup.options,
-                     [&](uint64_t, uint64_t, const std::string&) { return go_on(); }));
+  PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult result,
+                           InferWithOwner(setup.user, setup.rest, setup.client,
+                                          setup.images.Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end)),
+                                          options, [&](uint64_t, uint64_t, const std::string&) { return go_on(); }));
   return WriteResult(result, MsSince(start));
 }
 
@@ -104,14 +116,16 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
   std::vector<int64_t> begins;
   std::vector<InferenceResult> parts;
   int64_t at = 0, done = 0;
+  const auto start = Clock::now(), deadline = start + setup.options.deadline;
   // Whole messages, fewer and fewer of them, so that all ranks end at about the same time.
-  // A piece's outputs go back in one message, which stays small.
+  // What a piece comes to goes back in one message, which stays small.
   constexpr int64_t kMaxPieceBytes = int64_t{64} << 20;
-  int64_t output_bytes = 0;  // an image
-  for (size_t k = 0; k < setup.user.num_segments(); ++k) {
-    output_bytes += static_cast<int64_t>(sizeof(int64_t) * setup.user.segment(k).geometry.spec().values_per_image());
+  const size_t segments = setup.options.outputs ? setup.user.num_segments() : 0;  // whose outputs go back
+  int64_t image_bytes = sizeof(uint32_t);
+  for (size_t k = 0; k < segments; ++k) {
+    image_bytes += static_cast<int64_t>(sizeof(int64_t) * setup.user.segment(k).geometry.spec().values_per_image());
   }
-  const int64_t most = std::max<int64_t>(kMaxPieceBytes / (output_bytes * batch), 1);
+  const int64_t most = std::max<int64_t>(kMaxPieceBytes / (image_bytes * batch), 1);
   const auto next = [&]() -> std::optional<Bytes> {
     if (at == count) return std::nullopt;
     const int64_t messages = std::clamp<int64_t>((count - at) / (2 * ranks.size() * batch), 1, most);
@@ -119,6 +133,7 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
     ByteWriter w;
     w.U64(static_cast<uint64_t>(at));
     w.U64(static_cast<uint64_t>(end));
+    w.U64(static_cast<uint64_t>(std::max<int64_t>(Until(deadline).count(), 0)));
     begins.push_back(at);
     parts.emplace_back();
     at = end;
@@ -128,7 +143,7 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
     const int64_t end = piece + 1 < begins.size() ? begins[piece + 1] : at;
     const int64_t images = end - begins[piece];
     double ms = 0;
-    PRIVDNN_ASSIGN_OR_RETURN(parts[piece], ReadResult(reply, images, setup.user.num_segments(), ms));
+    PRIVDNN_ASSIGN_OR_RETURN(parts[piece], ReadResult(reply, images, segments, ms));
     RankShare& share = shares[static_cast<size_t>(rank)];
     share.images += images;
     share.ms += ms;
@@ -138,13 +153,12 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
     return go_on ? absl::OkStatus() : absl::CancelledError("interrupted");
   };
   const auto piece = [&](std::span<const uint8_t> request, const GoOnFn& go_on) {
-    return Answer(setup, request, go_on);
+    return Answer(setup, request, deadline, go_on);
   };
-  const auto start = Clock::now();
   PRIVDNN_RETURN_IF_ERROR(ranks.Spread(next, piece, on_piece, GoOn));
   InferenceResult result;
   result.passes.resize(1);
-  result.outputs.resize(setup.user.num_segments());
+  result.outputs.resize(segments);
   result.images_remaining = UINT64_MAX;
   for (InferenceResult& part : parts) Append(std::move(part), result);
   result.passes[0].wall = MsSince(start);
@@ -154,7 +168,10 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
 absl::Status ServeInference(Ranks& ranks, const InferenceSetup& setup) {
   return ranks.Serve(
       Identity(setup),
-      [&](std::span<const uint8_t> request, const GoOnFn& go_on) { return Answer(setup, request, go_on); }, GoOn);
+      [&](std::span<const uint8_t> request, const GoOnFn& go_on) {
+        return Answer(setup, request, Clock::time_point::max(), go_on);
+      },
+      GoOn);
 }
 
 }  // namespace privdnn::cli

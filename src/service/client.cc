@@ -12,6 +12,11 @@ namespace {
 
 constexpr int kMaxWindow = 64;
 
+absl::Status CheckDeadline(std::chrono::milliseconds deadline) {
+  if (deadline.count() >= 1 && deadline <= kMaxTimeout) return absl::OkStatus();
+  return InvalidArgument("a deadline is {} ms, must be 1 to {}", deadline.count(), kMaxTimeout.count());
+}
+
 absl::Status CheckOptions(const ClientOptions& options) {
   if (options.window < 1 || options.window > kMaxWindow) {
     return InvalidArgument("window is {}, must be 1 to {}", options.window, kMaxWindow);
@@ -19,12 +24,7 @@ absl::Status CheckOptions(const ClientOptions& options) {
   if (options.max_reply_bytes < 1 || options.max_reply_bytes > kLargestMessageBytes) {
     return InvalidArgument("max_reply_bytes is {}, must be 1 to {}", options.max_reply_bytes, kLargestMessageBytes);
   }
-  for (const auto deadline : {options.connect_deadline, options.batch_deadline}) {
-    if (deadline.count() < 1 || deadline > kMaxTimeout) {
-      return InvalidArgument("a deadline is {} ms, must be 1 to {}", deadline.count(), kMaxTimeout.count());
-    }
-  }
-  return absl::OkStatus();
+  return CheckDeadline(options.connect_deadline);
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const TlsFiles& tls,
@@ -137,11 +137,13 @@ absl::StatusOr<OwnerDescription> Client::Describe() {
   return description;
 }
 
-absl::Status Client::Evaluate(const std::string& package_id, const NextQueryFn& next_query, const OnReplyFn& on_reply) {
+absl::Status Client::Evaluate(const std::string& package_id, const NextQueryFn& next_query, const OnReplyFn& on_reply,
+                              std::chrono::milliseconds deadline) {
+  PRIVDNN_RETURN_IF_ERROR(CheckDeadline(deadline));
   Exchange exchange(*impl_->stub, {.address = impl_->address,
                                    .package_id = package_id,
                                    .window = impl_->options.window,
-                                   .deadline = impl_->options.batch_deadline,
+                                   .deadline = deadline,
                                    .max_query_bytes = impl_->max_query_bytes});
   return exchange.Run(next_query, on_reply);
 }

@@ -16,10 +16,9 @@
 namespace privdnn {
 
 struct ClientOptions {
-  std::chrono::milliseconds connect_deadline{10'000};   // of Connect() and Describe()
-  std::chrono::milliseconds batch_deadline{3'600'000};  // of Evaluate(), from its begin to its end
-  int window = 4;                                       // most queries in flight, 1 to 64
-  uint64_t max_reply_bytes = uint64_t{64} << 20;        // longer replies are refused; 1 to 2^30
+  std::chrono::milliseconds connect_deadline{10'000};  // of Connect() and Describe()
+  int window = 4;                                      // most queries in flight, 1 to 64
+  uint64_t max_reply_bytes = uint64_t{64} << 20;       // longer replies are refused; 1 to 2^30
 };
 
 struct PackageDescription {
@@ -69,8 +68,9 @@ class Client {
   // flight: while the owner answers one, the user makes the next. Both functions are called on the calling thread, one
   // at a time; a waiting reply goes before the next query. OK if every query was answered. Otherwise replies that have
   // arrived are still handed out before the error is returned, and the message says how many. An error or exception of
-  // either function cancels the stream and is passed on.
-  absl::Status Evaluate(const std::string& package_id, const NextQueryFn& next_query, const OnReplyFn& on_reply);
+  // either function cancels the stream and is passed on. `deadline`: from begin to end, 1 ms to a year.
+  absl::Status Evaluate(const std::string& package_id, const NextQueryFn& next_query, const OnReplyFn& on_reply,
+                        std::chrono::milliseconds deadline = std::chrono::hours(1));
 
  private:
   struct Impl;

@@ -34,9 +34,13 @@ class FailureTest : public ServiceTest {
 TEST_F(FailureTest, ABatchHasADeadline) {
   Gate gate;
   StartServer(Options({gate.Package()}));
-  Client alice = ConnectAs("alice", {.batch_deadline = milliseconds(200)});
+  Client alice = ConnectAs("alice");
   const auto start = Clock::now();
-  const auto status = Conversation(std::vector<Bytes>(10, FakeQuery(1))).Run(alice);
+  Conversation conversation(std::vector<Bytes>(10, FakeQuery(1)));
+  conversation.deadline = milliseconds(0);
+  EXPECT_THAT(Message(conversation.Run(alice)), HasSubstr("a deadline is 0 ms, must be 1 to"));
+  conversation.deadline = milliseconds(200);
+  const auto status = conversation.Run(alice);
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(Message(status), HasSubstr("the owner at " + Address() + " timed out after 0 of "));
   EXPECT_LT(Clock::now() - start, milliseconds(5000));

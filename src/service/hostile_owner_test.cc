@@ -39,11 +39,13 @@ class HostileOwner final : public v1::Owner::Service {
 class HostileOwnerTest : public ServiceTest {
  protected:
   // Ten queries to an owner that behaves like this; `replies_` counts what came back.
-  absl::Status Evaluate(std::function<grpc::Status(Stream&)> behave, const ClientOptions& options = {}) {
+  absl::Status Evaluate(std::function<grpc::Status(Stream&)> behave, const ClientOptions& options = {},
+                        milliseconds deadline = milliseconds(10'000)) {
     const HostileOwner owner(authority_->Tls("owner"), std::move(behave));
     auto client = Client::Connect(owner.Address(), authority_->Tls("alice"), options);
     if (!client.ok()) return client.status();
     Conversation conversation(std::vector<Bytes>(10, FakeQuery(1)));
+    conversation.deadline = deadline;
     const absl::Status status = conversation.Run(*client);
     replies_ = conversation.replies;
     return status;
@@ -127,7 +129,7 @@ TEST_F(HostileOwnerTest, NeverAnswers) {
         }
         return grpc::Status::OK;
       },
-      {.batch_deadline = milliseconds(200)});
+      {}, milliseconds(200));
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
 }
 

@@ -125,7 +125,8 @@ absl::Status Conversation::Run(Client& client, const std::string& package) {
         infos.push_back(info);
         after_reply(++replies);
         return absl::OkStatus();
-      });
+      },
+      deadline);
 }
 
 HelperProcess::HelperProcess(const std::vector<std::string>& arguments) {

@@ -80,6 +80,7 @@ struct Conversation {
   size_t next = 0;
   size_t replies = 0;
   std::vector<ReplyInfo> infos;
+  milliseconds deadline{60'000};
   std::function<void(size_t replies)> after_reply = [](size_t) {};
 };
 
