@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "base/file.h"
 #include "nn/executor.h"
@@ -70,6 +71,19 @@ TEST(Train, IsNotDisturbedByWhatACallbackRuns) {
     EXPECT_TRUE(Accuracy(SmallNetwork(), Quadrants(10, 1)).ok());
   };
   EXPECT_EQ(MustTrain(options).graph, expected);
+}
+
+TEST(Train, LeavesSmallNumbersAsTheyWere) {
+  volatile float small = std::numeric_limits<float>::min();
+  for (const int threads : {1, 2}) {
+    TrainOptions options = SmallOptions();
+    options.threads = threads;
+    options.epochs = 1;
+    MustTrain(options, [&](uint64_t, uint64_t, const std::string&) {
+      EXPECT_GT(small / 4, 0);
+      return true;
+    });
+  }
 }
 
 TEST(Train, CountsBatches) {
