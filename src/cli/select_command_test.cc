@@ -178,6 +178,9 @@ TEST_F(SelectCommandTest, RefusesOptionsThatDoNotGoTogether) {
   refused({"--target-without-owner", "20", "--method", "swap"}, "excludes --method");
   refused({"--counts", "1,1", "--max-loss", "1"}, "--target-without-owner");
   refused({"--counts", "1,1", "--resume"}, "--checkpoint");
+  refused({"--counts", "2,4", "--method", "swap", "--beam", "2", "--greedy-step", "2"}, "excludes --greedy-step");
+  EXPECT_TRUE(Quick({"--counts", "2,4", "--method", "swap", "--beam", "2", "--greedy-step", "1"}).ok());
+  EXPECT_TRUE(Quick({"--counts", "2,4", "--method", "swap", "--greedy-step", "2"}).ok());
 }
 
 TEST_F(SelectCommandTest, SaysWhatItCannotChoose) {

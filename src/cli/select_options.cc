@@ -109,7 +109,9 @@ void AddSearch(CLI::App* command, SelectCommand& o) {
       ->check(count)
       ->capture_default_str()
       ->group(kGroup);
-  command->add_option("--beam", o.search.beam, "candidates that a swap search grows side by side")
+  command
+      ->add_option("--beam", o.search.beam,
+                   "candidates that a swap search grows side by side, a neuron at a time (not with --greedy-step)")
       ->check(count)
       ->capture_default_str()
       ->group(kGroup);
@@ -209,6 +211,9 @@ void SelectCommand::Finish(const CLI::App& command) {
     refuse("--racing", "is not for " + method + ", which judges every candidate on all images");
   }
   if (!given("--racing")) search.racing.enabled = target || m.search == Search::kSwap;
+  if (given("--beam") && search.greedy_step > 1) {
+    refuse("--beam", "grows candidates a neuron at a time and excludes --greedy-step above 1");
+  }
   search.score = *ParseScore(score);
   evaluator.cache_bytes = static_cast<uint64_t>(cache_mb) * 1'000'000;
 }
