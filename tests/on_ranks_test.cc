@@ -83,5 +83,12 @@ TEST_F(OnRanks, SelectFindsTheSame) {
   EXPECT_EQ(Json::parse(resumed.out)["selection"], expected["selection"]);
 }
 
+TEST_F(OnRanks, AnExhaustiveSearchAnnouncesTheTimeOfAll) {
+  const Ended ended =
+      RunOn(2, {"select", "--method", "exhaustive", "--counts", "1,1", "--limit", "100", "--threads", "1"});
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr(" for all of them, if 2 ranks are as fast as this one"));
+}
+
 }  // namespace
 }  // namespace privdnn::cli

@@ -1,11 +1,14 @@
 // The command `select`, in this process, on the embedded model and few of its images.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <sstream>
 
 #include "base/file.h"
 #include "cli/command.h"
@@ -101,6 +104,36 @@ TEST_F(SelectCommandTest, ExhaustiveSearchWritesEveryCandidate) {
   const auto written = nn::ParseSelection(*ReadTextFile(Path("selection.json"), 1000), Embedded());
   EXPECT_EQ(fmt::format("{},{}", written->layers.at(1)[0], written->layers.at(2)[0]) + ",",
             best.substr(0, best.find(',', best.find(',') + 1) + 1));
+}
+
+// What is logged while this lives.
+class Logged {
+ public:
+  Logged() { sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(stream_)); }
+  ~Logged() { sinks().pop_back(); }
+  Logged(const Logged&) = delete;
+  Logged& operator=(const Logged&) = delete;
+  std::string text() const { return stream_.str(); }
+
+ private:
+  static std::vector<spdlog::sink_ptr>& sinks() { return spdlog::default_logger()->sinks(); }
+  std::ostringstream stream_;
+};
+
+TEST_F(SelectCommandTest, AnExhaustiveSearchAnnouncesWhatIsLeft) {
+  const auto log = [&](const std::string& method, const std::string& counts, bool resume = true) {
+    std::vector<std::string> arguments = {"--method", method, "--counts", counts, "--checkpoint", Path("journal")};
+    if (resume) arguments.emplace_back("--resume");
+    const Logged logged;
+    const auto output = Quick(arguments);
+    EXPECT_TRUE(output.ok()) << output.status();
+    return logged.text();
+  };
+  log("greedy", "1,1", false);  // of 96, the 16 with its first-layer neuron
+  EXPECT_THAT(log("exhaustive", "1,1"),
+              AllOf(HasSubstr("96 combinations"), HasSubstr(" for the 80 that are not in " + Path("journal"))));
+  EXPECT_THAT(log("exhaustive", "1,1"), HasSubstr("all of them are in " + Path("journal")));
+  EXPECT_THAT(log("exhaustive", "0,1"), testing::ContainsRegex("about [0-9:]+ for all of them\n"));
 }
 
 TEST_F(SelectCommandTest, CountsComeInSeveralForms) {

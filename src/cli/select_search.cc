@@ -75,6 +75,13 @@ absl::StatusOr<SearchOptions> Complete(const SelectCommand& command, const nn::G
   return options;
 }
 
+// What outcomes come from, and what is known of it beforehand.
+struct Work {
+  const OutcomeSource& source;
+  int ranks = 1;                     // that share it
+  const Journal* journal = nullptr;  // which the source is then
+};
+
 // How long a candidate takes on all images: more and more of them for half a second.
 absl::StatusOr<double> SecondsPerCandidate(const Evaluator& evaluator, const SearchOptions& options, uint64_t total) {
   constexpr double kEnough = 0.5;
@@ -120,27 +127,42 @@ class ResultFile {
   std::string text_ = "first,second,accuracy_separated,accuracy_without_core,score\n";
 };
 
-absl::StatusOr<SearchResult> Exhaust(const SelectCommand& command, const Evaluator& evaluator,
-                                     const OutcomeSource& source, const SearchOptions& options,
-                                     const ProgressFn& progress) {
+// Says how long an exhaustive search of `total` candidates will take.
+absl::Status Announce(const SelectCommand& command, const Evaluator& evaluator, const Work& work,
+                      const SearchOptions& options, uint64_t total) {
+  const uint64_t known =
+      work.journal != nullptr ? work.journal->Known(options.count1, options.count2, 0, evaluator.images()) : 0;
+  if (known == total) {
+    spdlog::info("all of them are in {}", command.checkpoint);
+    return absl::OkStatus();
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const double seconds, SecondsPerCandidate(evaluator, options, total));
+  spdlog::info("about {} for {}{}", FormatDuration(seconds * static_cast<double>(total - known) / work.ranks),
+               known > 0 ? fmt::format("the {} that are not in {}", total - known, command.checkpoint) : "all of them",
+               work.ranks > 1 ? fmt::format(", if {} ranks are as fast as this one", work.ranks) : "");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SearchResult> Exhaust(const SelectCommand& command, const Evaluator& evaluator, const Work& work,
+                                     const SearchOptions& options, const ProgressFn& progress) {
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t total, CountCandidates(evaluator, options));
   spdlog::info("{} combinations on {} images", total, evaluator.images());
   if (total > command.max_combinations) {
     return InvalidArgument("select: {} combinations are more than the {} of --max-combinations", total,
                            command.max_combinations);
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const double seconds, SecondsPerCandidate(evaluator, options, total));
-  spdlog::info("about {} for all of them", FormatDuration(seconds * static_cast<double>(total)));
-  if (command.all_results.empty()) return ExhaustiveSearch(evaluator, source, options, nullptr, progress);
+  PRIVDNN_RETURN_IF_ERROR(Announce(command, evaluator, work, options, total));
+  if (command.all_results.empty()) return ExhaustiveSearch(evaluator, work.source, options, nullptr, progress);
   PRIVDNN_ASSIGN_OR_RETURN(ResultFile file, ResultFile::Create(command.all_results));
   const auto keep = [&](const Judged& judged) { return file.Add(judged); };
-  PRIVDNN_ASSIGN_OR_RETURN(SearchResult result, ExhaustiveSearch(evaluator, source, options, keep, progress));
+  PRIVDNN_ASSIGN_OR_RETURN(SearchResult result, ExhaustiveSearch(evaluator, work.source, options, keep, progress));
   PRIVDNN_RETURN_IF_ERROR(file.Commit());
   return result;
 }
 
 absl::StatusOr<SearchResult> Run(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator,
-                                 const OutcomeSource& source, const SearchOptions& options) {
+                                 const Work& work, const SearchOptions& options) {
+  const OutcomeSource& source = work.source;
   const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("evaluating"));
   if (command.target_without_owner) {
     return TargetSearch(evaluator, source, options, {*command.target_without_owner, command.max_loss}, progress);
@@ -152,7 +174,7 @@ absl::StatusOr<SearchResult> Run(const SelectCommand& command, const nn::Graph& 
     case Search::kGreedy:
       return GreedySearch(evaluator, source, options, progress);
     case Search::kExhaustive:
-      return Exhaust(command, evaluator, source, options, progress);
+      return Exhaust(command, evaluator, work, options, progress);
     case Search::kSwap:
       return SwapSearch(evaluator, source, options, progress);
     case Search::kNone:
@@ -164,24 +186,23 @@ absl::StatusOr<SearchResult> Run(const SelectCommand& command, const nn::Graph& 
 }
 
 absl::StatusOr<Selected> RunWith(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator,
-                                 const OutcomeSource& source) {
+                                 const Work& work) {
   Selected selected;
   PRIVDNN_ASSIGN_OR_RETURN(selected.options, Complete(command, graph, evaluator));
-  PRIVDNN_ASSIGN_OR_RETURN(selected.result, Run(command, graph, evaluator, source, selected.options));
+  PRIVDNN_ASSIGN_OR_RETURN(selected.result, Run(command, graph, evaluator, work, selected.options));
   const ProgressFn unless_interrupted = [](uint64_t, uint64_t, const std::string&) { return !Interrupted(); };
   const Candidate& best = selected.result.best.candidate;
   PRIVDNN_ASSIGN_OR_RETURN(auto outcomes,
-                           source.Evaluate(std::span(&best, 1), 0, evaluator.images(), unless_interrupted));
+                           work.source.Evaluate(std::span(&best, 1), 0, evaluator.images(), unless_interrupted));
   selected.outcome = std::move(outcomes[0]);
   return selected;
 }
 
 absl::StatusOr<Selected> RunWithJournal(const SelectCommand& command, const nn::Graph& graph,
-                                        const Evaluator& evaluator, const OutcomeSource& source,
-                                        const std::string& identity) {
-  if (command.checkpoint.empty()) return RunWith(command, graph, evaluator, source);
-  PRIVDNN_ASSIGN_OR_RETURN(const Journal journal, Journal::Open(command.checkpoint, identity, source));
-  auto selected = RunWith(command, graph, evaluator, journal);
+                                        const Evaluator& evaluator, const Work& work, const std::string& identity) {
+  if (command.checkpoint.empty()) return RunWith(command, graph, evaluator, work);
+  PRIVDNN_ASSIGN_OR_RETURN(const Journal journal, Journal::Open(command.checkpoint, identity, work.source));
+  auto selected = RunWith(command, graph, evaluator, {journal, work.ranks, &journal});
   if (absl::IsCancelled(selected.status())) {
     return absl::CancelledError(fmt::format(
         "interrupted; {} holds what has been evaluated: the same command with --resume goes on", command.checkpoint));
@@ -226,7 +247,8 @@ absl::StatusOr<Selected> RunSelect(const SelectCommand& command, const nn::Graph
     PRIVDNN_ASSIGN_OR_RETURN(ranked, RankedSource::Create(*ranks, evaluator, identity, GoOn));
   }
   const OutcomeSource& source = ranked ? static_cast<const OutcomeSource&>(*ranked) : evaluator;
-  auto selected = RunWithJournal(command, graph, evaluator, source, identity);
+  const Work work{source, ranks != nullptr ? ranks->size() : 1};
+  auto selected = RunWithJournal(command, graph, evaluator, work, identity);
   if (ranked && selected.ok()) selected->rank_pairs = ranked->pairs();
   return selected;
 }

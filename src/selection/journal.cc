@@ -123,6 +123,15 @@ absl::StatusOr<Journal> Journal::Open(const std::filesystem::path& file, const s
 
 uint64_t Journal::replayed() const { return impl_->replayed; }
 
+uint64_t Journal::Known(int64_t first, int64_t second, int64_t begin, int64_t end) const {
+  const std::scoped_lock lock(impl_->mutex);
+  return static_cast<uint64_t>(std::ranges::count_if(impl_->outcomes, [&](const auto& known) {
+    const JournalKey& key = known.first;
+    return key.begin == begin && key.end == end && key.candidate.first.size() == static_cast<size_t>(first) &&
+           key.candidate.second.size() == static_cast<size_t>(second);
+  }));
+}
+
 absl::StatusOr<std::vector<Outcome>> Journal::Evaluate(std::span<const Candidate> candidates, int64_t begin,
                                                        int64_t end, const ProgressFn& progress) const {
   if (begin < 0 || begin >= end) return InvalidArgument("journal: images {} to {}", begin, end);

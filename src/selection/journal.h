@@ -29,6 +29,8 @@ class Journal : public OutcomeSource {
 
   // (candidate, image) pairs that the file answered.
   uint64_t replayed() const;
+  // Candidates of so many neurons of each layer whose outcome on exactly the images [begin, end) is known.
+  uint64_t Known(int64_t first, int64_t second, int64_t begin, int64_t end) const;
 
  private:
   struct Impl;

@@ -87,6 +87,11 @@ TEST_F(JournalTest, AnswersWithoutAskingAgain) {
       ExpectSame(*journal->Evaluate(candidates, begin, end, GoOn), Plain(candidates, begin, end));
     }
     EXPECT_EQ(journal->replayed(), 0u);
+    EXPECT_EQ(journal->Known(2, 3, 0, 33), 70u);
+    EXPECT_EQ(journal->Known(2, 3, 8, 33), 70u);
+    EXPECT_EQ(journal->Known(2, 3, 0, 32), 0u);
+    EXPECT_EQ(journal->Known(2, 2, 0, 33), 0u);
+    EXPECT_EQ(journal->Known(1, 3, 0, 33), 0u);
     EXPECT_GE(source.calls, 6);  // 70 candidates are asked for in pieces
   }
   const FakeSource second;
