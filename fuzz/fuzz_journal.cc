@@ -45,10 +45,7 @@ void ResealJournal(std::span<uint8_t> bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace privdnn;
-  fuzz::Input input(data, size);
-  const bool reseal = input.Integer(1) % 2 == 1;
-  Bytes bytes = fuzz::Forge(ValidJournal(), input);
-  if (reseal) ResealJournal(bytes);
+  const Bytes bytes = fuzz::Forge(ValidJournal(), {data, size}, ResealJournal);
   const auto content = ParseJournal(bytes, "j");
   if (!content.ok()) {
     fuzz::Require(content.status().code() == absl::StatusCode::kDataLoss, "damage is named as such");

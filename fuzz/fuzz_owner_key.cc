@@ -27,10 +27,7 @@ void ResealKey(Bytes& key) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace privdnn;
-  fuzz::Input input(data, size);
-  const bool reseal = input.Integer(1) % 2 == 1;
-  Bytes bytes = fuzz::Forge(ValidKey(), input);
-  if (reseal) ResealKey(bytes);
+  const Bytes bytes = fuzz::Forge(ValidKey(), {data, size}, ResealKey);
   auto key = ParseOwnerKey(bytes, "k");
   if (!key.ok()) {
     fuzz::Require(!key.status().message().empty(), "an error says what is wrong");
