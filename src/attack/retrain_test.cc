@@ -12,6 +12,7 @@
 #include "nn/onnx.h"
 #include "nn/test_graphs.h"
 #include "nn/test_networks.h"
+#include "nn/test_training.h"
 
 namespace privdnn::attack {
 namespace {
@@ -153,6 +154,41 @@ TEST(DrawSamples, DrawsWithoutRepetition) {
   EXPECT_FALSE(DrawSamples(set, 0, 1).ok());
 }
 
+// How many hidden values differ between `before` and `after`. All others must be those of the graph.
+int64_t ChangedWhereHidden(const nn::Graph& graph, const nn::Selection& selection, const nn::Graph& before,
+                           const nn::Graph& after) {
+  const HiddenWeights hidden = FindHiddenWeights(graph, selection).value();
+  int64_t changed = 0;
+  for (const auto& [name, tensor] : graph.initializers) {
+    const std::vector<float>& values = after.initializers.at(name).values;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const auto flagged = [&](const WeightFlags& flags) { return flags.contains(name) && flags.at(name)[i]; };
+      if (flagged(hidden.core) || flagged(hidden.cut)) {
+        changed += values[i] != before.initializers.at(name).values[i];
+      } else {
+        EXPECT_EQ(values[i], tensor.values[i]) << name << " " << i;
+      }
+    }
+  }
+  return changed;
+}
+
+// Batch normalisation belongs to neurons: that of core neurons is measured and trained, the others' stays.
+TEST(Retrain, FreezesBatchNormalisationByNeuron) {
+  nn::Graph graph = nn::SmallNetwork();
+  graph.initializers["mean"] = nn::PatternTensor({4}, 5);
+  graph.initializers["variance"] = {{4}, {0.5, 2, 3, 1.5}};
+  const nn::Selection selection{{{1, {1, 2}}, {2, {0, 3}}}};
+  const AttackNetwork network = RecoverNetwork(graph, selection, {.known_rate = 0}).value();
+  EXPECT_EQ(network.unknown, 2 * (9 + 4) + 2 * (16 + 1) + 2 * 2 * 4);
+  const auto result = Retrain(network, nn::Quadrants(100, 1), nn::Quadrants(20, 2), nn::SmallOptions(), {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ChangedWhereHidden(graph, selection, network.graph, result->graph), network.unknown);
+  for (const char* name : {"mean", "variance"}) {
+    EXPECT_NE(result->graph.initializers.at(name), network.graph.initializers.at(name));
+  }
+}
+
 // On the network and the selection that the program carries, by an attacker with 200 images.
 class Attacks : public testing::Test {
  protected:
@@ -201,23 +237,7 @@ TEST_F(Attacks, RecoverComesNearTheOriginalAndBeatsScratch) {
   EXPECT_LT(scratch, TestAccuracy(recovered) - 5);
   EXPECT_LT(scratch, TestAccuracy(beside_frozen) - 5);
 
-  const HiddenWeights hidden = FindHiddenWeights(graph_, selection_).value();
-  const auto is_hidden = [&](const std::string& name, size_t i) {
-    const auto flagged = [&](const WeightFlags& flags) { return flags.contains(name) && flags.at(name)[i]; };
-    return flagged(hidden.core) || flagged(hidden.cut);
-  };
-  int64_t trained = 0;
-  for (const auto& [name, tensor] : graph_.initializers) {
-    const std::vector<float>& after = beside_frozen.initializers.at(name).values;
-    for (size_t i = 0; i < after.size(); ++i) {
-      if (is_hidden(name, i)) {
-        trained += after[i] != start.graph.initializers.at(name).values[i];
-      } else {
-        EXPECT_EQ(after[i], tensor.values[i]) << name << " " << i;
-      }
-    }
-  }
-  EXPECT_GT(trained, start.unknown * 9 / 10);
+  EXPECT_GT(ChangedWhereHidden(graph_, selection_, start.graph, beside_frozen), start.unknown * 9 / 10);
 }
 
 }  // namespace
