@@ -151,7 +151,7 @@ absl::StatusOr<std::optional<Received>> Ranks::Impl::Receive() const {
 
 bool Ranks::Started() {
   const char* size = std::getenv("OMPI_COMM_WORLD_SIZE");
-  return size != nullptr && std::atoi(size) > 1;
+  return size != nullptr && std::strtol(size, nullptr, 10) > 1;
 }
 
 absl::StatusOr<Ranks> Ranks::Join() {

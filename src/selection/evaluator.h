@@ -16,6 +16,7 @@ namespace privdnn {
 struct Candidate {
   std::vector<int64_t> first;   // of the layer before the square; empty for a linear segment
   std::vector<int64_t> second;  // of the layer whose outputs are encrypted
+  // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer
   auto operator<=>(const Candidate&) const = default;
 };
 

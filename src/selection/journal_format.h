@@ -14,6 +14,7 @@ namespace privdnn {
 struct JournalKey {
   Candidate candidate;
   int64_t begin = 0, end = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer
   auto operator<=>(const JournalKey&) const = default;
 };
 
