@@ -97,7 +97,7 @@ CommandOutput ReportSelected(const SelectCommand& command, const Evaluator& eval
   AddAccuracies({a.original, a.separated, a.removed}, output.json, table);
   output.json["score"] = result.best.score;
   table.Add(fmt::format("score ({})", command.score), fmt::format("{:.4f}", result.best.score));
-  AddLabels(evaluator, selected.outcome, output.json, table);
+  AddLabels(evaluator, selected.result.best.outcome, output.json, table);
   output.json["candidates"] = result.candidates;
   output.json["image_evaluations"] = result.image_evaluations;
   output.json["seconds"] = seconds;

@@ -182,7 +182,7 @@ absl::StatusOr<SearchResult> Run(const SelectCommand& command, const nn::Graph& 
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Candidate ranked, Ranked(graph, evaluator, *method.criterion, options, 1));
   PRIVDNN_ASSIGN_OR_RETURN(Judged judged, Judge(evaluator, source, ranked, options.score));
-  return SearchResult{std::move(judged), 1, static_cast<uint64_t>(evaluator.images())};
+  return SearchResult{std::move(judged), 1, 2 * static_cast<uint64_t>(evaluator.images())};
 }
 
 absl::StatusOr<Selected> RunWith(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator,
@@ -190,11 +190,6 @@ absl::StatusOr<Selected> RunWith(const SelectCommand& command, const nn::Graph& 
   Selected selected;
   PRIVDNN_ASSIGN_OR_RETURN(selected.options, Complete(command, graph, evaluator));
   PRIVDNN_ASSIGN_OR_RETURN(selected.result, Run(command, graph, evaluator, work, selected.options));
-  const ProgressFn unless_interrupted = [](uint64_t, uint64_t, const std::string&) { return !Interrupted(); };
-  const Candidate& best = selected.result.best.candidate;
-  PRIVDNN_ASSIGN_OR_RETURN(auto outcomes,
-                           work.source.Evaluate(std::span(&best, 1), 0, evaluator.images(), unless_interrupted));
-  selected.outcome = std::move(outcomes[0]);
   return selected;
 }
 

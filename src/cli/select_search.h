@@ -14,7 +14,6 @@ struct Selected {
   SearchOptions options;
   SearchResult result;
   // The best candidate's, image by image.
-  Outcome outcome;
   // With several ranks: (candidate, image) pairs that each evaluated.
   std::vector<uint64_t> rank_pairs;
 };

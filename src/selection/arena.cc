@@ -2,117 +2,257 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace privdnn {
 namespace {
 
-constexpr int64_t kLeastImages = 64;
+constexpr std::array kViews = {View::kSeparated, View::kRemoved};
+constexpr size_t kLeastImages = 48;
+// Of the first subset, the part that is in doubt; the others are spread evenly over what is left.
+constexpr double kDoubtful = 0.6;
+// Variance of a count of images that is never taken to be smaller: what a small subset can't show.
+constexpr double kLeastVariance = 0.25;
 
-double Percent(std::span<const uint8_t> right) {
-  return 100.0 * static_cast<double>(std::accumulate(right.begin(), right.end(), int64_t{0})) /
-         static_cast<double>(right.size());
+size_t Index(View view) { return static_cast<size_t>(view); }
+
+double Mean(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-}  // namespace
-
-Arena::Arena(const Evaluator& evaluator, const OutcomeSource& source, const Racing& racing, const ProgressFn& progress)
-    : evaluator_(evaluator), source_(source), racing_(racing), progress_(progress) {}
-
-absl::Status Arena::Ask(std::span<const Candidate> candidates, std::span<const size_t> which, int64_t images) {
-  // Candidates are asked about from where memory ends, those with the same end together.
-  std::map<int64_t, std::vector<Candidate>> missing;
-  for (const size_t w : which) {
-    const auto known = static_cast<int64_t>(memory_[candidates[w]].separated.size());
-    if (known < images) missing[known].push_back(candidates[w]);
-  }
-  for (const auto& [known, group] : missing) {
-    const uint64_t before = asked_;
-    const auto progress = [&](uint64_t done, uint64_t total, const std::string& note) {
-      return progress_(before + done, std::max(planned_, before + total), note);
-    };
-    PRIVDNN_ASSIGN_OR_RETURN(const auto outcomes, source_.Evaluate(group, known, images, progress));
-    asked_ += group.size() * static_cast<uint64_t>(images - known);
-    for (size_t i = 0; i < group.size(); ++i) {
-      Outcome& memory = memory_[group[i]];
-      if (static_cast<int64_t>(memory.separated.size()) != known) continue;  // the same candidate twice
-      memory.separated.insert(memory.separated.end(), outcomes[i].separated.begin(), outcomes[i].separated.end());
-      memory.removed.insert(memory.removed.end(), outcomes[i].removed.begin(), outcomes[i].removed.end());
-    }
-  }
-  return absl::OkStatus();
-}
-
-Accuracies Arena::Measure(const Candidate& candidate, int64_t images) const {
-  const Outcome& outcome = memory_.at(candidate);
-  const auto count = static_cast<size_t>(images);
-  return {Percent(std::span(evaluator_.original()).first(count)), Percent(std::span(outcome.separated).first(count)),
-          Percent(std::span(outcome.removed).first(count))};
-}
-
-bool Arena::Behind(const Candidate& leader, const Candidate& other, int64_t images, const ScoreFn& score) const {
-  // The score is linear between two close points: what an image contributes is what the two rates weigh there.
-  const Accuracies at = Measure(leader, images);
-  constexpr double kStep = 0.01;  // points
+// What a point of accuracy is worth: the score is linear between two close points.
+std::array<double, 2> Weights(const Accuracies& at, const ScoreFn& score) {
+  constexpr double kStep = 0.5;
   const auto slope = [&](double separated, double removed) {
     return (score({at.original, at.separated + separated, at.removed + removed}) -
             score({at.original, at.separated - separated, at.removed - removed})) /
            (2 * kStep);
   };
-  const double weight_separated = slope(kStep, 0), weight_removed = slope(0, kStep);
-  const Outcome& a = memory_.at(leader);
-  const Outcome& b = memory_.at(other);
-  double sum = 0, squares = 0;
-  for (size_t i = 0; i < static_cast<size_t>(images); ++i) {
-    const double d =
-        weight_separated * (a.separated[i] - b.separated[i]) + weight_removed * (a.removed[i] - b.removed[i]);
-    sum += d;
-    squares += d * d;
+  return {slope(kStep, 0), slope(0, kStep)};
+}
+
+}  // namespace
+
+Accuracies MeasureAccuracies(const Evaluator& evaluator, const Outcome& outcome) {
+  const auto percent = [](const std::vector<uint8_t>& right) {
+    return 100.0 * static_cast<double>(std::accumulate(right.begin(), right.end(), int64_t{0})) /
+           static_cast<double>(right.size());
+  };
+  return {percent(evaluator.original()), percent(outcome.separated), percent(outcome.removed)};
+}
+
+Arena::Arena(const Evaluator& evaluator, const OutcomeSource& source, const Racing& racing, const ProgressFn& progress)
+    : evaluator_(evaluator), source_(source), racing_(racing), progress_(progress) {}
+
+Reference Arena::Original() const { return {evaluator_.original_margins(), evaluator_.original_margins()}; }
+
+Reference Arena::Nothing() const {
+  const std::vector<float> none(static_cast<size_t>(evaluator_.images()));
+  return {none, none};
+}
+
+const std::vector<float>& Arena::Known(const Candidate& candidate, View view) const {
+  return memory_.at(candidate)[candidate.second.empty() ? Index(View::kSeparated) : Index(view)];
+}
+
+Reference Arena::Near(const Candidate& candidate) const {
+  Reference reference = Original();
+  if (memory_.contains(candidate)) Adopt({&candidate, 1}, reference);
+  return reference;
+}
+
+void Arena::Adopt(std::span<const Candidate> candidates, Reference& reference) const {
+  for (const View view : kViews) {
+    std::vector<float>& margins = reference[Index(view)];
+    std::vector<float> changed = margins;
+    for (const Candidate& candidate : candidates) {
+      const std::vector<float>& known = Known(candidate, view);
+      for (size_t i = 0; i < known.size(); ++i) {
+        if (!std::isnan(known[i])) changed[i] += known[i] - margins[i];
+      }
+    }
+    margins = std::move(changed);
   }
-  const auto n = static_cast<double>(images);
-  const double variance = std::max(0.0, squares - sum * sum / n) / (n - 1);
-  return sum / n > racing_.z * std::sqrt(variance / n);
+}
+
+absl::Status Arena::Ask(std::span<const Candidate> candidates, std::span<const size_t> which, View view,
+                        std::span<const int64_t> images) {
+  // Candidates that lack the same images of the same network are asked about together.
+  std::map<std::pair<View, std::vector<int64_t>>, std::vector<Candidate>> missing;
+  for (const size_t w : which) {
+    const Candidate& candidate = candidates[w];
+    const View network = candidate.second.empty() ? View::kSeparated : view;
+    std::vector<float>& known = memory_[candidate][Index(network)];
+    known.resize(static_cast<size_t>(evaluator_.images()), std::numeric_limits<float>::quiet_NaN());
+    std::vector<int64_t> lacking;
+    for (const int64_t i : images) {
+      if (std::isnan(known[static_cast<size_t>(i)])) lacking.push_back(i);
+    }
+    std::sort(lacking.begin(), lacking.end());
+    auto& group = missing[{network, std::move(lacking)}];
+    if (std::find(group.begin(), group.end(), candidate) == group.end()) group.push_back(candidate);
+  }
+  for (const auto& entry : missing) {
+    const auto& [network, lacking] = entry.first;
+    if (lacking.empty()) continue;
+    const uint64_t before = asked_;
+    const auto progress = [&](uint64_t done, uint64_t total, const std::string& note) {
+      return progress_(before + done, std::max(planned_, before + total), note);
+    };
+    PRIVDNN_ASSIGN_OR_RETURN(const auto margins, source_.Margins(entry.second, network, lacking, progress));
+    asked_ += entry.second.size() * lacking.size();
+    for (size_t c = 0; c < margins.size(); ++c) {
+      std::vector<float>& known = memory_[entry.second[c]][Index(network)];
+      for (size_t k = 0; k < lacking.size(); ++k) known[static_cast<size_t>(lacking[k])] = margins[c][k];
+    }
+  }
+  return absl::OkStatus();
+}
+
+Arena::Subset Arena::MakeSubset(const std::vector<float>& reference) const {
+  Subset subset;
+  subset.order.resize(reference.size());
+  std::iota(subset.order.begin(), subset.order.end(), int64_t{0});
+  size_t first = reference.size();
+  if (racing_.enabled) {
+    first = racing_.first_images > 0 ? static_cast<size_t>(racing_.first_images)
+                                     : std::max(reference.size() / 20, kLeastImages);
+  }
+  if (first < reference.size()) {
+    const auto doubt = [&](int64_t i) { return std::abs(reference[static_cast<size_t>(i)]); };
+    std::stable_sort(subset.order.begin(), subset.order.end(),
+                     [&](int64_t a, int64_t b) { return doubt(a) < doubt(b); });
+    subset.doubtful = static_cast<size_t>(std::llround(kDoubtful * static_cast<double>(first)));
+    const size_t spread = first - subset.doubtful, others = reference.size() - subset.doubtful;
+    std::vector<int64_t> front, back;
+    for (size_t k = 0, next = 0; k < others; ++k) {
+      // The middle of each of `spread` equal parts.
+      const bool chosen = next < spread && k == (2 * next + 1) * others / (2 * spread);
+      next += chosen;
+      (chosen ? front : back).push_back(subset.order[subset.doubtful + k]);
+    }
+    std::copy(back.begin(), back.end(), std::copy(front.begin(), front.end(), subset.order.begin() +
+                                                      static_cast<std::ptrdiff_t>(subset.doubtful)));
+  }
+  Grow(reference, first, subset);
+  return subset;
+}
+
+void Arena::Grow(const std::vector<float>& reference, size_t count, Subset& subset) const {
+  subset.count = std::min(count, subset.order.size());
+  subset.rest.clear();
+  for (size_t k = subset.count; k < subset.order.size(); ++k) {
+    subset.rest.push_back(-reference[static_cast<size_t>(subset.order[k])]);
+  }
+  std::sort(subset.rest.begin(), subset.rest.end());
+}
+
+std::vector<double> Arena::Others(const Candidate& candidate, View view, const std::vector<float>& reference,
+                                  const Subset& subset) const {
+  const std::vector<float>& known = Known(candidate, view);
+  std::vector<double> found;
+  // Not of those most in doubt: margins near 0 say least about how large ones change.
+  for (size_t k = subset.doubtful / 2; k < subset.count; ++k) {
+    const auto image = static_cast<size_t>(subset.order[k]);
+    const float change = known[image] - reference[image];
+    // A margin m becomes m + change, and is found if -m < change.
+    found.push_back(static_cast<double>(std::lower_bound(subset.rest.begin(), subset.rest.end(), change) -
+                                        subset.rest.begin()));
+  }
+  return found;
 }
 
 absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candidates, size_t keep,
-                                                const ScoreFn& score, std::optional<size_t> incumbent, bool by_share) {
+                                                const ScoreFn& score, const Reference& reference) {
   keep = std::min(keep, candidates.size());
   std::vector<size_t> alive(candidates.size());
   std::iota(alive.begin(), alive.end(), size_t{0});
-  const int64_t all = evaluator_.images();
-  int64_t images = all;
-  if (racing_.enabled) {
-    images = std::min(all, racing_.first_images > 0 ? racing_.first_images : std::max(all / 16, kLeastImages));
-  }
+  const auto all = static_cast<size_t>(evaluator_.images());
+  const double percent = 100.0 / static_cast<double>(all);
+  const std::vector<uint8_t>& right = evaluator_.original();
+  const double original = percent * std::accumulate(right.begin(), right.end(), 0.0);
+  std::array<Subset, 2> subsets = {MakeSubset(reference[0]), MakeSubset(reference[1])};
   for (;;) {
-    PRIVDNN_RETURN_IF_ERROR(Ask(candidates, alive, images));
+    // Of each candidate: the accuracies that are expected, and for each view what its subset says about the others.
+    std::map<size_t, Accuracies> expected;
+    std::map<size_t, std::array<std::vector<double>, 2>> others;
+    for (const View view : kViews) {
+      const Subset& subset = subsets[Index(view)];
+      PRIVDNN_RETURN_IF_ERROR(Ask(candidates, alive, view, std::span(subset.order).first(subset.count)));
+      for (const size_t k : alive) {
+        const std::vector<float>& known = Known(candidates[k], view);
+        double found = 0;
+        for (const int64_t i : std::span(subset.order).first(subset.count)) found += known[static_cast<size_t>(i)] > 0;
+        if (subset.count < all) {
+          others[k][Index(view)] = Others(candidates[k], view, reference[Index(view)], subset);
+          found += Mean(others[k][Index(view)]);
+        }
+        expected[k].original = original;
+        (view == View::kSeparated ? expected[k].separated : expected[k].removed) = percent * found;
+      }
+    }
     std::map<size_t, double> scores;
-    for (const size_t k : alive) scores[k] = score(Measure(candidates[k], images));
+    for (const size_t k : alive) scores[k] = score(expected[k]);
     std::sort(alive.begin(), alive.end(), [&](size_t a, size_t b) {
       return scores[a] != scores[b] ? scores[a] > scores[b] : candidates[a] < candidates[b];
     });
-    if (images == all) break;
-    const auto share = (alive.size() + static_cast<size_t>(racing_.growth) - 1) / static_cast<size_t>(racing_.growth);
-    std::vector<size_t> left;
-    for (size_t place = 0; place < alive.size(); ++place) {
+    if (alive.size() <= keep) break;
+    const size_t leader = alive[keep - 1];
+    const std::array<double, 2> weights = Weights(expected[leader], score);
+    std::vector<size_t> left(alive.begin(), alive.begin() + static_cast<std::ptrdiff_t>(keep));
+    std::array<double, 2> doubt = {0, 0};  // by view, of the pair that is most in doubt
+    for (size_t place = keep; place < alive.size(); ++place) {
       const size_t k = alive[place];
-      const bool among = place < keep || ((place < share || !by_share) &&
-                                          !Behind(candidates[alive[keep - 1]], candidates[k], images, score));
-      if (among || k == incumbent) left.push_back(k);
+      std::array<double, 2> variance = {0, 0};
+      for (const View view : kViews) {
+        const size_t v = Index(view);
+        if (subsets[v].count == all) continue;
+        const std::vector<double>&a = others[leader][v], &b = others[k][v];
+        // Which of the others the two networks tell apart is chance; so is how many are expected.
+        double apart = 0, sum = 0, squares = 0;
+        for (size_t i = 0; i < a.size(); ++i) {
+          apart += std::abs(a[i] - b[i]);
+          sum += a[i] - b[i];
+          squares += (a[i] - b[i]) * (a[i] - b[i]);
+        }
+        const auto n = static_cast<double>(a.size());
+        const double of_mean = (squares / n - sum / n * (sum / n)) / n;
+        const double weight = weights[v] * percent;
+        variance[v] = weight * weight * (apart / n + of_mean + kLeastVariance);
+      }
+      if (scores[leader] - scores[k] > racing_.z * std::sqrt(variance[0] + variance[1])) continue;
+      left.push_back(k);
+      for (const size_t v : {0, 1}) doubt[v] = std::max(doubt[v], variance[v]);
     }
     alive = std::move(left);
-    if (alive.size() <= keep) break;
-    images = std::min(all, images * racing_.growth);
+    const double most = std::max(doubt[0], doubt[1]);
+    if (alive.size() <= keep || most == 0) break;
+    for (const size_t v : {0, 1}) {
+      // More images where they tell more.
+      constexpr double kMuchLess = 0.25;
+      if (doubt[v] < kMuchLess * most) continue;
+      const double larger = std::ceil(racing_.growth * static_cast<double>(subsets[v].count));
+      Grow(reference[v], static_cast<size_t>(larger), subsets[v]);
+    }
   }
   alive.resize(keep);
   return alive;
 }
 
 absl::StatusOr<Judged> Arena::Judge(const Candidate& candidate, const ScoreFn& score) {
+  std::vector<int64_t> all(static_cast<size_t>(evaluator_.images()));
+  std::iota(all.begin(), all.end(), int64_t{0});
   const size_t first = 0;
-  PRIVDNN_RETURN_IF_ERROR(Ask({&candidate, 1}, {&first, 1}, evaluator_.images()));
-  const Accuracies accuracies = Measure(candidate, evaluator_.images());
-  return Judged{candidate, accuracies, score(accuracies)};
+  Judged judged{candidate, {}, 0, {}};
+  for (const View view : kViews) {
+    PRIVDNN_RETURN_IF_ERROR(Ask({&candidate, 1}, {&first, 1}, view, all));
+    std::vector<uint8_t>& found = view == View::kSeparated ? judged.outcome.separated : judged.outcome.removed;
+    for (const float margin : Known(candidate, view)) found.push_back(margin > 0);
+  }
+  judged.accuracies = MeasureAccuracies(evaluator_, judged.outcome);
+  judged.score = score(judged.accuracies);
+  return judged;
 }
 
 }  // namespace privdnn

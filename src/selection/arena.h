@@ -1,44 +1,74 @@
 // What searches have in common: judging candidates beside each other. Internal to selection.
 #pragma once
 
+#include <array>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "selection/search.h"
 
 namespace privdnn {
 
-// Asks a source for outcomes, remembers them, and counts.
+// For each image, the margins (OutcomeSource::Margins) of a network near those that are to be judged, by View: images
+// with small ones are the first that candidates differ on. All 0: nothing is known.
+using Reference = std::array<std::vector<float>, 2>;
+
+// On all images.
+Accuracies MeasureAccuracies(const Evaluator& evaluator, const Outcome& outcome);
+
+// Asks a source for margins, remembers them, and counts. A candidate without second neurons has one network: what
+// `removed` has is what `separated` has.
 class Arena {
  public:
   // The referenced objects must outlive the arena.
   Arena(const Evaluator& evaluator, const OutcomeSource& source, const Racing& racing, const ProgressFn& progress);
 
-  // Pairs that the search expects to ask for in all; only for the progress.
+  // Runs of an image through a candidate's network that the search expects to ask for in all; only for the progress.
   void Plan(uint64_t image_evaluations) { planned_ = image_evaluations; }
+  bool racing() const { return racing_.enabled; }
+  // The unchanged network's; and of no network.
+  Reference Original() const;
+  Reference Nothing() const;
+  // The unchanged network's, with what is known of a candidate in its place.
+  Reference Near(const Candidate& candidate) const;
+  // Margins of these candidates in place of the reference's: of one, as far as they are known; of several, what each of
+  // them changes, added up.
+  void Adopt(std::span<const Candidate> candidates, Reference& reference) const;
+
   // Indices of the `keep` best candidates, the best first. With racing, a candidate is judged by the images it was
-  // dropped at, and no more images are asked for than it takes to name the best. `incumbent`, an index, is never
-  // dropped.
+  // dropped at, and no more images are asked for than it takes to name the best.
   absl::StatusOr<std::vector<size_t>> Best(std::span<const Candidate> candidates, size_t keep, const ScoreFn& score,
-                                           std::optional<size_t> incumbent = std::nullopt, bool by_share = true);
+                                           const Reference& reference);
   // On all images.
   absl::StatusOr<Judged> Judge(const Candidate& candidate, const ScoreFn& score);
   SearchResult Result(Judged best) const { return {std::move(best), memory_.size(), asked_}; }
 
  private:
-  // Has the first `images` outcomes of each candidate in memory_.
-  absl::Status Ask(std::span<const Candidate> candidates, std::span<const size_t> which, int64_t images);
-  // On the first `images`.
-  Accuracies Measure(const Candidate& candidate, int64_t images) const;
-  // Whether `other` is behind `leader` by more than racing_.z standard errors.
-  bool Behind(const Candidate& leader, const Candidate& other, int64_t images, const ScoreFn& score) const;
+  // NaN: not known.
+  using Margins = std::array<std::vector<float>, 2>;
+  // A subset of the images, which grows: the first `count` of `order`.
+  struct Subset {
+    std::vector<int64_t> order;
+    size_t doubtful = 0;  // how many of the first ones are there because they are in doubt
+    size_t count = 0;
+    std::vector<float> rest;  // the reference's margins of the others, negated, ascending
+  };
+  Subset MakeSubset(const std::vector<float>& reference) const;
+  void Grow(const std::vector<float>& reference, size_t count, Subset& subset) const;
+  // What the images of the subset say about the others: how a candidate's margins differ from the reference's, each as
+  // the number of the others that a network with this difference would find.
+  std::vector<double> Others(const Candidate& candidate, View view, const std::vector<float>& reference,
+                             const Subset& subset) const;
+  // Has these images' margins of each candidate in memory_.
+  absl::Status Ask(std::span<const Candidate> candidates, std::span<const size_t> which, View view,
+                   std::span<const int64_t> images);
+  const std::vector<float>& Known(const Candidate& candidate, View view) const;
 
   const Evaluator& evaluator_;
   const OutcomeSource& source_;
   const Racing racing_;
   const ProgressFn& progress_;
-  std::map<Candidate, Outcome> memory_;  // of the first images
+  std::map<Candidate, Margins> memory_;
   uint64_t planned_ = 0, asked_ = 0;
 };
 

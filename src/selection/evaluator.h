@@ -6,35 +6,11 @@
 #include <span>
 #include <vector>
 
-#include "base/progress.h"
 #include "nn/dataset.h"
 #include "nn/partition.h"
+#include "selection/outcome_source.h"
 
 namespace privdnn {
-
-// Core neurons of the layers that an Evaluator is about, ascending, without repetitions.
-struct Candidate {
-  std::vector<int64_t> first;   // of the layer before the square; empty for a linear segment
-  std::vector<int64_t> second;  // of the layer whose outputs are encrypted
-  // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer
-  auto operator<=>(const Candidate&) const = default;
-};
-
-// Which of a range of images a network classifies correctly: 1, else 0.
-struct Outcome {
-  std::vector<uint8_t> separated;  // A_s: what an authorised user computes
-  std::vector<uint8_t> removed;    // A_r: the same with zeros in place of what the owner decrypts
-};
-
-// Where a search gets outcomes from: an Evaluator, one with a journal, or many on several machines.
-class OutcomeSource {
- public:
-  virtual ~OutcomeSource() = default;
-  // Outcomes on the images [begin, end), in the order of the candidates, always the same ones. Progress counts
-  // (candidate, image) pairs; Cancelled when it returns false.
-  virtual absl::StatusOr<std::vector<Outcome>> Evaluate(std::span<const Candidate> candidates, int64_t begin,
-                                                        int64_t end, const ProgressFn& progress) const = 0;
-};
 
 struct EvaluatorOptions {
   // Candidates that run at a time; each takes one core.
@@ -66,8 +42,8 @@ class Evaluator : public OutcomeSource {
   ~Evaluator() override;
 
   int64_t images() const;
-  // Images that go through the network together. A range cut at multiples of it takes no longer in parts, and every
-  // floating-point operation is the same.
+  // Images that go through the network together, of a range or of a list. One that is cut at multiples of it takes no
+  // longer in parts, and every floating-point operation is the same.
   int64_t batch_images() const;
   const nn::ImageSet& image_set() const;
   const EvaluatorOptions& options() const;
@@ -76,12 +52,17 @@ class Evaluator : public OutcomeSource {
   int64_t first_neurons() const, second_neurons() const;
   // Which images the unchanged network classifies correctly (A_o).
   const std::vector<uint8_t>& original() const;
+  // The same as margins.
+  const std::vector<float>& original_margins() const;
 
   // The same outcomes for every number of threads. A candidate may have no second neurons: then both outcomes are those
   // of the network without the first ones, but that `separated` keeps the squares that a shortcut reads. A label whose
   // score is not a number is not found. InvalidArgument for neurons that aren't there and an empty range.
   absl::StatusOr<std::vector<Outcome>> Evaluate(std::span<const Candidate> candidates, int64_t begin, int64_t end,
                                                 const ProgressFn& progress) const override;
+  absl::StatusOr<std::vector<std::vector<float>>> Margins(std::span<const Candidate> candidates, View view,
+                                                          std::span<const int64_t> images,
+                                                          const ProgressFn& progress) const override;
 
   // As a selection of the graph's neurons, and back. InvalidArgument for neurons of other layers.
   nn::Selection ToSelection(const Candidate& candidate) const;

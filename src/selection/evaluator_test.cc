@@ -361,6 +361,60 @@ TEST(Evaluator, TakesCandidatesWithoutSecondNeurons) {
   EXPECT_EQ(outcomes[1].removed, evaluator.original());
 }
 
+// Of any images, in the order they are asked for, from the cache or not: the sign is the outcome.
+TEST(Evaluator, MarginsSayHowSureAnOutcomeIs) {
+  const nn::Graph graph = ResNetLike();
+  const nn::ImageSet images = RandomImages(graph, 90, 4);
+  const std::vector<Candidate> candidates = {{{0, 2}, {1, 3}}, {{0, 2}, {0}}, {{1}, {}}, {{}, {2}}};
+  std::vector<int64_t> some = {0, 1, 5, 17, 63, 64, 70, 89}, every(90);
+  std::iota(every.begin(), every.end(), 0);
+  for (const int64_t top_k : {1, 3}) {
+    std::vector<std::vector<float>> expected;
+    for (const uint64_t cache : {uint64_t{1} << 30, uint64_t{300000}, uint64_t{0}}) {
+      const auto evaluator =
+          *Evaluator::Create(graph, images, {.threads = 2, .top_k = top_k, .cache_bytes = cache});
+      const auto outcomes = *evaluator.Evaluate(candidates, 0, 90, GoOn);
+      std::vector<std::vector<float>> found;
+      for (const View view : {View::kSeparated, View::kRemoved}) {
+        const auto margins = *evaluator.Margins(candidates, view, every, GoOn);
+        const auto few = *evaluator.Margins(candidates, view, some, GoOn);
+        for (size_t c = 0; c < candidates.size(); ++c) {
+          const auto& right = view == View::kSeparated ? outcomes[c].separated : outcomes[c].removed;
+          for (size_t k = 0; k < 90; ++k) {
+            ASSERT_NE(margins[c][k], 0);
+            EXPECT_EQ(margins[c][k] > 0, right[k] == 1) << c << " " << k;
+          }
+          for (size_t k = 0; k < some.size(); ++k) {
+            EXPECT_NEAR(few[c][k], margins[c][static_cast<size_t>(some[k])], 1e-4);
+          }
+          found.push_back(margins[c]);
+        }
+      }
+      for (size_t k = 0; k < 90; ++k) {
+        EXPECT_EQ(evaluator.original_margins()[k] > 0, evaluator.original()[k] == 1);
+      }
+      if (expected.empty()) expected = found;
+      for (size_t i = 0; i < found.size(); ++i) {
+        for (size_t k = 0; k < 90; ++k) EXPECT_NEAR(found[i][k], expected[i][k], 1e-4);
+      }
+    }
+  }
+  // The distance to the next class, on the network as it is.
+  const auto evaluator = *Evaluator::Create(graph, images, {});
+  const auto scores = (*nn::Executor::Create(graph)).Run({{graph.inputs[0].name, images.Batch(0, 1)}});
+  const std::vector<float>& row = scores->at(graph.outputs[0].name).values;
+  float best_other = -std::numeric_limits<float>::infinity();
+  const auto label = static_cast<size_t>(images.labels[0]);
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (i != label) best_other = std::max(best_other, row[i]);
+  }
+  EXPECT_NEAR(evaluator.original_margins()[0], row[label] - best_other, 1e-4);
+  for (const std::vector<int64_t>& wrong : {std::vector<int64_t>{}, {3, 3}, {4, 2}, {-1}, {90}}) {
+    EXPECT_EQ(evaluator.Margins(candidates, View::kRemoved, wrong, GoOn).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
 // A shortcut reads the squares of the first neurons: the owner's, or zeros.
 TEST(Evaluator, TellsNetworksApartByTheShortcutAlone) {
   const nn::Graph graph = ResNetLike();

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "base/file.h"
@@ -28,6 +30,7 @@ struct Journal::Impl {
   const OutcomeSource& source;
   std::mutex mutex;  // for what follows and for the file
   std::map<JournalKey, Bytes> outcomes;
+  std::map<MarginKey, std::vector<float>> margins;
   std::optional<Clock::time_point> unsynced_since;
   std::atomic<uint64_t> replayed = 0;
 
@@ -36,10 +39,20 @@ struct Journal::Impl {
     unsynced_since.reset();
     return file.Sync();
   }
+  absl::Status Append(const Bytes& records) {
+    PRIVDNN_RETURN_IF_ERROR(file.Append(records));
+    if (!unsynced_since) unsynced_since = Clock::now();
+    return absl::OkStatus();
+  }
   absl::Status Keep(std::span<const Candidate> candidates, int64_t begin, int64_t end,
                     std::span<const Outcome> answers);
-  absl::Status Ask(std::span<const Candidate> candidates, int64_t begin, int64_t end, uint64_t done, uint64_t total,
-                   const ProgressFn& progress);
+  absl::Status Keep(std::span<const Candidate> candidates, View view, std::span<const int64_t> asked,
+                    std::span<const std::vector<float>> answers);
+  // Has everything that is asked about `candidates` in memory. `known`: whether it is; `fetch` asks for a few and keeps
+  // the answers.
+  absl::Status Complete(std::span<const Candidate> candidates, uint64_t images, const ProgressFn& progress,
+                        const std::function<bool(const Candidate&)>& known,
+                        const std::function<absl::Status(std::span<const Candidate>, const ProgressFn&)>& fetch);
 };
 
 absl::Status Journal::Impl::Keep(std::span<const Candidate> candidates, int64_t begin, int64_t end,
@@ -59,28 +72,63 @@ absl::Status Journal::Impl::Keep(std::span<const Candidate> candidates, int64_t 
     const Bytes record = WriteJournalRecord(fresh.back().first, fresh.back().second);
     records.insert(records.end(), record.begin(), record.end());
   }
-  PRIVDNN_RETURN_IF_ERROR(file.Append(records));
-  if (!unsynced_since) unsynced_since = Clock::now();
+  PRIVDNN_RETURN_IF_ERROR(Append(records));
   for (auto& [key, packed] : fresh) outcomes.emplace(std::move(key), std::move(packed));
   return absl::OkStatus();
 }
 
-absl::Status Journal::Impl::Ask(std::span<const Candidate> candidates, int64_t begin, int64_t end, uint64_t done,
-                                uint64_t total, const ProgressFn& progress) {
-  const auto images = static_cast<uint64_t>(end - begin);
-  while (!candidates.empty()) {
-    const auto chunk = candidates.first(std::min(candidates.size(), kChunk));
+absl::Status Journal::Impl::Keep(std::span<const Candidate> candidates, View view, std::span<const int64_t> asked,
+                                 std::span<const std::vector<float>> answers) {
+  if (answers.size() != candidates.size()) {
+    return absl::InternalError(fmt::format("margins of {} candidates for {}", answers.size(), candidates.size()));
+  }
+  Bytes records;
+  std::vector<std::pair<MarginKey, std::vector<float>>> fresh;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (answers[i].size() != asked.size()) {
+      return absl::InternalError(fmt::format("margins of {} images for {}", answers[i].size(), asked.size()));
+    }
+    fresh.emplace_back(MarginKey{candidates[i], view, {asked.begin(), asked.end()}}, answers[i]);
+    const Bytes record = WriteJournalRecord(fresh.back().first, answers[i]);
+    records.insert(records.end(), record.begin(), record.end());
+  }
+  PRIVDNN_RETURN_IF_ERROR(Append(records));
+  for (auto& [key, found] : fresh) margins.emplace(std::move(key), std::move(found));
+  return absl::OkStatus();
+}
+
+absl::Status Journal::Impl::Complete(
+    std::span<const Candidate> candidates, uint64_t images, const ProgressFn& progress,
+    const std::function<bool(const Candidate&)>& known,
+    const std::function<absl::Status(std::span<const Candidate>, const ProgressFn&)>& fetch) {
+  // Each once, in the order of its first mention.
+  std::vector<Candidate> missing;
+  std::set<Candidate> seen;
+  uint64_t there = 0;
+  for (const Candidate& candidate : candidates) {
+    if (known(candidate)) {
+      ++there;
+    } else if (seen.insert(candidate).second) {
+      missing.push_back(candidate);
+    }
+  }
+  const uint64_t total = candidates.size() * images;
+  replayed += there * images;
+  if (there > 0 && !progress(there * images, total, "")) return absl::CancelledError("interrupted");
+  // What is asked for twice counts as done when it is asked for first.
+  uint64_t done = total - missing.size() * images;
+  for (std::span<const Candidate> left = missing; !left.empty();) {
+    const auto chunk = left.first(std::min(left.size(), kChunk));
     absl::Status synced;
     const auto report = [&](uint64_t pairs, uint64_t, const std::string& note) {
       if (unsynced_since && Clock::now() - *unsynced_since > kSyncAfter) synced = Sync();
       return synced.ok() && progress(done + pairs, total, note);
     };
-    const auto answers = source.Evaluate(chunk, begin, end, report);
+    const absl::Status fetched = fetch(chunk, report);
     PRIVDNN_RETURN_IF_ERROR(synced);
-    PRIVDNN_RETURN_IF_ERROR(answers.status());
-    PRIVDNN_RETURN_IF_ERROR(Keep(chunk, begin, end, *answers));
+    PRIVDNN_RETURN_IF_ERROR(fetched);
     done += images * chunk.size();
-    candidates = candidates.subspan(chunk.size());
+    left = left.subspan(chunk.size());
   }
   return absl::OkStatus();
 }
@@ -99,7 +147,7 @@ absl::StatusOr<Journal> Journal::Open(const std::filesystem::path& file, const s
   PRIVDNN_ASSIGN_OR_RETURN(AppendFile opened, AppendFile::Open(file));
   auto impl = std::make_unique<Impl>(std::move(opened), source);
   const Bytes header = WriteJournalHeader(identity);
-  JournalContent content{identity, {}, 0};
+  JournalContent content{identity, {}, {}, 0};
   if (impl->file.size() > 0) {
     PRIVDNN_ASSIGN_OR_RETURN(const MappedFile map, MappedFile::Open(file));
     const auto bytes = map.bytes();
@@ -118,6 +166,7 @@ absl::StatusOr<Journal> Journal::Open(const std::filesystem::path& file, const s
   if (content.whole == 0) PRIVDNN_RETURN_IF_ERROR(impl->file.Append(header));
   PRIVDNN_RETURN_IF_ERROR(impl->file.Sync());
   impl->outcomes = std::move(content.outcomes);
+  impl->margins = std::move(content.margins);
   return Journal(std::move(impl));
 }
 
@@ -137,27 +186,13 @@ absl::StatusOr<std::vector<Outcome>> Journal::Evaluate(std::span<const Candidate
   if (begin < 0 || begin >= end) return InvalidArgument("journal: images {} to {}", begin, end);
   Impl& m = *impl_;
   const std::scoped_lock lock(m.mutex);
-  // Each once, in the order of its first mention.
-  std::vector<Candidate> missing;
-  std::set<Candidate> seen;
-  uint64_t known = 0;
-  for (const Candidate& candidate : candidates) {
-    if (m.outcomes.contains({candidate, begin, end})) {
-      ++known;
-    } else if (seen.insert(candidate).second) {
-      missing.push_back(candidate);
-    }
-  }
-  const auto images = static_cast<uint64_t>(end - begin);
-  const uint64_t total = candidates.size() * images;
-  m.replayed += known * images;
-  absl::Status status;
-  if (known > 0 && !progress(known * images, total, "")) {
-    status = absl::CancelledError("interrupted");
-  } else {
-    // What is asked for twice counts as done when it is asked for first.
-    status = m.Ask(missing, begin, end, total - missing.size() * images, total, progress);
-  }
+  absl::Status status = m.Complete(
+      candidates, static_cast<uint64_t>(end - begin), progress,
+      [&](const Candidate& candidate) { return m.outcomes.contains({candidate, begin, end}); },
+      [&](std::span<const Candidate> chunk, const ProgressFn& report) -> absl::Status {
+        PRIVDNN_ASSIGN_OR_RETURN(const auto answers, m.source.Evaluate(chunk, begin, end, report));
+        return m.Keep(chunk, begin, end, answers);
+      });
   status.Update(m.Sync());
   PRIVDNN_RETURN_IF_ERROR(status);
   std::vector<Outcome> outcomes;
@@ -166,6 +201,30 @@ absl::StatusOr<std::vector<Outcome>> Journal::Evaluate(std::span<const Candidate
     outcomes.push_back(UnpackOutcome(m.outcomes.at({candidate, begin, end}), end - begin));
   }
   return outcomes;
+}
+
+absl::StatusOr<std::vector<std::vector<float>>> Journal::Margins(std::span<const Candidate> candidates, View view,
+                                                                 std::span<const int64_t> images,
+                                                                 const ProgressFn& progress) const {
+  PRIVDNN_RETURN_IF_ERROR(CheckImages(images, int64_t{1} << 32));
+  Impl& m = *impl_;
+  const std::scoped_lock lock(m.mutex);
+  const auto key = [&](const Candidate& candidate) {
+    return MarginKey{candidate, view, {images.begin(), images.end()}};
+  };
+  absl::Status status = m.Complete(
+      candidates, images.size(), progress,
+      [&](const Candidate& candidate) { return m.margins.contains(key(candidate)); },
+      [&](std::span<const Candidate> chunk, const ProgressFn& report) -> absl::Status {
+        PRIVDNN_ASSIGN_OR_RETURN(const auto answers, m.source.Margins(chunk, view, images, report));
+        return m.Keep(chunk, view, images, answers);
+      });
+  status.Update(m.Sync());
+  PRIVDNN_RETURN_IF_ERROR(status);
+  std::vector<std::vector<float>> margins;
+  margins.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) margins.push_back(m.margins.at(key(candidate)));
+  return margins;
 }
 
 }  // namespace privdnn

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "selection/evaluator.h"
+#include "selection/outcome_source.h"
 
 namespace privdnn {
 
@@ -26,6 +26,10 @@ class Journal : public OutcomeSource {
   // at the latest a minute after they are known, when progress cancels, and at the end.
   absl::StatusOr<std::vector<Outcome>> Evaluate(std::span<const Candidate> candidates, int64_t begin, int64_t end,
                                                 const ProgressFn& progress) const override;
+  // The same for margins.
+  absl::StatusOr<std::vector<std::vector<float>>> Margins(std::span<const Candidate> candidates, View view,
+                                                          std::span<const int64_t> images,
+                                                          const ProgressFn& progress) const override;
 
   // (candidate, image) pairs that the file answered.
   uint64_t replayed() const;

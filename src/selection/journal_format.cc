@@ -3,13 +3,17 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 
 namespace privdnn {
 namespace {
 
 constexpr std::string_view kMagic = "PVDNNJNL";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
+// What a record is about.
+constexpr uint32_t kOutcomeRecord = 0, kMarginRecord = 1;
 // In front of a record's body: its size and a checksum of that, so that a wrong size isn't taken for a cut.
 constexpr uint64_t kHeadBytes = 8, kSumBytes = 8;
 
@@ -47,8 +51,9 @@ absl::StatusOr<std::string> ReadHeader(ByteReader& r, std::span<const uint8_t> b
   return identity;
 }
 
-absl::Status ReadBody(std::span<const uint8_t> body, const std::string& what, JournalContent& content) {
-  ByteReader r(body, what);
+constexpr std::string_view kTwice = "an earlier record has the same candidate and images";
+
+absl::Status ReadOutcomeRecord(ByteReader& r, JournalContent& content) {
   JournalKey key;
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t begin, r.U64("begin"));
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t end, r.U64("end"));
@@ -67,9 +72,36 @@ absl::Status ReadBody(std::span<const uint8_t> body, const std::string& what, Jo
   const int used = static_cast<int>(2 * images % 8);
   if (used != 0 && packed.back() >> used != 0) return r.Error("outcome", "surplus bits are not zero");
   if (!content.outcomes.emplace(std::move(key), Bytes(packed.begin(), packed.end())).second) {
-    return r.Error("first neurons", "an earlier record has the same candidate and images");
+    return r.Error("first neurons", kTwice);
   }
   return absl::OkStatus();
+}
+
+absl::Status ReadMarginRecord(ByteReader& r, JournalContent& content) {
+  PRIVDNN_ASSIGN_OR_RETURN(MarginQuestion question, ReadMarginQuestion(r));
+  MarginKey key{{}, question.view, std::move(question.images)};
+  PRIVDNN_ASSIGN_OR_RETURN(key.candidate, ReadCandidate(r));
+  PRIVDNN_ASSIGN_OR_RETURN(auto margins, ReadMargins(r, key.images.size()));
+  PRIVDNN_RETURN_IF_ERROR(r.Finish());
+  if (!content.margins.emplace(std::move(key), std::move(margins)).second) return r.Error("first neurons", kTwice);
+  return absl::OkStatus();
+}
+
+absl::Status ReadBody(std::span<const uint8_t> body, const std::string& what, JournalContent& content) {
+  ByteReader r(body, what);
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t kind, r.U32InRange(kOutcomeRecord, kMarginRecord, "kind"));
+  return kind == kOutcomeRecord ? ReadOutcomeRecord(r, content) : ReadMarginRecord(r, content);
+}
+
+// A record around its body.
+Bytes Frame(const ByteWriter& body) {
+  const auto size = static_cast<uint32_t>(body.size());
+  ByteWriter w;
+  w.U32(size);
+  w.U32(SizeCheck(size));
+  w.Raw(body.view());
+  w.U64(JournalChecksum(body.view()));
+  return std::move(w).Take();
 }
 
 }  // namespace
@@ -104,6 +136,41 @@ Outcome UnpackOutcome(std::span<const uint8_t> packed, int64_t images) {
   return {{bits.begin(), half}, {half, bits.end()}};
 }
 
+void WriteMarginQuestion(View view, std::span<const int64_t> images, ByteWriter& w) {
+  w.U32(static_cast<uint32_t>(view));
+  w.U32(static_cast<uint32_t>(images.size()));
+  for (const int64_t image : images) w.U32(static_cast<uint32_t>(image));
+}
+
+absl::StatusOr<MarginQuestion> ReadMarginQuestion(ByteReader& r) {
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t view, r.U32InRange(0, 1, "network"));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t count, r.U32("images"));
+  MarginQuestion question{static_cast<View>(view), {}};
+  for (uint32_t i = 0; i < count; ++i) {  // ends with an error where the bytes end
+    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t image, r.U32("images"));
+    question.images.push_back(image);
+  }
+  const absl::Status checked = CheckImages(question.images, int64_t{1} << 32);
+  if (!checked.ok()) return r.Error("images", Message(checked));
+  return question;
+}
+
+void WriteMargins(std::span<const float> margins, ByteWriter& w) {
+  for (const float margin : margins) w.U32(std::bit_cast<uint32_t>(margin));
+}
+
+absl::StatusOr<std::vector<float>> ReadMargins(ByteReader& r, size_t count) {
+  std::vector<float> margins;
+  for (size_t i = 0; i < count; ++i) {
+    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t bits, r.U32("margins"));
+    margins.push_back(std::bit_cast<float>(bits));
+    if (!std::isfinite(margins.back()) || margins.back() == 0) {
+      return r.Error("margins", fmt::format("{} is none", margins.back()));
+    }
+  }
+  return margins;
+}
+
 Bytes WriteJournalHeader(const std::string& identity) {
   ByteWriter w;
   w.Raw(kMagic);
@@ -115,17 +182,21 @@ Bytes WriteJournalHeader(const std::string& identity) {
 
 Bytes WriteJournalRecord(const JournalKey& key, std::span<const uint8_t> packed) {
   ByteWriter body;
+  body.U32(kOutcomeRecord);
   body.U64(static_cast<uint64_t>(key.begin));
   body.U64(static_cast<uint64_t>(key.end));
   WriteCandidate(key.candidate, body);
   body.Raw(packed);
-  const auto size = static_cast<uint32_t>(body.size());
-  ByteWriter w;
-  w.U32(size);
-  w.U32(SizeCheck(size));
-  w.Raw(body.view());
-  w.U64(JournalChecksum(body.view()));
-  return std::move(w).Take();
+  return Frame(body);
+}
+
+Bytes WriteJournalRecord(const MarginKey& key, std::span<const float> margins) {
+  ByteWriter body;
+  body.U32(kMarginRecord);
+  WriteMarginQuestion(key.view, key.images, body);
+  WriteCandidate(key.candidate, body);
+  WriteMargins(margins, body);
+  return Frame(body);
 }
 
 absl::StatusOr<JournalContent> ParseJournal(std::span<const uint8_t> bytes, const std::string& what) {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "selection/evaluator.h"
+#include "selection/outcome_source.h"
 
 namespace privdnn {
 
@@ -18,10 +18,19 @@ struct JournalKey {
   auto operator<=>(const JournalKey&) const = default;
 };
 
+// The same for margins: one of a candidate's networks on some images.
+struct MarginKey {
+  Candidate candidate;
+  View view = View::kSeparated;
+  std::vector<int64_t> images;
+  auto operator<=>(const MarginKey&) const = default;
+};
+
 struct JournalContent {
   std::string identity;
   std::map<JournalKey, Bytes> outcomes;  // as PackOutcome has them
-  uint64_t whole = 0;                    // bytes of the header and all whole records
+  std::map<MarginKey, std::vector<float>> margins;
+  uint64_t whole = 0;  // bytes of the header and all whole records
 };
 
 // At most so many bytes.
@@ -35,8 +44,20 @@ Bytes PackOutcome(const Outcome& outcome);
 // Of packed bytes that have passed ParseJournal or come from PackOutcome; `images`: end - begin.
 Outcome UnpackOutcome(std::span<const uint8_t> packed, int64_t images);
 
+// A view, a count and then 32 bits an image; reading refuses what CheckImages does.
+void WriteMarginQuestion(View view, std::span<const int64_t> images, ByteWriter& w);
+struct MarginQuestion {
+  View view;
+  std::vector<int64_t> images;
+};
+absl::StatusOr<MarginQuestion> ReadMarginQuestion(ByteReader& r);
+// 32 bits each; reading refuses 0 and what is not a number.
+void WriteMargins(std::span<const float> margins, ByteWriter& w);
+absl::StatusOr<std::vector<float>> ReadMargins(ByteReader& r, size_t count);
+
 Bytes WriteJournalHeader(const std::string& identity);
 Bytes WriteJournalRecord(const JournalKey& key, std::span<const uint8_t> packed);
+Bytes WriteJournalRecord(const MarginKey& key, std::span<const float> margins);
 // XXH3-64: finds damage by accident.
 uint64_t JournalChecksum(std::span<const uint8_t> bytes);
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 
 #include "base/file.h"
@@ -13,34 +14,60 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Outcomes that differ with candidate and image, and a count of what was asked for.
+uint64_t Scramble(const Candidate& c, int64_t image) {
+  uint64_t state = 0x9E3779B97F4A7C15 * static_cast<uint64_t>(image + 1);
+  for (const int64_t i : c.first) state = (state ^ static_cast<uint64_t>(i + 1)) * 0xBF58476D1CE4E5B9;
+  for (const int64_t i : c.second) state = (state ^ static_cast<uint64_t>(i + 101)) * 0x94D049BB133111EB;
+  return state;
+}
+
+// Outcomes and margins that differ with candidate and image, and a count of what was asked for.
 class FakeSource : public OutcomeSource {
  public:
   absl::StatusOr<std::vector<Outcome>> Evaluate(std::span<const Candidate> candidates, int64_t begin, int64_t end,
                                                 const ProgressFn& progress) const override {
-    ++calls;
-    if (fail_at == calls) return absl::UnavailableError("the source is gone");
     std::vector<Outcome> outcomes;
-    for (const Candidate& c : candidates) {
-      asked.push_back(c);
+    PRIVDNN_RETURN_IF_ERROR(Each(candidates, static_cast<uint64_t>(end - begin), progress, [&](const Candidate& c) {
       Outcome& outcome = outcomes.emplace_back();
       for (int64_t k = begin; k < end; ++k) {
-        uint64_t state = 0x9E3779B97F4A7C15 * static_cast<uint64_t>(k + 1);
-        for (const int64_t i : c.first) state = (state ^ static_cast<uint64_t>(i + 1)) * 0xBF58476D1CE4E5B9;
-        for (const int64_t i : c.second) state = (state ^ static_cast<uint64_t>(i + 101)) * 0x94D049BB133111EB;
-        outcome.separated.push_back(state >> 40 & 1);
-        outcome.removed.push_back(state >> 41 & 1);
+        outcome.separated.push_back(Scramble(c, k) >> 40 & 1);
+        outcome.removed.push_back(Scramble(c, k) >> 41 & 1);
       }
-      if (!progress(outcomes.size() * static_cast<uint64_t>(end - begin),
-                    candidates.size() * static_cast<uint64_t>(end - begin), "")) {
-        return absl::CancelledError("interrupted");
-      }
-    }
+    }));
     return outcomes;
+  }
+  absl::StatusOr<std::vector<std::vector<float>>> Margins(std::span<const Candidate> candidates, View view,
+                                                          std::span<const int64_t> images,
+                                                          const ProgressFn& progress) const override {
+    std::vector<std::vector<float>> margins;
+    PRIVDNN_RETURN_IF_ERROR(Each(candidates, images.size(), progress, [&](const Candidate& c) {
+      margins.emplace_back();
+      for (const int64_t k : images) {
+        const auto bits = static_cast<int32_t>(Scramble(c, k) >> (view == View::kRemoved ? 20 : 30));
+        margins.back().push_back(static_cast<float>(bits) + 0.5F);
+      }
+    }));
+    return margins;
   }
   mutable int calls = 0;
   mutable std::vector<Candidate> asked;
   int fail_at = 0;
+
+ private:
+  template <typename Answer>
+  absl::Status Each(std::span<const Candidate> candidates, uint64_t images, const ProgressFn& progress,
+                    const Answer& answer) const {
+    ++calls;
+    if (fail_at == calls) return absl::UnavailableError("the source is gone");
+    uint64_t done = 0;
+    for (const Candidate& c : candidates) {
+      asked.push_back(c);
+      answer(c);
+      done += images;
+      if (!progress(done, candidates.size() * images, "")) return absl::CancelledError("interrupted");
+    }
+    return absl::OkStatus();
+  }
 };
 
 bool GoOn(uint64_t, uint64_t, const std::string&) { return true; }
@@ -70,6 +97,12 @@ class JournalTest : public ::testing::Test {
     const auto journal = Journal::Open(file_, "id", source);
     ASSERT_TRUE(journal.ok()) << journal.status();
     ASSERT_TRUE(journal->Evaluate(Pairs(count), 0, 21, GoOn).ok());
+  }
+  // Adds the margins of the first candidate on three images.
+  void AddMargins() {
+    const FakeSource source;
+    const auto journal = Journal::Open(file_, "id", source);
+    ASSERT_TRUE(journal->Margins(Pairs(1), View::kRemoved, std::vector<int64_t>{1, 2, 5}, GoOn).ok());
   }
   Bytes Contents() const { return *ReadFile(file_, 1 << 20); }
 
@@ -102,6 +135,38 @@ TEST_F(JournalTest, AnswersWithoutAskingAgain) {
   }
   EXPECT_EQ(second.calls, 0);
   EXPECT_EQ(journal->replayed(), 70u * 66);
+}
+
+TEST_F(JournalTest, KeepsMarginsByNetworkAndImages) {
+  const auto candidates = Pairs(40);
+  const std::vector<int64_t> some = {0, 3, 4, 19}, others = {1, 3};
+  const auto check = [&](const Journal& journal) {
+    for (const View view : {View::kSeparated, View::kRemoved}) {
+      for (const auto& images : {some, others}) {
+        const auto margins = journal.Margins(candidates, view, images, GoOn);
+        ASSERT_TRUE(margins.ok()) << margins.status();
+        EXPECT_EQ(*margins, *FakeSource().Margins(candidates, view, images, GoOn));
+      }
+    }
+  };
+  {
+    const FakeSource source;
+    const auto journal = *Journal::Open(file_, "id", source);
+    check(journal);
+    EXPECT_EQ(source.calls, 4 * 2);
+    EXPECT_EQ(journal.replayed(), 0u);
+  }
+  const FakeSource second;
+  const auto journal = *Journal::Open(file_, "id", second);
+  check(journal);
+  EXPECT_EQ(second.calls, 0);
+  EXPECT_EQ(journal.replayed(), 40u * 2 * 6);
+  // Outcomes are something else, and a part of the images too.
+  ASSERT_TRUE(journal.Evaluate(candidates, 0, 4, GoOn).ok());
+  ASSERT_TRUE(journal.Margins(candidates, View::kRemoved, std::vector<int64_t>{0, 3}, GoOn).ok());
+  EXPECT_EQ(second.calls, 4);
+  EXPECT_THAT(journal.Margins(candidates, View::kRemoved, std::vector<int64_t>{3, 0}, GoOn).status().message(),
+              HasSubstr("not in ascending order"));
 }
 
 TEST_F(JournalTest, AsksOnceForWhatIsMissing) {
@@ -184,7 +249,8 @@ TEST_F(JournalTest, LosesOnlyTheRecordThatIsCutOff) {
 }
 
 TEST_F(JournalTest, RefusesEveryDamagedBit) {
-  Fill(2);
+  Fill(1);
+  AddMargins();
   Bytes bytes = Contents();
   for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
     const auto flip = static_cast<uint8_t>(1 << bit % 8);
@@ -215,9 +281,9 @@ TEST_F(JournalTest, RefusesForgedRecords) {
   };
   const Bytes good = WriteJournalRecord({{{1}, {2}}, 0, 3}, packed);
   EXPECT_TRUE(parse({good}).ok());
-  const std::vector<std::pair<Bytes, std::string>> bad = {
+  std::vector<std::pair<Bytes, std::string>> bad = {
       {good, "an earlier record has the same"},
-      {WriteJournalRecord({{{1, 1}, {2}}, 0, 3}, packed), "'first neurons' at byte 28: 1 after 1 does not ascend"},
+      {WriteJournalRecord({{{1, 1}, {2}}, 0, 3}, packed), "'first neurons' at byte 32: 1 after 1 does not ascend"},
       {WriteJournalRecord({{{}, {3, 2}}, 0, 3}, packed), "2 after 3 does not ascend"},
       {WriteJournalRecord({{}, 3, 3}, packed), "images 3 to 3"},
       {WriteJournalRecord({{}, -1, 3}, packed), "images 18446744073709551615 to 3"},
@@ -228,10 +294,29 @@ TEST_F(JournalTest, RefusesForgedRecords) {
       {WriteJournalRecord({{}, 0, 3}, Bytes{64}), "surplus bits are not zero"},
       {WriteJournalRecord({{}, 0, 1}, Bytes{}), "0 bytes for 1 images"},
   };
+  const std::vector<float> margins = {0.5F, -2};
+  const Bytes good_margins = WriteJournalRecord({{{1}, {2}}, View::kRemoved, {0, 7}}, margins);
+  EXPECT_TRUE(parse({good, good_margins, WriteJournalRecord({{{1}, {2}}, View::kSeparated, {0, 7}}, margins)}).ok());
+  EXPECT_THAT(Message(parse({good, good_margins, good_margins})), HasSubstr("an earlier record has the same"));
+  const float infinite = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const auto forged = [&](int view, std::vector<int64_t> images, const std::vector<float>& values) {
+    return WriteJournalRecord({{{1}, {2}}, static_cast<View>(view), std::move(images)}, values);
+  };
+  bad.insert(bad.end(), {
+                            {forged(2, {0, 7}, margins), "'network' at byte 4: is 2, must be 0 to 1"},
+                            {forged(0, {}, {}), "no images"},
+                            {forged(0, {7, 7}, margins), "image 7 of 4294967296, or not in ascending order"},
+                            {forged(0, {7, 6}, margins), "not in ascending order"},
+                            {forged(0, {0, 7}, {1}), "'margins'"},
+                            {forged(0, {0, 7}, {1, 2, 3}), "4 trailing bytes"},
+                            {forged(0, {0, 7}, {1, 0}), "0 is none"},
+                            {forged(0, {0, 7}, {1, nan}), "nan is none"},
+                            {forged(0, {0, 7}, {-infinite, 1}), "-inf is none"},
+                        });
   for (const auto& [record, problem] : bad) {
     const absl::Status status = parse({good, record});
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << problem;
-    EXPECT_THAT(Message(status), HasSubstr("j: record 1 at byte 75")) << problem;
+    EXPECT_THAT(Message(status), HasSubstr("j: record 1 at byte 79")) << problem;
     EXPECT_THAT(Message(status), HasSubstr(problem));
   }
 }
@@ -257,16 +342,21 @@ TEST(JournalFormat, KnownAnswer) {
   Bytes bytes = WriteJournalHeader("id");
   const Bytes record = WriteJournalRecord({{{0, 3}, {5}}, 10, 15}, PackOutcome({{1, 0, 1, 1, 0}, {0, 0, 1, 0, 1}}));
   bytes.insert(bytes.end(), record.begin(), record.end());
+  const std::vector<float> margins = {1.5F, -0.25F};
+  const Bytes second = WriteJournalRecord({{{0}, {}}, View::kRemoved, {4, 300}}, margins);
+  bytes.insert(bytes.end(), second.begin(), second.end());
   EXPECT_EQ(
       HexEncode(bytes),
-      "5056444e4e4a4e4c01000000020000006964ba3173cf916d25bb26000000e5624e180a000000000000000f0000000000000002000000"
-      "000000000300000001000000050000008d02595bd649bc4d6705");
+      "5056444e4e4a4e4c02000000020000006964d6ba0b74167f020e2a0000005dada114000000000a000000000000000f00000000000000"
+      "02000000000000000300000001000000050000008d024bc1bc8b25ab07cc28000000cddd981001000000010000000200000004000000"
+      "2c0100000100000000000000000000000000c03f000080beeda6447dab2f702f");
   const auto content = ParseJournal(bytes, "j");
   ASSERT_TRUE(content.ok()) << content.status();
   EXPECT_EQ(content->identity, "id");
   const Outcome outcome = UnpackOutcome(content->outcomes.at({{{0, 3}, {5}}, 10, 15}), 5);
   EXPECT_EQ(outcome.separated, (std::vector<uint8_t>{1, 0, 1, 1, 0}));
   EXPECT_EQ(outcome.removed, (std::vector<uint8_t>{0, 0, 1, 0, 1}));
+  EXPECT_EQ(content->margins.at({{{0}, {}}, View::kRemoved, {4, 300}}), margins);
 }
 
 }  // namespace

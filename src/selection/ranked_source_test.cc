@@ -55,8 +55,16 @@ absl::StatusOr<std::string> Report(const Evaluator& evaluator, const OutcomeSour
     PRIVDNN_ASSIGN_OR_RETURN(const auto outcomes, source.Evaluate(candidates, begin, end, Always));
     for (const Outcome& o : outcomes) text += Bits(o.separated) + " " + Bits(o.removed) + "\n";
   }
+  std::vector<int64_t> scattered;
+  for (int64_t i = 1; i < 1000; i += 1 + i % 7) scattered.push_back(i);
+  for (const View view : {View::kSeparated, View::kRemoved}) {
+    PRIVDNN_ASSIGN_OR_RETURN(const auto margins, source.Margins(candidates, view, scattered, Always));
+    for (const std::vector<float>& m : margins) text += fmt::format("{}\n", fmt::join(m, " "));
+  }
   const absl::Status refused = source.Evaluate(candidates, 0, 1001, Always).status();
-  return text + std::string(refused.message()) + "\n";
+  const std::vector<int64_t> too_many = {999, 1000};
+  const absl::Status outside = source.Margins(candidates, View::kRemoved, too_many, Always).status();
+  return text + Message(refused) + "\n" + Message(outside) + "\n";
 }
 
 // Dies when it has been asked so often, as a process may.
@@ -67,6 +75,12 @@ class Dying : public OutcomeSource {
                                                 const ProgressFn& progress) const override {
     if (left_-- == 0) ::raise(SIGKILL);
     return source_.Evaluate(candidates, begin, end, progress);
+  }
+  absl::StatusOr<std::vector<std::vector<float>>> Margins(std::span<const Candidate> candidates, View view,
+                                                          std::span<const int64_t> images,
+                                                          const ProgressFn& progress) const override {
+    if (left_-- == 0) ::raise(SIGKILL);
+    return source_.Margins(candidates, view, images, progress);
   }
 
  private:

@@ -68,7 +68,10 @@ absl::Status CheckLayer(int64_t layer, int64_t neurons, int64_t count, const std
   return absl::OkStatus();
 }
 
-uint64_t All(const Evaluator& evaluator) { return static_cast<uint64_t>(evaluator.images()); }
+// Runs of an image through a candidate's network: of one with second neurons, and without.
+uint64_t Runs(const Evaluator& evaluator, uint64_t candidates, uint64_t networks = 2) {
+  return networks * candidates * static_cast<uint64_t>(evaluator.images());
+}
 
 // A layer that grows: which, up to how many neurons, out of which.
 struct Growth {
@@ -87,28 +90,32 @@ std::vector<Candidate> Extensions(const Growth& g, const Candidate& candidate) {
   return larger;
 }
 
-// Adds the best `step` neurons at a time, each judged by itself.
-absl::Status Grow(Arena& arena, const Growth& g, const ScoreFn& score, Candidate& candidate) {
+// Adds the best `step` neurons at a time, each judged by itself. `reference`: of the candidate, before and after.
+absl::Status Grow(Arena& arena, const Growth& g, const ScoreFn& score, Candidate& candidate, Reference& reference) {
   while (static_cast<int64_t>((candidate.*g.layer).size()) < g.count) {
     const std::vector<Candidate> larger = Extensions(g, candidate);
     const auto keep = std::min(g.step, g.count - static_cast<int64_t>((candidate.*g.layer).size()));
-    PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(larger, static_cast<size_t>(keep), score));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(larger, static_cast<size_t>(keep), score, reference));
     const std::vector<int64_t> before = candidate.*g.layer;
+    std::vector<Candidate> chosen;
     for (const size_t k : best) {
+      chosen.push_back(larger[k]);
       std::vector<int64_t> added;
       std::set_difference((larger[k].*g.layer).begin(), (larger[k].*g.layer).end(), before.begin(), before.end(),
                           std::back_inserter(added));
       candidate.*g.layer = With(candidate.*g.layer, added[0]);
     }
+    arena.Adopt(chosen, reference);
   }
   return absl::OkStatus();
 }
 
-// The same for several candidates, of whose extensions the best `width` go on. Those that grow by more than a neuron at
-// a time go on alone.
-absl::Status GrowBeam(Arena& arena, const Growth& g, const ScoreFn& score, size_t width, std::vector<Candidate>& beam) {
+// The same for several candidates, of whose extensions the best `width` go on; `reference` is of the best. Those that
+// grow by more than a neuron at a time go on alone.
+absl::Status GrowBeam(Arena& arena, const Growth& g, const ScoreFn& score, size_t width, std::vector<Candidate>& beam,
+                      Reference& reference) {
   if (g.step > 1) {
-    for (Candidate& candidate : beam) PRIVDNN_RETURN_IF_ERROR(Grow(arena, g, score, candidate));
+    for (Candidate& candidate : beam) PRIVDNN_RETURN_IF_ERROR(Grow(arena, g, score, candidate, reference));
     return absl::OkStatus();
   }
   while (static_cast<int64_t>((beam[0].*g.layer).size()) < g.count) {
@@ -117,9 +124,10 @@ absl::Status GrowBeam(Arena& arena, const Growth& g, const ScoreFn& score, size_
       for (Candidate& extension : Extensions(g, candidate)) larger.insert(std::move(extension));
     }
     const std::vector<Candidate> candidates(larger.begin(), larger.end());
-    PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(candidates, width, score));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(candidates, width, score, reference));
     beam.clear();
     for (const size_t k : best) beam.push_back(candidates[k]);
+    arena.Adopt({beam.data(), 1}, reference);
   }
   return absl::OkStatus();
 }
@@ -133,28 +141,43 @@ uint64_t StepsToGrow(int64_t from, int64_t to, int64_t choices, int64_t step) {
 
 double SeparatedOnly(const Accuracies& a) { return a.separated; }
 
-// Candidates of the full size, the best first: one, or of a beam as many as it holds.
-absl::StatusOr<std::vector<Candidate>> Greedy(const Evaluator& evaluator, Arena& arena, const SearchOptions& o,
-                                              size_t width) {
-  // The first layer by itself: what the network still can do without its core neurons.
-  std::vector<Candidate> beam = {{o.start.first, {}}};
-  PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena,
-                                   {&Candidate::first, o.count1, o.pool1, evaluator.first_neurons(), o.greedy_step},
-                                   SeparatedOnly, width, beam));
-  for (Candidate& candidate : beam) candidate.second = o.start.second;
-  PRIVDNN_RETURN_IF_ERROR(GrowBeam(
-      arena, {&Candidate::second, o.count2, o.pool2, evaluator.second_neurons(), o.greedy_step}, o.score, width, beam));
-  return beam;
+// What a search that begins with `start` knows about its margins; a search that races looks at it for that.
+absl::StatusOr<Reference> StartFrom(Arena& arena, const Candidate& start) {
+  if (arena.racing() && start != Candidate()) PRIVDNN_RETURN_IF_ERROR(arena.Judge(start, SeparatedOnly).status());
+  return arena.Near(start);
 }
 
-uint64_t GreedyCandidates(const Evaluator& evaluator, const SearchOptions& o) {
+struct Grown {
+  std::vector<Candidate> beam;  // of the full size, the best first: one, or of a beam as many as it holds
+  Reference reference;          // of the best
+};
+
+absl::StatusOr<Grown> Greedy(const Evaluator& evaluator, Arena& arena, const SearchOptions& o, size_t width) {
+  // The first layer by itself: what the network still can do without its core neurons.
+  Grown grown{{{o.start.first, {}}}, {}};
+  PRIVDNN_ASSIGN_OR_RETURN(grown.reference, StartFrom(arena, grown.beam[0]));
+  PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena,
+                                   {&Candidate::first, o.count1, o.pool1, evaluator.first_neurons(), o.greedy_step},
+                                   SeparatedOnly, width, grown.beam, grown.reference));
+  for (Candidate& candidate : grown.beam) candidate.second = o.start.second;
+  if (!o.start.second.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(grown.reference, StartFrom(arena, grown.beam[0]));
+  }
+  PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena,
+                                   {&Candidate::second, o.count2, o.pool2, evaluator.second_neurons(), o.greedy_step},
+                                   o.score, width, grown.beam, grown.reference));
+  return grown;
+}
+
+// For the progress: runs of an image through a candidate's network.
+uint64_t GreedyRuns(const Evaluator& evaluator, const SearchOptions& o) {
   const auto layer = [&](const std::vector<int64_t>& start, int64_t count, const std::vector<int64_t>& pool,
                          int64_t neurons) {
     return StepsToGrow(static_cast<int64_t>(start.size()), count,
                        static_cast<int64_t>(Others(start, pool, neurons).size()), o.greedy_step);
   };
-  return layer(o.start.first, o.count1, o.pool1, evaluator.first_neurons()) +
-         layer(o.start.second, o.count2, o.pool2, evaluator.second_neurons());
+  return Runs(evaluator, layer(o.start.first, o.count1, o.pool1, evaluator.first_neurons()), 1) +
+         Runs(evaluator, layer(o.start.second, o.count2, o.pool2, evaluator.second_neurons()));
 }
 
 // One core neuron for another of its layer.
@@ -176,11 +199,11 @@ void Thin(std::vector<Candidate>& candidates, size_t count, std::mt19937_64& ran
   candidates = std::move(kept);
 }
 
-// Goes to the best neighbour while there is a better one. neighbours(candidate) -> candidates. `by_share` as Arena has
-// it.
+// Goes to the best neighbour while there is a better one. neighbours(candidate) -> candidates.
 template <typename Neighbours>
-absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn& score, std::mt19937_64& random,
-                             bool by_share, const Neighbours& neighbours) {
+absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn& score, uint64_t seed,
+                             const Neighbours& neighbours) {
+  std::mt19937_64 random(seed);
   PRIVDNN_ASSIGN_OR_RETURN(Judged best, arena.Judge(start, score));
   for (int failures = 0; failures < kPatience;) {
     std::vector<Candidate> candidates = neighbours(best.candidate);
@@ -188,10 +211,10 @@ absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn
     const bool some = candidates.size() > kMaxNeighbours;
     Thin(candidates, kMaxNeighbours, random);
     candidates.push_back(best.candidate);
-    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(candidates, 1, score, candidates.size() - 1, by_share));
-    PRIVDNN_ASSIGN_OR_RETURN(const Judged judged, arena.Judge(candidates[winner[0]], score));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(candidates, 1, score, arena.Near(best.candidate)));
+    PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidates[winner[0]], score));
     if (judged.score > best.score) {
-      best = judged;
+      best = std::move(judged);
       failures = 0;
     } else if (!some) {
       break;
@@ -202,13 +225,9 @@ absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn
   return best;
 }
 
-// First a quick climb, then one that doesn't give up a neighbour before chance is ruled out.
-template <typename Neighbours>
-absl::StatusOr<Judged> ClimbTwice(Arena& arena, const Candidate& start, const ScoreFn& score, uint64_t seed,
-                                  const Neighbours& neighbours) {
-  std::mt19937_64 random(seed);
-  PRIVDNN_ASSIGN_OR_RETURN(const Judged near, Climb(arena, start, score, random, true, neighbours));
-  return Climb(arena, near.candidate, score, random, false, neighbours);
+Judged ToJudged(const Evaluator& evaluator, const Candidate& candidate, Outcome outcome, const ScoreFn& score) {
+  const Accuracies accuracies = MeasureAccuracies(evaluator, outcome);
+  return {candidate, accuracies, score(accuracies), std::move(outcome)};
 }
 
 absl::StatusOr<uint64_t> Binomial(int64_t n, int64_t k) {
@@ -269,14 +288,17 @@ absl::Status CheckSearch(const Evaluator& evaluator, const SearchOptions& o) {
   if (o.greedy_step < 1) return InvalidArgument("select: greedy steps of {} neurons; at least 1", o.greedy_step);
   if (o.beam < 1) return InvalidArgument("select: a beam of {} candidates; at least 1", o.beam);
   if (o.tries < 1) return InvalidArgument("select: {} tries; at least 1", o.tries);
-  if (o.racing.growth < 2) return InvalidArgument("select: racing subsets grow {} times; at least 2", o.racing.growth);
+  if (!(o.racing.growth >= 1.1)) {
+    return InvalidArgument("select: racing subsets grow {} times; at least 1.1", o.racing.growth);
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<Judged> Judge(const Evaluator& evaluator, const OutcomeSource& source, const Candidate& candidate,
                              const ScoreFn& score) {
   const ProgressFn go_on = [](uint64_t, uint64_t, const std::string&) { return true; };
-  return Arena(evaluator, source, {}, go_on).Judge(candidate, score);
+  PRIVDNN_ASSIGN_OR_RETURN(auto outcomes, source.Evaluate({&candidate, 1}, 0, evaluator.images(), go_on));
+  return ToJudged(evaluator, candidate, std::move(outcomes[0]), score);
 }
 
 absl::StatusOr<SearchResult> RandomSearch(const Evaluator& evaluator, const OutcomeSource& source,
@@ -295,8 +317,9 @@ absl::StatusOr<SearchResult> RandomSearch(const Evaluator& evaluator, const Outc
   }
   const std::vector<Candidate> candidates(chosen.begin(), chosen.end());
   Arena arena(evaluator, source, options.racing, progress);
-  arena.Plan(candidates.size() * All(evaluator));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(candidates, 1, options.score));
+  arena.Plan(Runs(evaluator, candidates.size()));
+  // They are too different for one to tell about another.
+  PRIVDNN_ASSIGN_OR_RETURN(const auto best, arena.Best(candidates, 1, options.score, arena.Nothing()));
   PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidates[best[0]], options.score));
   return arena.Result(std::move(judged));
 }
@@ -305,9 +328,9 @@ absl::StatusOr<SearchResult> GreedySearch(const Evaluator& evaluator, const Outc
                                           const SearchOptions& options, const ProgressFn& progress) {
   PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
   Arena arena(evaluator, source, options.racing, progress);
-  arena.Plan(GreedyCandidates(evaluator, options) * All(evaluator));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto found, Greedy(evaluator, arena, options, 1));
-  PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(found[0], options.score));
+  arena.Plan(GreedyRuns(evaluator, options));
+  PRIVDNN_ASSIGN_OR_RETURN(const Grown grown, Greedy(evaluator, arena, options, 1));
+  PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(grown.beam[0], options.score));
   return arena.Result(std::move(judged));
 }
 
@@ -330,41 +353,39 @@ absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const 
                                               const std::function<absl::Status(const Judged&)>& on_judged,
                                               const ProgressFn& progress) {
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t total, CountCandidates(evaluator, options));
-  const uint64_t images = All(evaluator);
+  const auto images = static_cast<uint64_t>(evaluator.images());
   std::optional<Judged> best;
   for (uint64_t begin = 0; begin < total; begin += kExhaustiveChunk) {
     const uint64_t end = std::min(begin + kExhaustiveChunk, total);
     std::vector<Candidate> candidates;
     for (uint64_t i = begin; i < end; ++i) candidates.push_back(CandidateAt(evaluator, options, i));
-    // An arena for each piece: not all outcomes need be in memory.
     const ProgressFn piece = [&](uint64_t done, uint64_t, const std::string& note) {
       return progress(begin * images + done, total * images, note);
     };
-    Arena arena(evaluator, source, {}, piece);
-    PRIVDNN_RETURN_IF_ERROR(arena.Best(candidates, 1, options.score).status());
-    for (const Candidate& candidate : candidates) {
-      PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidate, options.score));
+    PRIVDNN_ASSIGN_OR_RETURN(auto outcomes, source.Evaluate(candidates, 0, evaluator.images(), piece));
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      Judged judged = ToJudged(evaluator, candidates[i], std::move(outcomes[i]), options.score);
       if (on_judged) PRIVDNN_RETURN_IF_ERROR(on_judged(judged));
       if (!best || judged.score > best->score) best = std::move(judged);
     }
   }
-  return SearchResult{*best, total, total * images};
+  return SearchResult{*std::move(best), total, Runs(evaluator, total)};
 }
 
 absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const OutcomeSource& source,
                                         const SearchOptions& options, const ProgressFn& progress) {
   PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
   Arena arena(evaluator, source, options.racing, progress);
-  arena.Plan(GreedyCandidates(evaluator, options) * All(evaluator));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto beam, Greedy(evaluator, arena, options, static_cast<size_t>(options.beam)));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto first, arena.Best(beam, 1, options.score));
+  arena.Plan(GreedyRuns(evaluator, options));
+  PRIVDNN_ASSIGN_OR_RETURN(const Grown grown, Greedy(evaluator, arena, options, static_cast<size_t>(options.beam)));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto first, arena.Best(grown.beam, 1, options.score, grown.reference));
   const auto swaps = [&](const Candidate& candidate) {
     std::vector<Candidate> neighbours;
     AddSwaps(candidate, &Candidate::first, options.pool1, evaluator.first_neurons(), neighbours);
     AddSwaps(candidate, &Candidate::second, options.pool2, evaluator.second_neurons(), neighbours);
     return neighbours;
   };
-  PRIVDNN_ASSIGN_OR_RETURN(Judged best, ClimbTwice(arena, beam[first[0]], options.score, options.seed, swaps));
+  PRIVDNN_ASSIGN_OR_RETURN(Judged best, Climb(arena, grown.beam[first[0]], options.score, options.seed, swaps));
   return arena.Result(std::move(best));
 }
 
@@ -403,15 +424,18 @@ absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const Outc
   };
   std::optional<Judged> nearest;
   Candidate candidate = o.start;
+  PRIVDNN_ASSIGN_OR_RETURN(Reference reference, StartFrom(arena, candidate));
   if (static_cast<int64_t>(candidate.second.size()) == o.count2) {
     return InvalidArgument("select: layer {} has {} core neurons already, and no more were allowed",
                            evaluator.second_number(), o.count2);
   }
   while (static_cast<int64_t>(candidate.second.size()) < o.count2) {
     const auto count = std::min<int64_t>(o.count2, static_cast<int64_t>(candidate.second.size()) + o.greedy_step);
-    PRIVDNN_RETURN_IF_ERROR(Grow(arena, {&Candidate::second, count, o.pool2, n2, o.greedy_step}, shortfall, candidate));
-    PRIVDNN_ASSIGN_OR_RETURN(Judged judged, ClimbTwice(arena, candidate, shortfall, o.seed, neighbours));
+    PRIVDNN_RETURN_IF_ERROR(Grow(arena, {&Candidate::second, count, o.pool2, n2, o.greedy_step}, shortfall, candidate,
+                                 reference));
+    PRIVDNN_ASSIGN_OR_RETURN(Judged judged, Climb(arena, candidate, shortfall, o.seed, neighbours));
     candidate = judged.candidate;
+    reference = arena.Near(candidate);
     if (!nearest || judged.score > nearest->score) nearest = judged;
     if (judged.score == 0) break;
   }
@@ -430,7 +454,7 @@ absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const Outc
       if (!Has(o.start.second, neuron))
         smaller.push_back({best.candidate.first, Without(best.candidate.second, neuron)});
     }
-    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(smaller, 1, shortfall));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(smaller, 1, shortfall, arena.Near(best.candidate)));
     PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(smaller[winner[0]], shortfall));
     if (judged.score < 0) break;
     best = std::move(judged);

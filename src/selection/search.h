@@ -13,14 +13,14 @@
 
 namespace privdnn {
 
-// Candidates are judged on the first images, then on more; those that are behind the best by more than chance would
-// have it (a paired test on the same images), or outside the best share, are dropped (racing: Maron & Moore, 1997;
-// successive halving: Jamieson & Talwalkar, AISTATS 2016). The first images stand for all: an evaluator's should be in
-// random order.
+// Candidates are judged on some images, then on more; those that are behind the best by more than chance would have it
+// are dropped (racing: Maron & Moore, 1997). The first images are those that a network near the candidates is least
+// sure about, and some of the others, evenly spread: on most images no candidate changes anything. How the margins of
+// the images that were looked at have changed says how many of the others change sides. See docs/selection.md.
 struct Racing {
   bool enabled = false;
-  int64_t first_images = 0;  // of the first subset; 0: a 16th of the images, at least 64
-  int64_t growth = 2;        // each subset is so many times as large, and at most one in so many candidates goes on
+  int64_t first_images = 0;  // of the first subset; 0: a 20th of the images, at least 48
+  double growth = 1.5;       // each subset is so many times as large
   double z = 1.5;            // standard errors of the paired difference that a candidate may be behind the best
 };
 
@@ -42,12 +42,15 @@ struct Judged {
   Candidate candidate;
   Accuracies accuracies;  // on all images
   double score = 0;
+  Outcome outcome;
 };
 
 struct SearchResult {
   Judged best;
   uint64_t candidates = 0;         // looked at
-  uint64_t image_evaluations = 0;  // (candidate, image) pairs that were asked for; each runs two networks' rests
+  // Runs of an image through what lies behind the segment: two for a candidate and an image, one if the candidate has
+  // no second neurons.
+  uint64_t image_evaluations = 0;
 };
 
 // What all searches refuse: counts that the layers don't have, a pool or start that doesn't fit them.
@@ -57,8 +60,9 @@ absl::Status CheckSearch(const Evaluator& evaluator, const SearchOptions& option
 absl::StatusOr<Judged> Judge(const Evaluator& evaluator, const OutcomeSource& source, const Candidate& candidate,
                              const ScoreFn& score);
 
-// `evaluator` says what the layers are; `source` is asked for outcomes. Progress counts (candidate, image) pairs, of
-// which there may be fewer in the end if candidates are dropped. All are deterministic: ties go to the candidate that
+// `evaluator` says what the layers are; `source` is asked for outcomes and margins. Progress counts image
+// evaluations, of which there may be fewer in the end if candidates are dropped; in an exhaustive search, pairs of a
+// candidate and an image. All are deterministic: ties go to the candidate that
 // comes first in ascending order.
 
 // The best of options.tries random candidates, all different.

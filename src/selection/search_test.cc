@@ -38,15 +38,21 @@ SearchOptions Sizes(int64_t count1, int64_t count2) {
   return options;
 }
 
-// Passes on, and counts the pairs.
+// Passes on, and counts runs of an image through a network.
 class Counting : public OutcomeSource {
  public:
   absl::StatusOr<std::vector<Outcome>> Evaluate(std::span<const Candidate> candidates, int64_t begin, int64_t end,
                                                 const ProgressFn& progress) const override {
-    pairs += candidates.size() * static_cast<uint64_t>(end - begin);
+    runs += 2 * candidates.size() * static_cast<uint64_t>(end - begin);
     return Small().Evaluate(candidates, begin, end, progress);
   }
-  mutable uint64_t pairs = 0;
+  absl::StatusOr<std::vector<std::vector<float>>> Margins(std::span<const Candidate> candidates, View view,
+                                                          std::span<const int64_t> images,
+                                                          const ProgressFn& progress) const override {
+    runs += candidates.size() * images.size();
+    return Small().Margins(candidates, view, images, progress);
+  }
+  mutable uint64_t runs = 0;
 };
 
 TEST(Search, ExhaustiveLooksAtEveryCombinationOnce) {
@@ -73,7 +79,7 @@ TEST(Search, ExhaustiveLooksAtEveryCombinationOnce) {
     EXPECT_LE(j.score, result->best.score);
   }
   EXPECT_EQ(result->candidates, 720u);
-  EXPECT_EQ(result->image_evaluations, 720u * static_cast<uint64_t>(Small().images()));
+  EXPECT_EQ(result->image_evaluations, 2 * 720u * static_cast<uint64_t>(Small().images()));
   // What the best is said to be worth is what it is worth.
   const auto again = Judge(Small(), Small(), result->best.candidate, options.score);
   EXPECT_EQ(again->score, result->best.score);
@@ -154,12 +160,12 @@ TEST(Search, RacingAsksForFewerImagesAndNamesTheSameAccuracies) {
   SearchOptions options = Sizes(2, 3);
   const Counting counting;
   const auto full = GreedySearch(Small(), counting, options, kGoOn);
-  EXPECT_EQ(counting.pairs, full->image_evaluations);
+  EXPECT_EQ(counting.runs, full->image_evaluations);
   options.racing.enabled = true;
-  counting.pairs = 0;
+  counting.runs = 0;
   const auto raced = GreedySearch(Small(), counting, options, kGoOn);
   ASSERT_TRUE(raced.ok()) << raced.status();
-  EXPECT_EQ(counting.pairs, raced->image_evaluations);
+  EXPECT_EQ(counting.runs, raced->image_evaluations);
   EXPECT_LT(3 * raced->image_evaluations, full->image_evaluations);
   const auto judged = Judge(Small(), Small(), raced->best.candidate, options.score);
   EXPECT_EQ(judged->accuracies.separated, raced->best.accuracies.separated);
@@ -255,7 +261,7 @@ TEST(Search, ExhaustiveStopsWhenAResultIsRefused) {
       kGoOn);
   EXPECT_EQ(result.status(), absl::ResourceExhaustedError("the disk is full"));
   EXPECT_EQ(judged, 5);
-  EXPECT_LT(counting.pairs, 720 * static_cast<uint64_t>(Small().images()));
+  EXPECT_LT(counting.runs, 2 * 720 * static_cast<uint64_t>(Small().images()));
 }
 
 }  // namespace
