@@ -164,7 +164,8 @@ std::vector<double> Arena::Others(const Candidate& candidate, View view, const s
 }
 
 absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candidates, size_t keep,
-                                                const ScoreFn& score, const Reference& reference) {
+                                                const ScoreFn& score, const Reference& reference,
+                                                double caution) {
   keep = std::min(keep, candidates.size());
   std::vector<size_t> alive(candidates.size());
   std::iota(alive.begin(), alive.end(), size_t{0});
@@ -221,7 +222,7 @@ absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candi
         const double weight = weights[v] * percent;
         variance[v] = weight * weight * (apart / n + of_mean + kLeastVariance);
       }
-      if (scores[leader] - scores[k] > racing_.z * std::sqrt(variance[0] + variance[1])) continue;
+      if (scores[leader] - scores[k] > caution * racing_.z * std::sqrt(variance[0] + variance[1])) continue;
       left.push_back(k);
       for (const size_t v : {0, 1}) doubt[v] = std::max(doubt[v], variance[v]);
     }

@@ -36,9 +36,9 @@ class Arena {
   void Adopt(std::span<const Candidate> candidates, Reference& reference) const;
 
   // Indices of the `keep` best candidates, the best first. With racing, a candidate is judged by the images it was
-  // dropped at, and no more images are asked for than it takes to name the best.
+  // dropped at, and no more images are asked for than it takes to name the best. `caution`: times Racing::z.
   absl::StatusOr<std::vector<size_t>> Best(std::span<const Candidate> candidates, size_t keep, const ScoreFn& score,
-                                           const Reference& reference);
+                                           const Reference& reference, double caution = 1);
   // On all images.
   absl::StatusOr<Judged> Judge(const Candidate& candidate, const ScoreFn& score);
   SearchResult Result(Judged best) const { return {std::move(best), memory_.size(), asked_}; }

@@ -14,6 +14,8 @@ namespace {
 constexpr uint64_t kExhaustiveChunk = 512;
 // Rounds of swaps without a better candidate, where only a random part of the swaps is tried, until a search ends.
 constexpr int kPatience = 2;
+// How much more sure a search that races wants to be that no swap is better before it ends.
+constexpr double kCaution = 4;
 
 std::vector<int64_t> Without(const std::vector<int64_t>& neurons, int64_t neuron) {
   std::vector<int64_t> left;
@@ -199,23 +201,28 @@ void Thin(std::vector<Candidate>& candidates, size_t count, std::mt19937_64& ran
   candidates = std::move(kept);
 }
 
-// Goes to the best neighbour while there is a better one. neighbours(candidate) -> candidates.
+// Goes to the best neighbour while there is a better one; where none seems to be, looks again with more caution.
+// neighbours(candidate) -> candidates.
 template <typename Neighbours>
 absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn& score, uint64_t seed,
                              const Neighbours& neighbours) {
   std::mt19937_64 random(seed);
   PRIVDNN_ASSIGN_OR_RETURN(Judged best, arena.Judge(start, score));
+  double caution = 1;
   for (int failures = 0; failures < kPatience;) {
     std::vector<Candidate> candidates = neighbours(best.candidate);
     if (candidates.empty()) break;
     const bool some = candidates.size() > kMaxNeighbours;
     Thin(candidates, kMaxNeighbours, random);
     candidates.push_back(best.candidate);
-    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(candidates, 1, score, arena.Near(best.candidate)));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto winner,
+                             arena.Best(candidates, 1, score, arena.Near(best.candidate), caution));
     PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidates[winner[0]], score));
     if (judged.score > best.score) {
       best = std::move(judged);
       failures = 0;
+    } else if (arena.racing() && caution < kCaution) {
+      caution = kCaution;
     } else if (!some) {
       break;
     } else {
