@@ -12,6 +12,9 @@ const Bytes& ValidJournal() {
       const Bytes packed = PackOutcome({{1, 0, 1, 1, 0}, {0, 0, 1, 0, 1}});
       const Bytes record = WriteJournalRecord({{{0, i + 1}, {i}}, 0, 5}, packed);
       bytes.insert(bytes.end(), record.begin(), record.end());
+      const std::vector<float> margins = {0.5F, -3};
+      const Bytes other = WriteJournalRecord({{{i}, {}}, View::kRemoved, {1, i + 2}}, margins);
+      bytes.insert(bytes.end(), other.begin(), other.end());
     }
     return bytes;
   }();
@@ -61,8 +64,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Bytes record = WriteJournalRecord(key, entry.second);
     written.insert(written.end(), record.begin(), record.end());
   }
+  for (const auto& entry : content->margins) {
+    const Bytes record = WriteJournalRecord(entry.first, entry.second);
+    written.insert(written.end(), record.begin(), record.end());
+  }
   fuzz::Require(written.size() == content->whole, "what is whole is what was read");
   const auto again = ParseJournal(written, "j");
-  fuzz::Require(again.ok() && again->outcomes == content->outcomes, "a journal is read as it was written");
+  fuzz::Require(again.ok() && again->outcomes == content->outcomes && again->margins == content->margins,
+                "a journal is read as it was written");
   return 0;
 }

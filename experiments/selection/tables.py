@@ -8,7 +8,8 @@
 
 `combinations` evaluates every combination of each size and says which place each method's pick has among them: OUT.csv,
 and a cloud of all combinations (A_s against A_r) for each size as SVG and PNG. `percent` grows one selection and writes
-A_s and A_r for each percentage: OUT.csv and a plot. Number of combinations and expected time are printed first. Runs
+A_s and A_r for each percentage: OUT.csv and a plot. `passes`: of all images through what lies behind the segment; a
+candidate takes two, one while the first layer is chosen. `random` tries as many candidates as greedy search costs. Number of combinations and expected time are printed first. Runs
 that are there already (OUT.runs/) are not repeated; one that was stopped goes on from its checkpoint.
 
 Needs python3-matplotlib. PRIVDNN names another program than build/release/privdnn.
@@ -29,7 +30,7 @@ from matplotlib import pyplot  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("PRIVDNN", str(ROOT / "build/release/privdnn"))
-METHODS = ["random", "norm", "fpgm", "hrank", "greedy-forward", "norm+greedy", "fpgm+greedy", "greedy", "swap"]
+METHODS = ["greedy", "swap", "random", "norm", "fpgm", "hrank", "greedy-forward", "norm+greedy", "fpgm+greedy"]
 
 
 def select(arguments, name, runs, options):
@@ -81,9 +82,14 @@ def combinations(arguments):
         figure, axes = pyplot.subplots(figsize=(6, 5))
         axes.scatter([f["accuracy_without_core"] for f in found], [f["accuracy_separated"] for f in found], s=4,
                      color="0.7", label=f"all {len(found)} combinations", rasterized=True)
+        greedy_passes = 0
         for method in ["exhaustive"] + METHODS:
+            # As many candidates as greedy search may look at: two passes over the images each.
+            budget = ["--tries", str(round(greedy_passes / 2))] if method == "random" else []
             run = everything if method == "exhaustive" else select(
-                arguments, f"{tag}-{method}", runs, ["--method", method, "--counts", size])
+                arguments, f"{tag}-{method}", runs, ["--method", method, "--counts", size] + budget)
+            if method == "greedy":
+                greedy_passes = run["image_evaluations"] / run["images"]
             place = 1 + sum(f["score"] > run["score"] + 1e-9 for f in found)
             images = run["images"]
             rows.append({
@@ -91,7 +97,7 @@ def combinations(arguments):
                 "place_percent": round(100 * place / len(found), 2), "score": round(run["score"], 5),
                 "accuracy_original": run["accuracy_original"], "accuracy_separated": run["accuracy_separated"],
                 "accuracy_without_core": run["accuracy_without_core"],
-                "evaluations": round(run["image_evaluations"] / images, 1), "seconds": round(run["seconds"], 3),
+                "passes": round(run["image_evaluations"] / images, 1), "seconds": round(run["seconds"], 3),
                 "selection": json.dumps(run["selection"])})
             if method in ("norm", "greedy", "swap", "exhaustive"):
                 axes.plot(run["accuracy_without_core"], run["accuracy_separated"],
@@ -121,7 +127,7 @@ def percent(arguments):
         rows.append({"percent": share, "accuracy_original": run["accuracy_original"],
                      "accuracy_separated": run["accuracy_separated"],
                      "accuracy_without_core": run["accuracy_without_core"],
-                     "evaluations": round(run["image_evaluations"] / run["images"], 1), "images": run["images"],
+                     "passes": round(run["image_evaluations"] / run["images"], 1), "images": run["images"],
                      "seconds": round(run["seconds"], 1)})
         write_csv(out.with_suffix(".csv"), rows)
     figure, axes = pyplot.subplots(figsize=(6, 4))

@@ -124,7 +124,7 @@ void AddSearch(CLI::App* command, SelectCommand& o) {
       ->group(kGroup);
   command
       ->add_flag("--racing,!--no-racing", o.search.racing.enabled,
-                 "drop candidates on a part of the images once they are behind; default: with swap and a target")
+                 "judge candidates on the images in doubt, drop those that are behind; default: with swap and a target")
       ->group(kGroup);
   command->add_option("--max-combinations", o.max_combinations, "exhaustive: refuse more than so many candidates")
       ->check(CLI::PositiveNumber)

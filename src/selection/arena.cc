@@ -132,8 +132,9 @@ Arena::Subset Arena::MakeSubset(const std::vector<float>& reference) const {
       next += chosen;
       (chosen ? front : back).push_back(subset.order[subset.doubtful + k]);
     }
-    std::copy(back.begin(), back.end(), std::copy(front.begin(), front.end(), subset.order.begin() +
-                                                      static_cast<std::ptrdiff_t>(subset.doubtful)));
+    std::copy(
+        back.begin(), back.end(),
+        std::copy(front.begin(), front.end(), subset.order.begin() + static_cast<std::ptrdiff_t>(subset.doubtful)));
   }
   Grow(reference, first, subset);
   return subset;
@@ -157,15 +158,14 @@ std::vector<double> Arena::Others(const Candidate& candidate, View view, const s
     const auto image = static_cast<size_t>(subset.order[k]);
     const float change = known[image] - reference[image];
     // A margin m becomes m + change, and is found if -m < change.
-    found.push_back(static_cast<double>(std::lower_bound(subset.rest.begin(), subset.rest.end(), change) -
-                                        subset.rest.begin()));
+    found.push_back(
+        static_cast<double>(std::lower_bound(subset.rest.begin(), subset.rest.end(), change) - subset.rest.begin()));
   }
   return found;
 }
 
 absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candidates, size_t keep,
-                                                const ScoreFn& score, const Reference& reference,
-                                                double caution) {
+                                                const ScoreFn& score, const Reference& reference, double caution) {
   keep = std::min(keep, candidates.size());
   std::vector<size_t> alive(candidates.size());
   std::iota(alive.begin(), alive.end(), size_t{0});

@@ -231,8 +231,7 @@ absl::Status Evaluator::Impl::Run(std::span<const Candidate> candidates, std::sp
       const SegmentValues& values = whole ? *batch : *made;
       const std::vector<int32_t> labels = Labels(which);
       for (size_t p = tasks[t].piece; p < tasks[t].piece + tasks[t].pieces && !stop; ++p) {
-        PRIVDNN_RETURN_IF_ERROR(
-            RunPiece(values, labels, candidates, pieces[p], views, offsets[tasks[t].chunk], keep));
+        PRIVDNN_RETURN_IF_ERROR(RunPiece(values, labels, candidates, pieces[p], views, offsets[tasks[t].chunk], keep));
         pairs += pieces[p].size() * which.size();
       }
       return absl::OkStatus();
@@ -317,11 +316,10 @@ absl::StatusOr<std::vector<std::vector<float>>> Evaluator::Margins(std::span<con
     chunks.emplace_back(chunk.begin(), chunk.end());
   }
   std::vector<std::vector<float>> margins(candidates.size(), std::vector<float>(images.size()));
-  PRIVDNN_RETURN_IF_ERROR(m.Run(candidates, chunks, std::array{view}, progress,
-                                [&](size_t c, View, size_t offset, std::span<const float> found) {
-                                  std::copy(found.begin(), found.end(),
-                                            margins[c].begin() + static_cast<std::ptrdiff_t>(offset));
-                                }));
+  PRIVDNN_RETURN_IF_ERROR(m.Run(
+      candidates, chunks, std::array{view}, progress, [&](size_t c, View, size_t offset, std::span<const float> found) {
+        std::copy(found.begin(), found.end(), margins[c].begin() + static_cast<std::ptrdiff_t>(offset));
+      }));
   return margins;
 }
 

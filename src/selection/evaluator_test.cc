@@ -371,8 +371,7 @@ TEST(Evaluator, MarginsSayHowSureAnOutcomeIs) {
   for (const int64_t top_k : {1, 3}) {
     std::vector<std::vector<float>> expected;
     for (const uint64_t cache : {uint64_t{1} << 30, uint64_t{300000}, uint64_t{0}}) {
-      const auto evaluator =
-          *Evaluator::Create(graph, images, {.threads = 2, .top_k = top_k, .cache_bytes = cache});
+      const auto evaluator = *Evaluator::Create(graph, images, {.threads = 2, .top_k = top_k, .cache_bytes = cache});
       const auto outcomes = *evaluator.Evaluate(candidates, 0, 90, GoOn);
       std::vector<std::vector<float>> found;
       for (const View view : {View::kSeparated, View::kRemoved}) {

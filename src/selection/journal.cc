@@ -188,7 +188,9 @@ absl::StatusOr<std::vector<Outcome>> Journal::Evaluate(std::span<const Candidate
   const std::scoped_lock lock(m.mutex);
   absl::Status status = m.Complete(
       candidates, static_cast<uint64_t>(end - begin), progress,
-      [&](const Candidate& candidate) { return m.outcomes.contains({candidate, begin, end}); },
+      [&](const Candidate& candidate) {
+        return m.outcomes.contains({candidate, begin, end});
+      },
       [&](std::span<const Candidate> chunk, const ProgressFn& report) -> absl::Status {
         PRIVDNN_ASSIGN_OR_RETURN(const auto answers, m.source.Evaluate(chunk, begin, end, report));
         return m.Keep(chunk, begin, end, answers);

@@ -60,8 +60,8 @@ Bytes WriteRequest(std::span<const Candidate> candidates, const Part& part, std:
   ByteWriter w;
   w.U32(view ? kMargins : kOutcomes);
   if (view) {
-    WriteMarginQuestion(*view, list.subspan(static_cast<size_t>(part.begin), static_cast<size_t>(part.end - part.begin)),
-                        w);
+    WriteMarginQuestion(*view,
+                        list.subspan(static_cast<size_t>(part.begin), static_cast<size_t>(part.end - part.begin)), w);
   } else {
     w.U64(static_cast<uint64_t>(part.begin));
     w.U64(static_cast<uint64_t>(part.end));
@@ -131,9 +131,10 @@ absl::StatusOr<RankedSource> RankedSource::Create(Ranks& ranks, const Evaluator&
   return RankedSource(ranks, evaluator);
 }
 
-absl::Status RankedSource::Spread(
-    size_t candidates, int64_t begin, int64_t end, const std::function<Bytes(const Part&)>& request,
-    const std::function<absl::Status(std::span<const uint8_t>, const Part&)>& take, const ProgressFn& progress) const {
+absl::Status RankedSource::Spread(size_t candidates, int64_t begin, int64_t end,
+                                  const std::function<Bytes(const Part&)>& request,
+                                  const std::function<absl::Status(std::span<const uint8_t>, const Part&)>& take,
+                                  const ProgressFn& progress) const {
   if (candidates == 0) return absl::OkStatus();
   Cutter cutter(candidates, begin, end, evaluator_->batch_images(), ranks_->size());
   std::vector<Part> parts;
@@ -175,8 +176,7 @@ absl::StatusOr<std::vector<Outcome>> RankedSource::Evaluate(std::span<const Cand
   const auto size = static_cast<size_t>(end - begin);
   std::vector<Outcome> outcomes(candidates.size(), {std::vector<uint8_t>(size), std::vector<uint8_t>(size)});
   PRIVDNN_RETURN_IF_ERROR(Spread(
-      candidates.size(), begin, end,
-      [&](const Part& part) { return WriteRequest(candidates, part, std::nullopt, {}); },
+      candidates.size(), begin, end, [&](const Part& part) { return WriteRequest(candidates, part, std::nullopt, {}); },
       [&](std::span<const uint8_t> reply, const Part& part) { return TakeReply(reply, part, begin, outcomes); },
       progress));
   return outcomes;

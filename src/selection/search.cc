@@ -215,8 +215,7 @@ absl::StatusOr<Judged> Climb(Arena& arena, const Candidate& start, const ScoreFn
     const bool some = candidates.size() > kMaxNeighbours;
     Thin(candidates, kMaxNeighbours, random);
     candidates.push_back(best.candidate);
-    PRIVDNN_ASSIGN_OR_RETURN(const auto winner,
-                             arena.Best(candidates, 1, score, arena.Near(best.candidate), caution));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto winner, arena.Best(candidates, 1, score, arena.Near(best.candidate), caution));
     PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(candidates[winner[0]], score));
     if (judged.score > best.score) {
       best = std::move(judged);
@@ -438,8 +437,8 @@ absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const Outc
   }
   while (static_cast<int64_t>(candidate.second.size()) < o.count2) {
     const auto count = std::min<int64_t>(o.count2, static_cast<int64_t>(candidate.second.size()) + o.greedy_step);
-    PRIVDNN_RETURN_IF_ERROR(Grow(arena, {&Candidate::second, count, o.pool2, n2, o.greedy_step}, shortfall, candidate,
-                                 reference));
+    PRIVDNN_RETURN_IF_ERROR(
+        Grow(arena, {&Candidate::second, count, o.pool2, n2, o.greedy_step}, shortfall, candidate, reference));
     PRIVDNN_ASSIGN_OR_RETURN(Judged judged, Climb(arena, candidate, shortfall, o.seed, neighbours));
     candidate = judged.candidate;
     reference = arena.Near(candidate);

@@ -47,7 +47,7 @@ struct Judged {
 
 struct SearchResult {
   Judged best;
-  uint64_t candidates = 0;         // looked at
+  uint64_t candidates = 0;  // looked at
   // Runs of an image through what lies behind the segment: two for a candidate and an image, one if the candidate has
   // no second neurons.
   uint64_t image_evaluations = 0;

@@ -143,7 +143,7 @@ absl::Status SegmentRunner::Contribute(const std::function<bool()>& go_on, Segme
 }
 
 absl::StatusOr<std::vector<float>> SegmentRunner::Partial(const SegmentValues& values,
-                                                            const std::vector<int64_t>& core) const {
+                                                          const std::vector<int64_t>& core) const {
   if (core.empty()) return values.full.values;
   const auto count = static_cast<size_t>(values.images);
   if (values.contributions.empty()) {
@@ -199,9 +199,8 @@ absl::StatusOr<std::vector<float>> SegmentRunner::Original(const SegmentValues& 
 }
 
 absl::StatusOr<std::vector<float>> SegmentRunner::Margins(const SegmentValues& values,
-                                                          const std::vector<float>& partial,
-                                                          const Candidate& candidate, View view,
-                                                          std::span<const int32_t> labels) const {
+                                                          const std::vector<float>& partial, const Candidate& candidate,
+                                                          View view, std::span<const int32_t> labels) const {
   const auto count = static_cast<size_t>(values.images), area = static_cast<size_t>(output_area_),
              size = static_cast<size_t>(output_values());
   Tensor outputs{values.full.shape, partial};
