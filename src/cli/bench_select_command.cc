@@ -25,7 +25,7 @@ struct BenchSelectCommand {
   ModelInput model;  // of the race; none: the architecture with random weights
   ImageInput images;
   std::string architecture = "vgg16-cifar10";
-  int64_t candidates = 16, race_images = 1000;
+  int64_t candidates = 64, race_images = 1000;
   int percent = 5, repeats = 3;
   uint64_t seed = 1;
 };

@@ -40,19 +40,32 @@ nn::Graph SecondLayer(const nn::Segment& segment, bool with_bias) {
   return graph;
 }
 
-// How far the label's score is above the top_k-th largest of the others: View's margin.
-float MarginOf(std::span<const float> scores, size_t label, int64_t top_k) {
+// The top_k-th largest of the scores but the label's; what is not a number is larger than nothing. `scratch`: of any
+// size.
+float LargestOther(std::span<const float> scores, size_t label, int64_t top_k, std::vector<float>& scratch) {
+  constexpr float kLess = -std::numeric_limits<float>::infinity();
+  if (top_k == 1) {
+    float largest = kLess;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (i != label && scores[i] > largest) largest = scores[i];
+    }
+    return largest;
+  }
+  scratch.clear();
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (i != label) scratch.push_back(std::isnan(scores[i]) ? kLess : scores[i]);
+  }
+  const auto place = scratch.begin() + (top_k - 1);
+  std::nth_element(scratch.begin(), place, scratch.end(), std::greater<>());
+  return *place;
+}
+
+// How far the label's score is above that: OutcomeSource's margin.
+float MarginOf(std::span<const float> scores, size_t label, int64_t top_k, std::vector<float>& scratch) {
   constexpr float kLeast = std::numeric_limits<float>::min(), kMost = std::numeric_limits<float>::max();
   const bool found = nn::RankOf(scores, label) < top_k;
   if (static_cast<size_t>(top_k) == scores.size()) return found ? kMost : -kMost;
-  std::vector<float> others;
-  others.reserve(scores.size() - 1);
-  for (size_t i = 0; i < scores.size(); ++i) {
-    // What is not a number is larger than nothing.
-    if (i != label) others.push_back(std::isnan(scores[i]) ? -std::numeric_limits<float>::infinity() : scores[i]);
-  }
-  std::nth_element(others.begin(), others.begin() + (top_k - 1), others.end(), std::greater<>());
-  const float margin = scores[label] - others[static_cast<size_t>(top_k - 1)];
+  const float margin = scores[label] - LargestOther(scores, label, top_k, scratch);
   // Equal scores, and what has no distance, are as RankOf has them.
   if (std::isnan(margin)) return found ? kLeast : -kMost;
   return found ? std::clamp(margin, kLeast, kMost) : std::clamp(margin, -kMost, -kLeast);
@@ -185,10 +198,10 @@ absl::StatusOr<std::vector<float>> SegmentRunner::RunTail(Tensor outputs, Tensor
   PRIVDNN_ASSIGN_OR_RETURN(const auto results, tail_->Run(inputs));
   const Tensor& scores = results.at(logits_);
   const auto classes = static_cast<size_t>(scores.size()) / labels.size();
-  std::vector<float> margins(labels.size());
+  std::vector<float> margins(labels.size()), scratch;
   for (size_t k = 0; k < labels.size(); ++k) {
     const auto row = std::span(scores.values).subspan(k * classes, classes);
-    margins[k] = MarginOf(row, static_cast<size_t>(labels[k]), top_k_);
+    margins[k] = MarginOf(row, static_cast<size_t>(labels[k]), top_k_, scratch);
   }
   return margins;
 }
