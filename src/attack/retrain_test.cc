@@ -28,6 +28,10 @@ nn::ImageSet Images() {
   return nn::LoadIdx(Asset("t10k-1000-images-idx3-ubyte"), Asset("t10k-1000-labels-idx1-ubyte")).value();
 }
 
+bool IsFlagged(const WeightFlags& flags, const std::string& name, size_t i) {
+  return flags.contains(name) && flags.at(name)[i];
+}
+
 // Largest magnitude.
 float Largest(const std::vector<float>& values) {
   float largest = 0;
@@ -61,7 +65,7 @@ TEST(Reinitialize, DrawsByFanInAndChangesNothingElse) {
   const nn::Graph partly = Reinitialize(graph, some, 2), other = Reinitialize(graph, some, 3);
   for (const auto& [name, tensor] : graph.initializers) {
     for (size_t i = 0; i < tensor.values.size(); ++i) {
-      const bool flagged = some.contains(name) && some.at(name)[i];
+      const bool flagged = IsFlagged(some, name, i);
       const float value = partly.initializers.at(name).values[i];
       EXPECT_EQ(value, (flagged ? fresh : graph).initializers.at(name).values[i]);
       EXPECT_EQ(value == other.initializers.at(name).values[i], !flagged);
@@ -118,10 +122,10 @@ TEST(RecoverNetwork, KnowsWhatThePackageHolds) {
       const std::vector<float>& rates = network->rates.at(name);
       for (size_t i = 0; i < values.size(); ++i) {
         const float rate = rates.size() == 1 ? rates[0] : rates[i];
-        if (hidden.core.contains(name) && hidden.core.at(name)[i]) {
+        if (IsFlagged(hidden.core, name, i)) {
           EXPECT_NE(values[i], tensor.values[i]);
           EXPECT_EQ(rate, 1);
-        } else if (!knows_cut && hidden.cut.contains(name) && hidden.cut.at(name)[i]) {
+        } else if (!knows_cut && IsFlagged(hidden.cut, name, i)) {
           EXPECT_EQ(values[i], 0);
           EXPECT_EQ(rate, 1);
         } else {
@@ -162,8 +166,7 @@ int64_t ChangedWhereHidden(const nn::Graph& graph, const nn::Selection& selectio
   for (const auto& [name, tensor] : graph.initializers) {
     const std::vector<float>& values = after.initializers.at(name).values;
     for (size_t i = 0; i < values.size(); ++i) {
-      const auto flagged = [&](const WeightFlags& flags) { return flags.contains(name) && flags.at(name)[i]; };
-      if (flagged(hidden.core) || flagged(hidden.cut)) {
+      if (IsFlagged(hidden.core, name, i) || IsFlagged(hidden.cut, name, i)) {
         changed += values[i] != before.initializers.at(name).values[i];
       } else {
         EXPECT_EQ(values[i], tensor.values[i]) << name << " " << i;
