@@ -24,12 +24,6 @@ struct InferCommand {
   bool offline = false;
 };
 
-absl::Status CheckImages(const nn::ImageSet& images, const std::vector<int64_t>& shape) {
-  if (shape == std::vector<int64_t>{images.channels, images.height, images.width}) return absl::OkStatus();
-  return InvalidArgument("images are {}x{}x{}, the package's network reads {}", images.channels, images.height,
-                         images.width, fmt::join(shape, "x"));
-}
-
 Json Describe(const InferCommand& command, const User& user, const nn::ImageSet& images) {
   const Package& package = user.package();
   return {{"images", images.count},
@@ -38,19 +32,6 @@ Json Describe(const InferCommand& command, const User& user, const nn::ImageSet&
           {"segments", user.num_segments()},
           {"package_id", HexEncode(package.id())},
           {"package_bytes", package.size()}};
-}
-
-// Images that a message of at most `bytes` holds, for every segment and both ways.
-int64_t ImagesThatFit(const User& user, uint64_t bytes) {
-  int64_t images = kMaxImagesPerMessage;
-  for (size_t k = 0; k < user.num_segments(); ++k) {
-    const auto fits = [&](int64_t n) {
-      const auto count = static_cast<uint64_t>(n);
-      return user.sizes(k).query(count) <= bytes && user.sizes(k).reply(count) <= bytes;
-    };
-    while (images > 0 && !fits(images)) --images;
-  }
-  return images;
 }
 
 // Accuracy if there are labels, then the predictions.
@@ -102,15 +83,7 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   options.outputs = !command.outputs.empty();
   if (options.repeats > 1) client_options.window = 1;
   PRIVDNN_ASSIGN_OR_RETURN(Client client, Client::Connect(command.owner, tls, client_options));
-  PRIVDNN_ASSIGN_OR_RETURN(const OwnerDescription owner, client.Describe());
-  const int64_t most =
-      std::min(ImagesThatFit(user, owner.max_message_bytes), static_cast<int64_t>(owner.max_images_per_message));
-  if (most < 1) {
-    uint64_t needed = 0;
-    for (size_t k = 0; k < user.num_segments(); ++k) needed = std::max(needed, user.sizes(k).query(1));
-    return FailedPrecondition("{}: takes messages of {} bytes, one image needs {}", command.owner,
-                              owner.max_message_bytes, needed);
-  }
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t most, MostImagesAMessage(user, client, command.owner));
   options.batch = std::min(options.batch, most);
   PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model, options));
   options.plain = plain ? &*plain : nullptr;
@@ -179,7 +152,7 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   nn::SetExecutorThreads(command.options.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
   malloc_trim(0);  // the model as it was read, before as much again is needed for the kernels
-  PRIVDNN_RETURN_IF_ERROR(CheckImages(images, rest.image_shape()));
+  PRIVDNN_RETURN_IF_ERROR(CheckImages(images, rest));
   PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), command.options.threads));
   if (!command.offline) return InferOnline(command, user, rest, images, ranks);
   PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, nn::Predict(images, command.options.batch, [&](nn::Tensor batch) {

@@ -154,6 +154,31 @@ class Passes {
 
 }  // namespace
 
+absl::Status CheckImages(const nn::ImageSet& images, const RestNetwork& rest) {
+  const std::vector<int64_t>& shape = rest.image_shape();
+  if (shape == std::vector<int64_t>{images.channels, images.height, images.width}) return absl::OkStatus();
+  return InvalidArgument("images are {}x{}x{}, the package's network reads {}", images.channels, images.height,
+                         images.width, fmt::join(shape, "x"));
+}
+
+absl::StatusOr<int64_t> MostImagesAMessage(const User& user, Client& client, const std::string& address) {
+  PRIVDNN_ASSIGN_OR_RETURN(const OwnerDescription owner, client.Describe());
+  auto most = std::min(int64_t{kMaxImagesPerMessage}, static_cast<int64_t>(owner.max_images_per_message));
+  uint64_t needed = 0;
+  for (size_t k = 0; k < user.num_segments(); ++k) {
+    const auto fits = [&](int64_t n) {
+      const auto count = static_cast<uint64_t>(n);
+      return user.sizes(k).query(count) <= owner.max_message_bytes &&
+             user.sizes(k).reply(count) <= owner.max_message_bytes;
+    };
+    while (most > 0 && !fits(most)) --most;
+    needed = std::max(needed, user.sizes(k).query(1));
+  }
+  if (most > 0) return most;
+  return FailedPrecondition("{}: takes messages of {} bytes, one image needs {}", address, owner.max_message_bytes,
+                            needed);
+}
+
 absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwork& rest, Client& client,
                                                const nn::ImageSet& images, const InferenceOptions& options,
                                                const ProgressFn& progress) {

@@ -46,6 +46,12 @@ struct InferenceResult {
   uint64_t images_remaining = 0;          // of the budget, as the owner says: of the segment of which the least is left
 };
 
+// InvalidArgument, with both shapes, if the images aren't what the network reads.
+absl::Status CheckImages(const nn::ImageSet& images, const RestNetwork& rest);
+// Images that a message may hold, for every segment and both ways, by what the owner takes; FailedPrecondition, naming
+// `address`, if that is less than one.
+absl::StatusOr<int64_t> MostImagesAMessage(const User& user, Client& client, const std::string& address);
+
 // Evaluates every image with the owner's help. One message is in flight at a time when repeats > 1, so that the figures
 // of one side don't contain the other's work.
 absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwork& rest, Client& client,

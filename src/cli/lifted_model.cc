@@ -149,10 +149,12 @@ namespace {
 
 uint64_t DivideUp(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
-// How few images' replies give a segment's kernels away: by linear algebra, and by the number of parameters behind an
-// output, whose equations are not linear.
+// How few images' replies give a segment's kernels away: by linear algebra, all of them and the first of them (those of
+// outputs away from the border, or of a shortcut), and by the number of parameters behind an output, whose equations
+// are not linear.
 struct Extraction {
-  uint64_t unknowns, images_to_reconstruct, parameters, images_by_parameter_count;
+  ExtractionCount kernels;
+  uint64_t parameters, images_by_parameter_count;
 };
 
 Extraction CountExtraction(const LiftedSegment& s) {
@@ -162,17 +164,21 @@ Extraction CountExtraction(const LiftedSegment& s) {
   const auto own =
       static_cast<uint64_t>(s.segment.layer.inputs * s.segment.layer.kernel[0] * s.segment.layer.kernel[1]) + 1;
   const uint64_t core = s.segment.first_neurons.size();
-  Extraction e{s.plan.unknowns_per_output, 0, own, 0};
+  Extraction e{s.plan.extraction, own, 0};
   // A user who has the whole first layer computes the squares itself: the second is a linear one to it.
-  if (s.segment.first && core == 0) e.unknowns = std::min(e.unknowns, own);
-  e.images_to_reconstruct = DivideUp(e.unknowns, positions);
+  if (s.segment.first && core == 0 && own < e.kernels.unknowns) {
+    const uint64_t images = DivideUp(own, positions);
+    e.kernels = {own, images, own, positions, images};
+  }
   e.parameters += core * (g.window() + 1);
   e.images_by_parameter_count = DivideUp(e.parameters, positions);
   // Squares that are decrypted for a shortcut tell the first layer's neurons one by one.
   if (!s.segment.shortcut.empty()) {
-    const uint64_t squares = g.spec().groups[1].positions();
-    e.images_to_reconstruct = std::min(e.images_to_reconstruct, DivideUp(g.features(), squares));
-    e.images_by_parameter_count = std::min(e.images_by_parameter_count, DivideUp(g.window() + 1, squares));
+    const ExtractionCount squares = privdnn::CountExtraction(g, 1);
+    e.kernels.images = std::max(e.kernels.images, squares.images);
+    e.kernels.inner_images = std::min(e.kernels.inner_images, squares.inner_images);
+    e.images_by_parameter_count =
+        std::min(e.images_by_parameter_count, DivideUp(g.window() + 1, g.spec().groups[1].positions()));
   }
   return e;
 }
@@ -223,8 +229,9 @@ Json SegmentJson(const LiftedSegment& s, const CostConstants& costs) {
           {"user_macs_per_image", p.user_macs},
           {"user_encrypted_ms", UserMs(g, p.parameters, costs, 1)},
           {"owner_ms", OwnerMs(g, p.parameters, costs, 1)},
-          {"unknowns_per_output", extraction.unknowns},
-          {"images_to_reconstruct", extraction.images_to_reconstruct},
+          {"unknowns_per_output", extraction.kernels.unknowns},
+          {"images_to_reconstruct", extraction.kernels.images},
+          {"images_to_reconstruct_first", extraction.kernels.inner_images},
           {"images_to_recover_keys", p.images_to_recover_keys},
           {"parameters_per_output", extraction.parameters},
           {"images_by_parameter_count", extraction.images_by_parameter_count}};
@@ -255,7 +262,8 @@ Json PlanJson(const LiftedModel& m) {
                             "user_forward_ntts_per_image", "user_inverse_ntts_per_image", "user_macs_per_image"}) {
     json[field] = sum(field);
   }
-  for (const char* field : {"images_to_reconstruct", "images_to_recover_keys", "images_by_parameter_count"}) {
+  for (const char* field : {"images_to_reconstruct", "images_to_reconstruct_first", "images_to_recover_keys",
+                            "images_by_parameter_count"}) {
     json[field] = least(field);
   }
   for (const auto& [name, objective] : kObjectives) {
@@ -306,6 +314,9 @@ void AddSegmentFacts(const LiftedSegment& s, const Json& j, FactTable& table) {
   table.Add("images to reconstruct",
             fmt::format("{} ({} unknowns an output, {} equations an image)", j["images_to_reconstruct"].get<uint64_t>(),
                         j["unknowns_per_output"].get<uint64_t>(), group.positions()));
+  if (j["images_to_reconstruct_first"] != j["images_to_reconstruct"]) {
+    table.Add("  the first of them", fmt::format("{}", j["images_to_reconstruct_first"].get<uint64_t>()));
+  }
   table.Add("images to recover the keys",
             fmt::format("{}, for a malicious user's chosen ciphertexts", p.images_to_recover_keys));
   table.Add("images by parameter count",
@@ -347,7 +358,7 @@ std::string PlanText(const LiftedModel& m) {
   all.Add("optimised for", j["optimise"].get<std::string>());
   text += all.Render();
   const uint64_t fewest =
-      std::min({j["images_to_reconstruct"].get<uint64_t>(), j["images_to_recover_keys"].get<uint64_t>(),
+      std::min({j["images_to_reconstruct_first"].get<uint64_t>(), j["images_to_recover_keys"].get<uint64_t>(),
                 j["images_by_parameter_count"].get<uint64_t>()});
   if (budget >= fewest) {
     text += fmt::format(

@@ -1,6 +1,5 @@
 #include "cli/two_parties.h"
 
-#include <signal.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
@@ -8,69 +7,38 @@
 #include <deque>
 
 #include "base/parallel.h"
-#include "cli/child_process.h"
 #include "cli/inference.h"
 #include "cli/inputs.h"
+#include "cli/local_owner.h"
 #include "lifting/reference.h"
 #include "nn/executor.h"
 #include "nn/onnx.h"
 #include "nn/predict.h"
-#include "service/pki.h"
 
 namespace privdnn::cli {
 namespace {
 
-constexpr std::chrono::seconds kStartPatience{60};
 constexpr std::chrono::hours kRunPatience{24};
-constexpr char kUserName[] = "user";
 
-// Where everything lies in the temporary directory. The user's directory holds what a user is given and no more.
+// The user's directory holds what a user is given and no more.
 struct Files {
-  explicit Files(const std::filesystem::path& root)
-      : owner_tls(root / "owner"),
-        user_tls(root / "user"),
-        package(root / "user" / "model.privdnn"),
-        key(root / "owner" / "model.key"),
-        ledger(root / "owner" / "budgets.sqlite"),
-        images(root / "user" / "images"),
-        labels(root / "user" / "labels"),
-        outputs(root / "user" / "outputs"),
-        plain(root / "whole.onnx") {}
-  std::filesystem::path owner_tls, user_tls, package, key, ledger, images, labels, outputs, plain;
+  explicit Files(const LocalOwner& owner)
+      : user(owner.user_directory()),
+        package(owner.package()),
+        images(user / "images"),
+        labels(user / "labels"),
+        outputs(user / "outputs"),
+        plain(owner.directory() / "whole.onnx") {}
+  std::filesystem::path user, package, images, labels, outputs, plain;
 };
-
-absl::Status MakeIdentities(const Files& files) {
-  PRIVDNN_RETURN_IF_ERROR(CreateAuthority(files.owner_tls));
-  PRIVDNN_RETURN_IF_ERROR(IssueOwner(files.owner_tls, {}));
-  PRIVDNN_RETURN_IF_ERROR(IssueUser(files.owner_tls, kUserName));
-  std::error_code ec;
-  std::filesystem::create_directories(files.user_tls, ec);
-  for (const std::string file : {"ca.crt", "user.crt", "user.key"}) {
-    std::filesystem::copy_file(files.owner_tls / file, files.user_tls / file, ec);
-    if (ec) return FailedPrecondition("{}: {}", (files.user_tls / file).string(), ec.message());
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ChildProcess> StartOwner(const Files& files, int threads, std::string& address) {
-  PRIVDNN_ASSIGN_OR_RETURN(
-      ChildProcess owner,
-      ChildProcess::Start({OwnPath(), "serve", "--json", "--key", files.key, "--tls", files.owner_tls, "--listen",
-                           "127.0.0.1:0", "--ledger", files.ledger, "--threads", std::to_string(threads)}));
-  PRIVDNN_ASSIGN_OR_RETURN(const std::string ready, owner.ReadUntil("\n", kStartPatience));
-  const Json json = Json::parse(ready, nullptr, /*allow_exceptions=*/false);
-  if (!json.contains("listening")) return absl::InternalError("the owner did not say where it listens");
-  address = json["listening"].get<std::string>();
-  return owner;
-}
 
 absl::StatusOr<Json> RunUser(const Files& files, const std::string& address, const TwoPartyOptions& options) {
   std::vector<std::string> arguments = {OwnPath(),    "infer",
                                         "--json",  //
                                         "--package",  files.package,
                                         "--owner",    address,  //
-                                        "--tls",      files.user_tls,
-                                        "--user",     kUserName,  //
+                                        "--tls",      files.user,
+                                        "--user",     LocalOwner::kUserName,  //
                                         "--images",   files.images,
                                         "--labels",   files.labels,                     //
                                         "--threads",  std::to_string(options.threads),  //
@@ -170,47 +138,23 @@ absl::Status Check(const Files& files, const nn::ImageSet& images, const TwoPart
   return absl::OkStatus();
 }
 
-// Encrypts straight into the files that the parties read.
-absl::Status MakePackage(const Files& files, const LiftedModel& model, int threads) {
-  PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(files.package));
-  PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey key, EncryptModel(
-                                                   model.Tasks(), model.rest_model, kUserName, SystemRandom(), threads,
-                                                   [&](std::span<const uint8_t> bytes) { return writer.Append(bytes); },
-                                                   MakeProgress(std::make_shared<ProgressBar>("encrypting"))));
-  PRIVDNN_RETURN_IF_ERROR(writer.Commit());
-  return WriteFile(files.key, WriteOwnerKey(key), 0600);
-}
-
 }  // namespace
 
 absl::StatusOr<TwoPartyResult> RunTwoParties(const nn::Graph& graph, const nn::Selection& selection,
                                              const nn::ImageSet& images, const TwoPartyOptions& options) {
   nn::SetExecutorThreads(options.threads);
-  PRIVDNN_ASSIGN_OR_RETURN(LiftedModel model, LiftModel(graph, selection, options.settings, images));
-  PRIVDNN_ASSIGN_OR_RETURN(const TemporaryDirectory directory, TemporaryDirectory::Create());
-  const Files files(directory.path());
-  PRIVDNN_RETURN_IF_ERROR(MakeIdentities(files));
-  for (const LiftedSegment& s : model.segments) {
-    spdlog::info("owner: encrypting {} of {} neurons of layer {}", s.segment.neurons.size(), s.segment.layer.outputs,
-                 s.segment.layer_number);
-  }
-  PRIVDNN_RETURN_IF_ERROR(MakePackage(files, model, options.threads));
-  TwoPartyResult result{.model = std::move(model), .user = {}};
+  PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner,
+                           LocalOwner::Start(graph, selection, images, options.settings, options.threads));
+  const Files files(owner);
+  TwoPartyResult result{.model = owner.model(), .user = {}};
   result.package_bytes = result.model.PackageSize();
   // The user doesn't get this; its process only runs it for comparison.
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(graph, files.plain));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(files.images, nn::WriteIdxImages(images)));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(files.labels, nn::WriteIdxLabels(images)));
-
-  std::string address;
-  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess owner, StartOwner(files, options.threads, address));
-  spdlog::info("owner: a process of its own, listening on {}", address);
   spdlog::info("user: a process of its own, evaluating {} images", images.count);
-  PRIVDNN_ASSIGN_OR_RETURN(result.user, RunUser(files, address, options));
-  result.owner_peak_rss_bytes = owner.PeakRss();
-  owner.Signal(SIGTERM);
-  PRIVDNN_ASSIGN_OR_RETURN(const ChildExit owner_end, owner.Wait(kStartPatience));
-  if (owner_end.exit_code != 0) return absl::InternalError("the owner's process failed; its message is above");
+  PRIVDNN_ASSIGN_OR_RETURN(result.user, RunUser(files, owner.address(), options));
+  PRIVDNN_ASSIGN_OR_RETURN(result.owner_peak_rss_bytes, owner.Stop());
 
   spdlog::info("checking every decrypted integer against the integer reference");
   PRIVDNN_RETURN_IF_ERROR(Check(files, images, options, result));

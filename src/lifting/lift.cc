@@ -5,6 +5,7 @@
 #include <iterator>
 #include <numeric>
 
+#include "lifting/folded_kernel.h"
 #include "rlwe/parameters.h"
 
 namespace privdnn {
@@ -99,8 +100,9 @@ std::vector<double> SquareCoefficients(const Geometry& g, const FoldedLayer& fir
   return m;
 }
 
-// r_{f,c,t} with the average pool behind the layer folded in: [c][kernel.h][kernel.w] of the first group.
-std::vector<double> FoldedKernel(const Geometry& g, const FoldedLayer& layer, int64_t f) {
+}  // namespace
+
+std::vector<double> FoldedKernel(const Geometry& g, const nn::FoldedLayer& layer, int64_t f) {
   const Size2 k = g.spec().groups[0].kernel;
   const Size2 inner = ToSize(layer.kernel), stride = ToSize(layer.strides), pool = ToSize(layer.pool);
   std::vector<double> r(static_cast<size_t>(layer.inputs) * k.area());
@@ -120,6 +122,8 @@ std::vector<double> FoldedKernel(const Geometry& g, const FoldedLayer& layer, in
   }
   return r;
 }
+
+namespace {
 
 // Rounds one real kernel [d][tap] to kernel_bits and its bias to the same scale.
 absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, double bias, const LiftOptions& options,

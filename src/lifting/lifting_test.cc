@@ -284,28 +284,8 @@ TEST(Planner, LeNetCostsWhatTheDesignSays) {
   EXPECT_EQ(plan->query_bytes_per_image, 51200u + 200);
   EXPECT_EQ(plan->reply_bytes_per_image, 78u);  // 16 values of 39 bits
   EXPECT_GT(plan->statistical_security, 40);
-  EXPECT_EQ(plan->images_to_reconstruct, 366u);
+  EXPECT_EQ(plan->extraction.images, 366u);
   EXPECT_EQ(plan->images_to_recover_keys, 12u);  // 22 coefficients a value, 16 values an image
-}
-
-TEST(Planner, CountsUnknownsLikeADirectEnumeration) {
-  // No overlap between windows: every coefficient is told apart.
-  SegmentSpec s;
-  s.input = {4, 4};
-  s.kernel1 = s.stride1 = {2, 2};
-  s.groups = {{1, {2, 2}, {1, 1}, {0, 0}, {1, 1}}};
-  const auto g = *Geometry::Create(s, 2048);
-  // 4 windows of 4 places: 4 * 10 products, 16 linear, 1 constant.
-  EXPECT_EQ(UnknownsPerOutput(g), 57u);
-  // Two 3x3 layers on three channels without padding see a 5x5 patch. Ordered pairs of places at most 2 rows and
-  // columns apart: (5 + 2*4 + 2*3)^2 = 361 a pair of channels; unordered (9*361 + 75)/2, then 75 linear and 1 constant.
-  SegmentSpec vgg = VggSpec();
-  vgg.pads1 = vgg.pads2 = {};
-  vgg.groups[0].map = {28, 28};
-  const auto plan = PlanSegment(vgg, 34, 1000);
-  ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_EQ(plan->unknowns_per_output, 1662u + 75 + 1);
-  EXPECT_EQ(plan->images_to_reconstruct, 3u);  // 28*28 equations each
 }
 
 TEST(Planner, CutsMapsThatNoRingHoldsOrThatAreCheaperInTiles) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <unordered_set>
 #include <utility>
 
 #include "base/bytes.h"
@@ -32,9 +31,6 @@ constexpr std::array<RingChoice, 12> kRings = {{{2048, 1},
 
 // Tiles along an axis that are tried.
 constexpr std::array<uint32_t, 8> kTilings = {1, 2, 3, 4, 6, 8, 12, 16};
-
-// Coefficients of a kernel up to which they are told apart one by one; beyond, all count.
-constexpr uint64_t kMaxEnumerated = uint64_t{1} << 24;
 
 // A ring and a packing that fit a segment, and what they cost.
 struct Candidate {
@@ -261,23 +257,19 @@ SegmentPlan Describe(const Candidate& chosen, uint64_t image_budget) {
   const uint64_t tiles = geometry.num_tiles(), images = geometry.images_per_ciphertext();
   const auto an_image = [&](uint64_t of_a_unit) { return (of_a_unit * tiles + images - 1) / images; };
   const MessageBytes full = BodyBytes(geometry, parameters, images);
-  SegmentPlan plan{.parameters = parameters,
-                   .geometry = geometry,
-                   .image_budget = image_budget,
-                   .ciphertext_bytes = chosen.ciphertexts,
-                   .query_bytes_per_image = (full.query + images - 1) / images,
-                   .reply_bytes_per_image = (full.reply + images - 1) / images,
-                   .user_memory_bytes = chosen.kernels,
-                   .user_forward_ntts = an_image(primes * (terms + 1)),
-                   .user_inverse_ntts = an_image(primes * outputs),
-                   .user_macs = an_image(primes * n * (outputs + 1) * terms),
-                   .statistical_security = StatisticalSecurity(parameters),
-                   .unknowns_per_output = UnknownsPerOutput(geometry),
-                   .images_to_reconstruct = 0,
-                   .images_to_recover_keys = ImagesToRecoverKeys(geometry, parameters.plain_bits)};
-  const uint64_t positions = geometry.spec().groups[0].positions();
-  plan.images_to_reconstruct = (plan.unknowns_per_output + positions - 1) / positions;
-  return plan;
+  return {.parameters = parameters,
+          .geometry = geometry,
+          .image_budget = image_budget,
+          .ciphertext_bytes = chosen.ciphertexts,
+          .query_bytes_per_image = (full.query + images - 1) / images,
+          .reply_bytes_per_image = (full.reply + images - 1) / images,
+          .user_memory_bytes = chosen.kernels,
+          .user_forward_ntts = an_image(primes * (terms + 1)),
+          .user_inverse_ntts = an_image(primes * outputs),
+          .user_macs = an_image(primes * n * (outputs + 1) * terms),
+          .statistical_security = StatisticalSecurity(parameters),
+          .extraction = CountExtraction(geometry, 0),
+          .images_to_recover_keys = ImagesToRecoverKeys(geometry, parameters.plain_bits)};
 }
 
 }  // namespace
@@ -330,41 +322,6 @@ uint64_t ImagesToRecoverKeys(const Geometry& geometry, int plain_bits) {
   for (const OutputGroup& group : geometry.spec().groups) positions = std::min(positions, group.positions());
   const uint64_t per_image = positions * std::max<uint64_t>(digits, 1);
   return (geometry.n() + per_image - 1) / per_image;
-}
-
-uint64_t UnknownsPerOutput(const Geometry& g) {
-  // The z values an output sees form one patch; a place in it is (channel, row, column).
-  const SegmentSpec& s = g.spec();
-  const Size2 kernel = s.groups[0].kernel;
-  const uint64_t coefficients = g.features() * kernel.area();
-  if (s.kind == SegmentKind::kLinear) return coefficients + 1;
-  if (coefficients > kMaxEnumerated) return coefficients;
-  const uint64_t rows = uint64_t{g.z_stride().h} * (kernel.h - 1) + s.kernel1.h;
-  const uint64_t columns = uint64_t{g.z_stride().w} * (kernel.w - 1) + s.kernel1.w;
-  const uint64_t places = s.channels * rows * columns;
-  std::unordered_set<uint64_t> products;  // unordered pairs of places that some window holds both of
-  std::vector<bool> linear(places);
-  std::vector<uint64_t> window;
-  for (uint32_t a = 0; a < kernel.h; ++a) {
-    for (uint32_t b = 0; b < kernel.w; ++b) {
-      window.clear();
-      for (uint32_t c = 0; c < s.channels; ++c) {
-        for (uint32_t i = 0; i < s.kernel1.h; ++i) {
-          for (uint32_t j = 0; j < s.kernel1.w; ++j) {
-            window.push_back((c * rows + a * g.z_stride().h + i) * columns + b * g.z_stride().w + j);
-          }
-        }
-      }
-      for (const uint64_t place : window) linear[place] = true;
-      for (uint32_t d = 0; d < g.products(); ++d) {
-        const auto [i, j] = g.pair(d);
-        products.insert(window[i] * places + window[j]);  // ascending within a window: i <= j means place_i <= place_j
-      }
-    }
-  }
-  uint64_t seen = 0;
-  for (const bool used : linear) seen += used;
-  return products.size() + seen + 1;
 }
 
 }  // namespace privdnn

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lifting/cost_model.h"
+#include "lifting/extraction.h"
 #include "lifting/geometry.h"
 #include "rlwe/parameters.h"
 
@@ -44,8 +45,7 @@ struct SegmentPlan {
   uint64_t user_inverse_ntts;
   uint64_t user_macs;               // coefficient multiply-accumulates
   double statistical_security;      // bits
-  uint64_t unknowns_per_output;     // see UnknownsPerOutput
-  uint64_t images_to_reconstruct;   // images whose replies determine the encrypted kernels
+  ExtractionCount extraction;       // of the first group's kernels
   uint64_t images_to_recover_keys;  // see ImagesToRecoverKeys
 };
 
@@ -60,14 +60,6 @@ absl::StatusOr<std::vector<SegmentPlan>> PlanSegments(std::span<const PlanTask> 
 // The same for one segment alone, by default for one image's time.
 absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits, uint64_t image_budget,
                                         Objective objective = Objective::kLatency);
-
-// Coefficients of one output as a polynomial in the z values it sees: what a user who collects (image, output) pairs
-// can solve for, linearly; for a linear segment, the places of its kernel and the bias. Places of the kernel that
-// always meet the same product of z values count once, since no input tells them apart (and the attacker needs only
-// their sum). Each image gives an equation a position, so ceil(unknowns / positions) images of generic pixels determine
-// it by linear algebra; a user who fits the few parameters behind the coefficients needs fewer. With padding in layer 2
-// this counts the polynomial of an interior output. The first group's outputs are counted, as if layer 1 were secret.
-uint64_t UnknownsPerOutput(const Geometry& geometry);
 
 // Images' worth of chosen ciphertexts with which a malicious user recovers every secret key of a segment. Each value of
 // a reply is plain_bits exact bits of a linear function of a key that the user chooses, and the key's coefficients are

@@ -108,8 +108,7 @@ absl::StatusOr<Session> Open(const Shape& shape) {
                          .user_inverse_ntts = 0,
                          .user_macs = 0,
                          .statistical_security = 0,
-                         .unknowns_per_output = 0,
-                         .images_to_reconstruct = 0,
+                         .extraction = {},
                          .images_to_recover_keys = 0};
   const EncryptionTask task{&quantized, &plan};
   Bytes bytes;

@@ -1,0 +1,335 @@
+// attack extract: encrypted kernels by linear algebra, from queries and replies as an honest user has them.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "cli/accuracies.h"
+#include "cli/attack_extract_command.h"
+#include "cli/extraction_attack.h"
+#include "cli/inference.h"
+#include "cli/local_owner.h"
+#include "cli/network_input.h"
+#include "lifting/folded_kernel.h"
+#include "nn/executor.h"
+
+namespace privdnn::cli {
+namespace {
+
+struct ExtractCommand {
+  NetworkInput network;
+  ImageInput images;
+  LiftSettings settings;
+  OwnerAddress owner;
+  ExtractionSettings extraction;
+  std::vector<double> fractions;
+  std::vector<uint64_t> images_used;
+  bool layers = false;
+};
+
+const std::map<std::string, bool> kInputs = {{"random", false}, {"images", true}};
+
+// The images that are asked, where images are, and those that accuracies are of, which are never asked.
+struct Images {
+  nn::ImageSet asked, fresh;
+  bool labelled = false;
+};
+
+absl::StatusOr<Images> LoadImages(const ExtractCommand& command, const RestNetwork& rest) {
+  Images images;
+  const bool there = command.images.given() || (command.owner.address.empty() && command.network.embedded());
+  images.labelled = there && command.images.labelled();
+  if (!command.extraction.real_images && !images.labelled) return images;
+  PRIVDNN_ASSIGN_OR_RETURN(images.fresh, command.images.Load());
+  PRIVDNN_RETURN_IF_ERROR(CheckImages(images.fresh, rest));
+  if (!command.extraction.real_images) return images;
+  const int64_t count = images.fresh.count;
+  if (count < 2) return InvalidArgument("--inputs images: 1 image, of at least 2 half are asked");
+  images.asked = images.fresh.Slice(0, count / 2);
+  images.fresh = images.fresh.Slice(count / 2, count);
+  return images;
+}
+
+Json GroupJson(const GroupAttack& a, bool compared) {
+  Json json = {{"segment", a.segment},
+               {"outputs", a.polynomial->outputs()},
+               {"unknowns_per_output", a.predicted.unknowns},
+               {"equations_per_image", a.polynomial->positions()},
+               {"images_predicted", a.predicted.images},
+               {"images_needed", nullptr},
+               {"images_predicted_inner_outputs", a.predicted.inner_images},
+               {"unknowns_found", a.extractor.rank()},
+               {"kernel_mismatches", nullptr},
+               {"check_integers", a.checked},
+               {"check_mismatches", a.check_mismatches}};
+  if (a.extractor.determined()) json["images_needed"] = a.extractor.images_needed();
+  if (compared) json["kernel_mismatches"] = a.mismatches;
+  return json;
+}
+
+// The figures of the group that needs most images, and sums over all.
+Json Report(const ExtractionAttack& e, const ExtractCommand& command, const std::string& owner, bool compared) {
+  Json groups = Json::array();
+  for (const GroupAttack& a : e.groups()) groups.push_back(GroupJson(a, compared && e.determined()));
+  const Json& hardest =
+      *std::ranges::max_element(groups, {}, [](const Json& j) { return j["images_predicted"].get<uint64_t>(); });
+  const auto sum = [&](const char* field) {
+    uint64_t total = 0;
+    for (const Json& j : groups) total += j[field].get<uint64_t>();
+    return total;
+  };
+  Json json = {{"owner", owner},
+               {"inputs", command.extraction.real_images ? "images" : "random"},
+               {"images_predicted", hardest["images_predicted"]},
+               {"images_needed", nullptr},
+               {"images_asked", e.asked()},
+               {"kernel_mismatches", nullptr},
+               {"unknowns_per_output", hardest["unknowns_per_output"]},
+               {"equations_per_image", hardest["equations_per_image"]},
+               {"outputs_attacked", sum("outputs")},
+               {"check_integers", sum("check_integers")},
+               {"check_mismatches", sum("check_mismatches")},
+               {"clone_accuracy", nullptr}};
+  if (e.determined()) {
+    json["images_needed"] = e.images_needed();
+    if (compared) json["kernel_mismatches"] = sum("kernel_mismatches");
+  }
+  json["segments"] = std::move(groups);
+  return json;
+}
+
+// Clones from fewer images: by --fractions of those that are needed, by --images-used, and, if the images don't
+// determine the kernels, all of them.
+absl::Status AddCurve(const ExtractCommand& command, const Images& images, ExtractionAttack& attack, Json& json) {
+  std::vector<uint64_t> counts = command.images_used;
+  for (const double f : command.fractions) {
+    counts.push_back(static_cast<uint64_t>(std::max(1.0, std::round(f * static_cast<double>(attack.images_needed())))));
+  }
+  if (!attack.determined()) counts.push_back(attack.asked());
+  std::ranges::sort(counts);
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
+  json["curve"] = Json::array();
+  for (const uint64_t count : counts) {
+    if (count > attack.asked()) break;
+    PRIVDNN_RETURN_IF_ERROR(attack.Approximate(count));
+    Json point = {{"images_used", count},
+                  {"fraction", static_cast<double>(count) / static_cast<double>(attack.images_needed())},
+                  {"penalties", Json::array()},
+                  {"clone_accuracy", nullptr}};
+    for (const GroupAttack& a : attack.groups()) point["penalties"].push_back(a.approximate.lambda);
+    if (images.labelled) {
+      PRIVDNN_ASSIGN_OR_RETURN(point["clone_accuracy"], attack.CloneAccuracy(images.fresh, /*exact=*/false));
+    }
+    if (!attack.determined() && count == attack.asked()) json["clone_accuracy"] = point["clone_accuracy"];
+    json["curve"].push_back(std::move(point));
+  }
+  return absl::OkStatus();
+}
+
+// The true layers of a segment as Layers has them: outputs in units of their integers.
+attack::LayerErrors CompareWith(const LiftedSegment& truth, const attack::Layers& found) {
+  const nn::FoldedLayer& first = *truth.segment.first;
+  const auto neurons = static_cast<size_t>(first.outputs);
+  const size_t window = first.weights.size() / neurons;
+  std::vector<std::vector<double>> w, r;
+  for (size_t c = 0; c < neurons; ++c) {
+    w.emplace_back(first.weights.begin() + static_cast<std::ptrdiff_t>(c * window),
+                   first.weights.begin() + static_cast<std::ptrdiff_t>((c + 1) * window));
+  }
+  for (size_t f = 0; f < truth.segment.neurons.size(); ++f) {
+    r.push_back(FoldedKernel(truth.plan.geometry, truth.segment.layer, truth.segment.neurons[f]));
+    for (double& v : r.back()) v /= truth.quantized.output_scale[f];
+  }
+  return attack::CompareLayers(found, w, r);
+}
+
+// The two layers behind each quadratic segment's kernels, beside the true ones where these are known. How many neurons
+// the first layer has is public: the architecture is.
+absl::Status AddLayers(const ExtractionAttack& e, const LiftedModel& truth, Json& json) {
+  json["layers"] = Json::array();
+  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("finding the layers"));
+  for (const GroupAttack& a : e.groups()) {
+    const LiftedSegment& segment = truth.segments[a.segment];
+    if (a.group != 0 || !segment.segment.first) continue;
+    const auto neurons = static_cast<size_t>(segment.segment.first->outputs);
+    Json found = {{"segment", a.segment}, {"neurons", neurons}};
+    const auto layers = attack::Decompose(*a.polynomial, a.kernels, neurons, progress);
+    if (absl::IsCancelled(layers.status())) return layers.status();
+    if (layers.ok()) {
+      const attack::LayerErrors errors = CompareWith(segment, *layers);
+      found["residual"] = layers->residual;
+      found["first_layer_errors"] = errors.first;
+      found["second_layer_errors"] = errors.second;
+    } else {
+      found["not_found"] = Message(layers.status());
+    }
+    json["layers"].push_back(std::move(found));
+  }
+  return absl::OkStatus();
+}
+
+std::string Percent(const Json& value) { return fmt::format("{:.2f} %", value.get<double>()); }
+
+void AddSegmentRows(const Json& s, FactTable& table) {
+  table.Add(fmt::format("segment {}, {} outputs", s["segment"].get<uint64_t>(), s["outputs"].get<uint64_t>()),
+            fmt::format("{} unknowns an output, {} equations an image", s["unknowns_per_output"].get<uint64_t>(),
+                        s["equations_per_image"].get<uint64_t>()));
+  const uint64_t predicted = s["images_predicted"].get<uint64_t>();
+  table.Add("  images needed",
+            s["images_needed"].is_null()
+                ? fmt::format("these leave {} unknowns open; predicted {}",
+                              s["unknowns_per_output"].get<uint64_t>() - s["unknowns_found"].get<uint64_t>(), predicted)
+                : fmt::format("{}; predicted {}", s["images_needed"].get<uint64_t>(), predicted));
+}
+
+std::string Text(const Json& json) {
+  FactTable table(fmt::format("kernels from {} and their outputs, {}",
+                              json["inputs"] == "images" ? "images" : "random inputs",
+                              json["owner"].get<std::string>()));
+  for (const Json& s : json["segments"]) AddSegmentRows(s, table);
+  table.Add("images asked", json["images_asked"].dump());
+  if (!json["kernel_mismatches"].is_null()) {
+    table.Add("coefficients that differ", json["kernel_mismatches"].dump() + " from the owner's");
+  }
+  if (json["check_integers"] != 0) {
+    table.Add("outputs of new inputs",
+              fmt::format("{} of {} differ from the owner's", json["check_mismatches"].get<uint64_t>(),
+                          json["check_integers"].get<uint64_t>()));
+  }
+  if (!json["clone_accuracy"].is_null()) table.Add("clone, without the owner", Percent(json["clone_accuracy"]));
+  if (json.contains("accuracy_separated")) {
+    table.Add("A_s, authorised user", Percent(json["accuracy_separated"]));
+    table.Add("A_r, before the attack", Percent(json["accuracy_without_core"]));
+  }
+  for (const Json& p : json["curve"]) {
+    table.Add(fmt::format("  clone by {} images ({:.0f} %)", p["images_used"].get<uint64_t>(),
+                          100 * p["fraction"].get<double>()),
+              p["clone_accuracy"].is_null() ? "no labels" : Percent(p["clone_accuracy"]));
+  }
+  if (json.contains("layers")) {
+    for (const Json& l : json["layers"]) {
+      const std::string name = fmt::format("layers of segment {}", l["segment"].get<uint64_t>());
+      if (l.contains("not_found")) {
+        table.Add(name, l["not_found"].get<std::string>());
+        continue;
+      }
+      const auto worst = [&](const char* field) { return 100 * std::ranges::max(l[field].get<std::vector<double>>()); };
+      table.Add(name, fmt::format("errors up to {:.2g} % in the first, {:.2g} % in the second; residual {:.2g} %",
+                                  worst("first_layer_errors"), worst("second_layer_errors"),
+                                  100 * l["residual"].get<double>()));
+    }
+  }
+  table.Add("time", fmt::format("{:.1f} s", json["seconds"].get<double>()));
+  return table.Render();
+}
+
+// `truth`: the owner's model, for the report, where it is known.
+absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget& target, const std::string& owner,
+                                     const LiftedModel* truth) {
+  const auto start = std::chrono::steady_clock::now();
+  PRIVDNN_ASSIGN_OR_RETURN(const Images images, LoadImages(command, target.rest()));
+  PRIVDNN_ASSIGN_OR_RETURN(ExtractionAttack attack, ExtractionAttack::Create(target, command.extraction));
+  PRIVDNN_RETURN_IF_ERROR(attack.Collect(images.asked));
+  std::optional<double> accuracy;
+  if (attack.determined()) {
+    PRIVDNN_RETURN_IF_ERROR(attack.Solve());
+    PRIVDNN_RETURN_IF_ERROR(attack.Check(images.fresh));
+    if (truth) PRIVDNN_RETURN_IF_ERROR(attack.Compare(*truth));
+    if (images.labelled) {
+      PRIVDNN_ASSIGN_OR_RETURN(accuracy, attack.CloneAccuracy(images.fresh, /*exact=*/true));
+    }
+  }
+  CommandOutput output;
+  output.json = Report(attack, command, owner, truth != nullptr);
+  if (accuracy) output.json["clone_accuracy"] = *accuracy;
+  PRIVDNN_RETURN_IF_ERROR(AddCurve(command, images, attack, output.json));
+  if (truth && command.layers && attack.determined()) {
+    PRIVDNN_RETURN_IF_ERROR(AddLayers(attack, *truth, output.json));
+  }
+  output.json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (truth && images.labelled) {
+    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracies,
+                             EvaluateSelection(truth->graph, truth->selection, images.fresh));
+    FactTable unused("");
+    AddAccuracies(accuracies, output.json, unused);
+  }
+  output.text = Text(output.json);
+  return output;
+}
+
+absl::StatusOr<CommandOutput> Extract(const ExtractCommand& command) {
+  nn::SetExecutorThreads(command.extraction.threads);
+  if (!command.owner.address.empty()) {
+    if (command.owner.package.empty() || command.owner.tls.empty()) {
+      return InvalidArgument("--owner needs --package and --tls");
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(AttackTarget target, AttackTarget::Connect(command.owner, command.extraction.threads));
+    return Attack(command, target, "the owner at " + command.owner.address, nullptr);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.network.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, command.network.Select(graph));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.network.CalibrationImages(graph, command.images));
+  PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner,
+                           LocalOwner::Start(graph, selection, images, command.settings, command.extraction.threads));
+  const OwnerAddress address{owner.package(), owner.address(), owner.user_directory(), LocalOwner::kUserName};
+  PRIVDNN_ASSIGN_OR_RETURN(AttackTarget target, AttackTarget::Connect(address, command.extraction.threads));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      CommandOutput output,
+      Attack(command, target, "an owner in a process of its own on this machine (gRPC, TLS)", &owner.model()));
+  PRIVDNN_RETURN_IF_ERROR(owner.Stop().status());
+  return output;
+}
+
+}  // namespace
+
+void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
+  auto* command = AddCommand(attack, globals, "extract",
+                             "Encrypted kernels from a user's own inputs and the outputs it is given, exactly",
+                             "privdnn attack extract\n"
+                             "  privdnn attack extract --inputs images --fractions 0.25,0.5 --layers\n"
+                             "  privdnn attack extract --arch vgg16-cifar10 --percent 50\n"
+                             "  privdnn attack extract --owner owner.example.org:7070 --package alice.privdnn --tls "
+                             "tls --user alice");
+  const auto o = std::make_shared<ExtractCommand>();
+  o->network.model.AddPositional(command);
+  o->network.Add(command, "--selection");
+  o->settings.Add(command);
+  o->images.Add(command);
+  command
+      ->add_option("--inputs", o->extraction.real_images,
+                   "what is asked: random values of each encrypted part's input, which a user may put in place of "
+                   "images, or images, the first half of those there are; accuracies are of images that were not asked")
+      ->transform(CLI::CheckedTransformer(kInputs))
+      ->default_str("random");
+  command
+      ->add_option("--fractions", o->fractions,
+                   "also the clones by so many of the images that are needed, by ridge regression with a penalty "
+                   "that held-out images choose")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--images-used", o->images_used, "the same by numbers of images")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1000000));
+  auto* owner = command->add_option("--owner", o->owner.address,
+                                    "host:port of a server to attack; default: an owner is started on this machine");
+  command
+      ->add_flag("--layers", o->layers,
+                 "also the two layers behind a quadratic segment's kernels, and how far they are from the true ones")
+      ->excludes(owner);
+  command
+      ->add_option("--check-images", o->extraction.check_images,
+                   "inputs that are asked afterwards to check the clone's outputs")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+  command->add_option("--package", o->owner.package, "package file from that owner")->needs(owner);
+  command->add_option("--tls", o->owner.tls, "directory with ca.crt, NAME.crt and NAME.key")->needs(owner);
+  command->add_option("--user", o->owner.user, "NAME of the user's certificate")->capture_default_str()->needs(owner);
+  AddThreads(command, o->extraction.threads);
+  command->callback([o, &action] {
+    o->extraction.seed = o->network.seed;
+    action = [o] { return Extract(*o); };
+  });
+}
+
+}  // namespace privdnn::cli

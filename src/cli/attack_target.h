@@ -1,0 +1,44 @@
+// A served package from the side of a user who keeps what it learns.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+#include "party/rest_network.h"
+#include "party/user.h"
+#include "service/client.h"
+
+namespace privdnn::cli {
+
+// How a user reaches an owner's server.
+struct OwnerAddress {
+  std::string package, address, tls, user = "user";
+};
+
+class AttackTarget {
+ public:
+  static absl::StatusOr<AttackTarget> Connect(const OwnerAddress& owner, int threads);
+
+  const User& user() const { return *user_; }
+  const RestNetwork& rest() const { return rest_; }
+  // Decrypted outputs [image][output][position] of segment k for inputs that the user chooses, input_size(k) values
+  // each. Charged to the budget. Cancelled when interrupted.
+  absl::StatusOr<std::vector<int64_t>> Ask(size_t k, std::span<const float> inputs);
+
+ private:
+  AttackTarget(std::unique_ptr<User> user, RestNetwork rest, Client client, int64_t batch, int threads)
+      : user_(std::move(user)),
+        rest_(std::move(rest)),
+        client_(std::move(client)),
+        batch_(static_cast<size_t>(batch)),
+        threads_(threads) {}
+  std::unique_ptr<User> user_;
+  RestNetwork rest_;
+  Client client_;
+  size_t batch_;
+  int threads_;
+  User::Workspace workspace_;
+};
+
+}  // namespace privdnn::cli

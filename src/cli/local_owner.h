@@ -1,0 +1,44 @@
+// An owner as a process of its own on this machine, with a package made for one user: for commands that play both
+// parties.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/file.h"
+#include "cli/child_process.h"
+#include "cli/lifted_model.h"
+
+namespace privdnn::cli {
+
+class LocalOwner {
+ public:
+  // Makes identities and a package in a temporary directory and starts `privdnn serve`. Inner segments are calibrated
+  // on `calibration`.
+  static absl::StatusOr<LocalOwner> Start(const nn::Graph& graph, const nn::Selection& selection,
+                                          const nn::ImageSet& calibration, const LiftSettings& settings, int threads);
+
+  const LiftedModel& model() const { return model_; }
+  const std::string& address() const { return address_; }
+  // A place for files, and in it one for what the user is given.
+  const std::filesystem::path& directory() const { return directory_.path(); }
+  std::filesystem::path user_directory() const { return directory_.path() / "user"; }
+  std::filesystem::path package() const { return user_directory() / "model.privdnn"; }
+  static constexpr char kUserName[] = "user";
+
+  // Ends the process in order and returns its largest resident set in bytes; Internal if it failed.
+  absl::StatusOr<uint64_t> Stop();
+
+ private:
+  LocalOwner(LiftedModel model, TemporaryDirectory directory, ChildProcess process, std::string address)
+      : model_(std::move(model)),
+        directory_(std::move(directory)),
+        process_(std::move(process)),
+        address_(std::move(address)) {}
+  LiftedModel model_;
+  TemporaryDirectory directory_;
+  ChildProcess process_;
+  std::string address_;
+};
+
+}  // namespace privdnn::cli

@@ -1,0 +1,92 @@
+#include "nn/dense.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+namespace privdnn::nn {
+namespace {
+
+using ::testing::HasSubstr;
+
+Matrix Random(int64_t rows, int64_t columns, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> normal;
+  Matrix m{rows, columns, std::vector<double>(static_cast<size_t>(rows * columns))};
+  for (double& v : m.values) v = normal(random);
+  return m;
+}
+
+double At(const Matrix& m, int64_t i, int64_t j) { return m.values[static_cast<size_t>(i * m.columns + j)]; }
+
+// At the least point the gradient a^T (a x - b) + lambda x is 0, whether there are more rows or more columns.
+TEST(RidgeRegression, IsWhereTheGradientVanishes) {
+  for (const auto& [rows, columns] : {std::pair{9, 4}, {4, 9}, {5, 5}}) {
+    const Matrix a = Random(rows, columns, 1), b = Random(rows, 2, 2);
+    const std::vector<double> lambdas = {1e-6, 0.5};
+    const auto solutions = RidgeRegression(a, b, lambdas);
+    ASSERT_TRUE(solutions.ok()) << solutions.status();
+    for (size_t l = 0; l < lambdas.size(); ++l) {
+      const Matrix& x = (*solutions)[l];
+      ASSERT_EQ(x.rows, columns);
+      for (int64_t s = 0; s < 2; ++s) {
+        for (int64_t k = 0; k < columns; ++k) {
+          double gradient = lambdas[l] * At(x, k, s);
+          for (int64_t i = 0; i < rows; ++i) {
+            double left = -At(b, i, s);
+            for (int64_t j = 0; j < columns; ++j) left += At(a, i, j) * At(x, j, s);
+            gradient += At(a, i, k) * left;
+          }
+          EXPECT_NEAR(gradient, 0, 1e-9);
+        }
+      }
+    }
+  }
+}
+
+TEST(RidgeRegression, RefusesWhatDoesNotFit) {
+  const auto message = [](const Matrix& a, const Matrix& b, double lambda) {
+    return Message(RidgeRegression(a, b, {lambda}).status());
+  };
+  EXPECT_THAT(message(Random(3, 2, 1), Random(4, 1, 1), 1), HasSubstr("6 values for 3x2, 4 for 4x1"));
+  EXPECT_THAT(message({2, 2, {1, 2, 3}}, Random(2, 1, 1), 1), HasSubstr("3 values for 2x2"));
+  EXPECT_THAT(message(Random(3, 2, 1), Random(3, 1, 1), 0), HasSubstr("too small"));
+  Matrix infinite = Random(3, 2, 1);
+  infinite.values[0] = INFINITY;
+  EXPECT_THAT(message(infinite, Random(3, 1, 1), 1), HasSubstr("not finite"));
+}
+
+TEST(CommonFactors, FindsWhatDiagonalisesTheSlices) {
+  const int64_t rows = 7, columns = 5, rank = 4;
+  const Matrix w = Random(rows, rank, 1), r = Random(columns, rank, 2), d = Random(3, rank, 3);
+  std::vector<Matrix> slices;
+  for (int64_t e = 0; e < 3; ++e) {
+    Matrix& s = slices.emplace_back(Matrix{rows, columns, {}});
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < columns; ++j) {
+        double sum = 0;
+        for (int64_t c = 0; c < rank; ++c) sum += At(w, i, c) * At(d, e, c) * At(r, j, c);
+        s.values.push_back(sum);
+      }
+    }
+  }
+  const auto found = CommonFactors(slices, rank);
+  ASSERT_TRUE(found.ok()) << found.status();
+  for (int64_t c = 0; c < rank; ++c) {
+    double best = 0, length = 0;
+    for (int64_t i = 0; i < rows; ++i) length += At(w, i, c) * At(w, i, c);
+    for (int64_t k = 0; k < rank; ++k) {
+      double cosine = 0;
+      for (int64_t i = 0; i < rows; ++i) cosine += At(w, i, c) * At(*found, i, k);
+      best = std::max(best, std::fabs(cosine) / std::sqrt(length));
+    }
+    EXPECT_NEAR(best, 1, 1e-9) << c;
+  }
+  EXPECT_THAT(Message(CommonFactors({slices[0]}, rank).status()), HasSubstr("at least 2"));
+  EXPECT_THAT(Message(CommonFactors(slices, 6).status()), HasSubstr("6 of slices of 7x5"));
+}
+
+}  // namespace
+}  // namespace privdnn::nn
