@@ -14,6 +14,8 @@ constexpr size_t kLeastImages = 48;
 constexpr double kDoubtful = 0.6;
 // Variance of a count of images that is never taken to be smaller: what a small subset can't show.
 constexpr double kLeastVariance = 0.25;
+// Points of accuracy over which a score's slope is taken, at least.
+constexpr double kLeastPoints = 0.5;
 
 size_t Index(View view) { return static_cast<size_t>(view); }
 
@@ -21,15 +23,28 @@ double Mean(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-// What a point of accuracy is worth: the score is linear between two close points.
-std::array<double, 2> Weights(const Accuracies& at, const ScoreFn& score) {
-  constexpr double kStep = 0.5;
-  const auto slope = [&](double separated, double removed) {
-    return (score({at.original, at.separated + separated, at.removed + removed}) -
-            score({at.original, at.separated - separated, at.removed - removed})) /
-           (2 * kStep);
+// What a point of accuracy is worth at most around these accuracies, by view, if each may be off by so many points: of
+// a score that is flat where it is judged, what lies at the edge counts.
+std::array<double, 2> Weights(const Accuracies& at, const std::array<double, 2>& off, const ScoreFn& score) {
+  const auto slope = [&](double separated, double removed, double points) {
+    const double above = score({at.original, at.separated + separated, at.removed + removed});
+    const double below = score({at.original, at.separated - separated, at.removed - removed});
+    return std::abs(above - below) / (2 * points);
   };
-  return {slope(kStep, 0), slope(0, kStep)};
+  return {slope(off[0], 0, off[0]), slope(0, off[1], off[1])};
+}
+
+// Variance of a difference of two counts of images, of which the samples are estimates: which of the images the two
+// networks tell apart is chance, and so is how many are expected to be.
+double VarianceOfDifference(std::span<const double> a, std::span<const double> b) {
+  double apart = 0, sum = 0, squares = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    apart += std::abs(a[i] - b[i]);
+    sum += a[i] - b[i];
+    squares += (a[i] - b[i]) * (a[i] - b[i]);
+  }
+  const auto n = static_cast<double>(a.size());
+  return apart / n + (squares / n - sum / n * (sum / n)) / n + kLeastVariance;
 }
 
 }  // namespace
@@ -65,14 +80,16 @@ Reference Arena::Near(const Candidate& candidate) const {
 void Arena::Adopt(std::span<const Candidate> candidates, Reference& reference) const {
   for (const View view : kViews) {
     std::vector<float>& margins = reference[Index(view)];
-    std::vector<float> changed = margins;
+    std::vector<double> changed(margins.begin(), margins.end());
     for (const Candidate& candidate : candidates) {
       const std::vector<float>& known = Known(candidate, view);
       for (size_t i = 0; i < known.size(); ++i) {
-        if (!std::isnan(known[i])) changed[i] += known[i] - margins[i];
+        if (!std::isnan(known[i])) changed[i] += static_cast<double>(known[i]) - margins[i];
       }
     }
-    margins = std::move(changed);
+    // Margins may be as large as a float can be.
+    constexpr double kMost = std::numeric_limits<float>::max();
+    for (size_t i = 0; i < margins.size(); ++i) margins[i] = static_cast<float>(std::clamp(changed[i], -kMost, kMost));
   }
 }
 
@@ -84,18 +101,18 @@ absl::Status Arena::Ask(std::span<const Candidate> candidates, std::span<const s
     const Candidate& candidate = candidates[w];
     const View network = candidate.second.empty() ? View::kSeparated : view;
     std::vector<float>& known = memory_[candidate][Index(network)];
+    // Without a layer in front, nothing is separated.
+    if (network == View::kSeparated && evaluator_.first_neurons() == 0) known = evaluator_.original_margins();
     known.resize(static_cast<size_t>(evaluator_.images()), std::numeric_limits<float>::quiet_NaN());
     std::vector<int64_t> lacking;
     for (const int64_t i : images) {
       if (std::isnan(known[static_cast<size_t>(i)])) lacking.push_back(i);
     }
     std::sort(lacking.begin(), lacking.end());
-    auto& group = missing[{network, std::move(lacking)}];
-    if (std::find(group.begin(), group.end(), candidate) == group.end()) group.push_back(candidate);
+    if (!lacking.empty()) missing[{network, std::move(lacking)}].push_back(candidate);
   }
   for (const auto& entry : missing) {
     const auto& [network, lacking] = entry.first;
-    if (lacking.empty()) continue;
     const uint64_t before = asked_;
     const auto progress = [&](uint64_t done, uint64_t total, const std::string& note) {
       return progress_(before + done, std::max(planned_, before + total), note);
@@ -123,7 +140,9 @@ Arena::Subset Arena::MakeSubset(const std::vector<float>& reference) const {
     const auto doubt = [&](int64_t i) { return std::abs(reference[static_cast<size_t>(i)]); };
     std::stable_sort(subset.order.begin(), subset.order.end(),
                      [&](int64_t a, int64_t b) { return doubt(a) < doubt(b); });
-    subset.doubtful = static_cast<size_t>(std::llround(kDoubtful * static_cast<double>(first)));
+    if (doubt(subset.order.back()) > 0) {  // else nothing is known, and the images come as they are
+      subset.doubtful = static_cast<size_t>(std::llround(kDoubtful * static_cast<double>(first)));
+    }
     const size_t spread = first - subset.doubtful, others = reference.size() - subset.doubtful;
     std::vector<int64_t> front, back;
     for (size_t k = 0, next = 0; k < others; ++k) {
@@ -170,9 +189,9 @@ absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candi
   std::vector<size_t> alive(candidates.size());
   std::iota(alive.begin(), alive.end(), size_t{0});
   const auto all = static_cast<size_t>(evaluator_.images());
-  const double percent = 100.0 / static_cast<double>(all);
+  const auto percent = [&](double images) { return 100.0 * images / static_cast<double>(all); };
   const std::vector<uint8_t>& right = evaluator_.original();
-  const double original = percent * std::accumulate(right.begin(), right.end(), 0.0);
+  const double original = percent(std::accumulate(right.begin(), right.end(), 0.0));
   std::array<Subset, 2> subsets = {MakeSubset(reference[0]), MakeSubset(reference[1])};
   for (;;) {
     // Of each candidate: the accuracies that are expected, and for each view what its subset says about the others.
@@ -190,7 +209,7 @@ absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candi
           found += Mean(others[k][Index(view)]);
         }
         expected[k].original = original;
-        (view == View::kSeparated ? expected[k].separated : expected[k].removed) = percent * found;
+        (view == View::kSeparated ? expected[k].separated : expected[k].removed) = percent(found);
       }
     }
     std::map<size_t, double> scores;
@@ -200,29 +219,24 @@ absl::StatusOr<std::vector<size_t>> Arena::Best(std::span<const Candidate> candi
     });
     if (alive.size() <= keep) break;
     const size_t leader = alive[keep - 1];
-    const std::array<double, 2> weights = Weights(expected[leader], score);
+    const double errors = caution * racing_.z;
     std::vector<size_t> left(alive.begin(), alive.begin() + static_cast<std::ptrdiff_t>(keep));
     std::array<double, 2> doubt = {0, 0};  // by view, of the pair that is most in doubt
     for (size_t place = keep; place < alive.size(); ++place) {
       const size_t k = alive[place];
-      std::array<double, 2> variance = {0, 0};
+      std::array<double, 2> variance = {0, 0}, off = {kLeastPoints, kLeastPoints};
       for (const View view : kViews) {
         const size_t v = Index(view);
         if (subsets[v].count == all) continue;
-        const std::vector<double>&a = others[leader][v], &b = others[k][v];
-        // Which of the others the two networks tell apart is chance; so is how many are expected.
-        double apart = 0, sum = 0, squares = 0;
-        for (size_t i = 0; i < a.size(); ++i) {
-          apart += std::abs(a[i] - b[i]);
-          sum += a[i] - b[i];
-          squares += (a[i] - b[i]) * (a[i] - b[i]);
-        }
-        const auto n = static_cast<double>(a.size());
-        const double of_mean = (squares / n - sum / n * (sum / n)) / n;
-        const double weight = weights[v] * percent;
-        variance[v] = weight * weight * (apart / n + of_mean + kLeastVariance);
+        variance[v] = VarianceOfDifference(others[leader][v], others[k][v]);
+        off[v] = std::max(off[v], percent(std::sqrt(variance[v])));
       }
-      if (scores[leader] - scores[k] > caution * racing_.z * std::sqrt(variance[0] + variance[1])) continue;
+      const auto of_leader = Weights(expected[leader], off, score), of_other = Weights(expected[k], off, score);
+      for (const size_t v : {0, 1}) {
+        const double weight = percent(std::max(of_leader[v], of_other[v]));
+        variance[v] *= weight * weight;
+      }
+      if (scores[leader] - scores[k] > errors * std::sqrt(variance[0] + variance[1])) continue;
       left.push_back(k);
       for (const size_t v : {0, 1}) doubt[v] = std::max(doubt[v], variance[v]);
     }

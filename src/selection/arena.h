@@ -16,8 +16,8 @@ using Reference = std::array<std::vector<float>, 2>;
 // On all images.
 Accuracies MeasureAccuracies(const Evaluator& evaluator, const Outcome& outcome);
 
-// Asks a source for margins, remembers them, and counts. A candidate without second neurons has one network: what
-// `removed` has is what `separated` has.
+// Asks a source for margins, remembers them, and counts. Of a candidate without second neurons only the separated
+// network is asked about; its margins stand for the other's, which differ only where a shortcut reads the squares.
 class Arena {
  public:
   // The referenced objects must outlive the arena.

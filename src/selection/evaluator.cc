@@ -54,8 +54,8 @@ struct Evaluator::Impl {
 
   absl::Status Fill(const ProgressFn& progress);
   std::vector<int32_t> Labels(std::span<const int64_t> which) const;
-  bool Cached(std::span<const int64_t> which) const;
-  // What these images have at the segment: from the cache, if all of them are in it.
+  bool Cached(int64_t image) const { return cache[static_cast<size_t>(image / batch_images)].has_value(); }
+  // What these images have at the segment, as far as possible from the cache.
   absl::StatusOr<SegmentValues> Gather(std::span<const int64_t> which) const;
   // Of candidates with the same first layer.
   absl::Status RunPiece(const SegmentValues& values, std::span<const int32_t> labels,
@@ -121,40 +121,37 @@ std::vector<int32_t> Evaluator::Impl::Labels(std::span<const int64_t> which) con
   return labels;
 }
 
-bool Evaluator::Impl::Cached(std::span<const int64_t> which) const {
-  return std::all_of(which.begin(), which.end(),
-                     [&](int64_t i) { return cache[static_cast<size_t>(i / batch_images)].has_value(); });
-}
-
 absl::StatusOr<SegmentValues> Evaluator::Impl::Gather(std::span<const int64_t> which) const {
-  if (!Cached(which)) {
-    return runner.Front(images.Pick(which).Batch(0, static_cast<int64_t>(which.size())));
+  std::vector<int64_t> missing;
+  std::copy_if(which.begin(), which.end(), std::back_inserter(missing), [&](int64_t i) { return !Cached(i); });
+  SegmentValues made;
+  if (!missing.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(made, runner.Front(images.Pick(missing).Batch(0, static_cast<int64_t>(missing.size()))));
+    if (missing.size() == which.size()) return made;
   }
+  const auto size = static_cast<size_t>(runner.output_values()), squares = static_cast<size_t>(runner.square_values());
+  const size_t neurons = contributions ? static_cast<size_t>(runner.first_neurons()) : 0;
+  const SegmentValues& any = missing.empty() ? *cache[static_cast<size_t>(which[0] / batch_images)] : made;
   SegmentValues values;
   values.images = static_cast<int64_t>(which.size());
-  const auto size = static_cast<size_t>(runner.output_values()), squares = static_cast<size_t>(runner.square_values());
-  const auto resize = [&](const Tensor& from, Tensor& to) {
+  const auto resize = [&](const nn::Tensor& from, nn::Tensor& to, size_t an_image) {
     to.shape = from.shape;
-    to.shape[0] = values.images;
+    if (!to.shape.empty()) to.shape[0] = values.images;
+    to.values.resize(which.size() * an_image);
   };
-  const SegmentValues& any = *cache[static_cast<size_t>(which[0] / batch_images)];
-  resize(any.full, values.full);
-  values.full.values.resize(which.size() * size);
-  if (squares > 0) {
-    resize(any.squares, values.squares);
-    values.squares.values.resize(which.size() * squares);
-  }
-  const size_t neurons = contributions ? static_cast<size_t>(runner.first_neurons()) : 0;
+  resize(any.full, values.full, size);
+  resize(any.squares, values.squares, squares);
   values.contributions.resize(neurons * which.size() * size);
+  size_t next = 0;  // of those made
   for (size_t k = 0; k < which.size(); ++k) {
-    const SegmentValues& batch = *cache[static_cast<size_t>(which[k] / batch_images)];
-    const auto at = static_cast<size_t>(which[k] % batch_images), count = static_cast<size_t>(batch.images);
+    const bool cached = Cached(which[k]);
+    const SegmentValues& batch = cached ? *cache[static_cast<size_t>(which[k] / batch_images)] : made;
+    const size_t at = cached ? static_cast<size_t>(which[k] % batch_images) : next++;
     std::copy_n(batch.full.values.data() + at * size, size, values.full.values.data() + k * size);
-    if (squares > 0) {
-      std::copy_n(batch.squares.values.data() + at * squares, squares, values.squares.values.data() + k * squares);
-    }
+    std::copy_n(batch.squares.values.data() + at * squares, squares, values.squares.values.data() + k * squares);
+    // There are none if an image is not in the cache.
     for (size_t i = 0; i < neurons; ++i) {
-      std::copy_n(batch.contributions.data() + (i * count + at) * size, size,
+      std::copy_n(batch.contributions.data() + (i * static_cast<size_t>(batch.images) + at) * size, size,
                   values.contributions.data() + (i * which.size() + k) * size);
     }
   }
@@ -197,18 +194,20 @@ absl::Status Evaluator::Impl::Run(std::span<const Candidate> candidates, std::sp
     pieces.push_back(std::span(order).subspan(at, next - at));
     at = next;
   }
-  // What isn't kept is made once, for all candidates.
+  // What isn't kept is made once for all candidates, or once a thread if there is little else to share.
   struct Task {
     size_t chunk, piece, pieces;
   };
   std::vector<Task> tasks;
   std::vector<size_t> offsets = {0};
+  const auto threads = static_cast<size_t>(options.threads);
   for (size_t k = 0; k < chunks.size(); ++k) {
     offsets.push_back(offsets.back() + chunks[k].size());
-    if (Cached(chunks[k])) {
-      for (size_t p = 0; p < pieces.size(); ++p) tasks.push_back({k, p, 1});
-    } else {
-      tasks.push_back({k, 0, pieces.size()});
+    const bool cached = std::all_of(chunks[k].begin(), chunks[k].end(), [&](int64_t i) { return Cached(i); });
+    const size_t shares = cached ? pieces.size() : chunks.size() < threads ? std::min(threads, pieces.size()) : 1;
+    for (size_t share = 0; share < shares; ++share) {
+      const size_t from = share * pieces.size() / shares;
+      tasks.push_back({k, from, (share + 1) * pieces.size() / shares - from});
     }
   }
   std::mutex mutex;

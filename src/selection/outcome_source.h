@@ -36,7 +36,8 @@ class OutcomeSource {
   virtual absl::StatusOr<std::vector<Outcome>> Evaluate(std::span<const Candidate> candidates, int64_t begin,
                                                         int64_t end, const ProgressFn& progress) const = 0;
   // By how much the label's score exceeds the top_k-th largest of the others, for each candidate and each of the images
-  // (indices, ascending): positive where Evaluate says 1, negative where it says 0, never 0. Of a label whose score is
+  // (indices, ascending): positive where Evaluate says 1, negative where it says 0 (up to the rounding
+  // that other images in a batch can bring), never 0. Of a label whose score is
   // not a number, and of one that has no others to compare with, the float of largest magnitude. Progress as above.
   virtual absl::StatusOr<std::vector<std::vector<float>>> Margins(std::span<const Candidate> candidates, View view,
                                                                   std::span<const int64_t> images,

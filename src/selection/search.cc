@@ -182,10 +182,11 @@ uint64_t GreedyRuns(const Evaluator& evaluator, const SearchOptions& o) {
          Runs(evaluator, layer(o.start.second, o.count2, o.pool2, evaluator.second_neurons()));
 }
 
-// One core neuron for another of its layer.
-void AddSwaps(const Candidate& candidate, std::vector<int64_t> Candidate::*layer, const std::vector<int64_t>& pool,
-              int64_t neurons, std::vector<Candidate>& out) {
+// One core neuron, not of those in `start`, for another of its layer.
+void AddSwaps(const Candidate& candidate, const Candidate& start, std::vector<int64_t> Candidate::*layer,
+              const std::vector<int64_t>& pool, int64_t neurons, std::vector<Candidate>& out) {
   for (const int64_t gone : candidate.*layer) {
+    if (Has(start.*layer, gone)) continue;
     for (const int64_t come : Others(candidate.*layer, pool, neurons)) {
       out.push_back(candidate);
       out.back().*layer = With(Without(candidate.*layer, gone), come);
@@ -387,8 +388,8 @@ absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const Outcom
   PRIVDNN_ASSIGN_OR_RETURN(const auto first, arena.Best(grown.beam, 1, options.score, grown.reference));
   const auto swaps = [&](const Candidate& candidate) {
     std::vector<Candidate> neighbours;
-    AddSwaps(candidate, &Candidate::first, options.pool1, evaluator.first_neurons(), neighbours);
-    AddSwaps(candidate, &Candidate::second, options.pool2, evaluator.second_neurons(), neighbours);
+    AddSwaps(candidate, options.start, &Candidate::first, options.pool1, evaluator.first_neurons(), neighbours);
+    AddSwaps(candidate, options.start, &Candidate::second, options.pool2, evaluator.second_neurons(), neighbours);
     return neighbours;
   };
   PRIVDNN_ASSIGN_OR_RETURN(Judged best, Climb(arena, grown.beam[first[0]], options.score, options.seed, swaps));
@@ -416,8 +417,8 @@ absl::StatusOr<SearchResult> TargetSearch(const Evaluator& evaluator, const Outc
   // First-layer neurons come, go and change; second-layer neurons change.
   const auto neighbours = [&](const Candidate& candidate) {
     std::vector<Candidate> out;
-    AddSwaps(candidate, &Candidate::first, o.pool1, n1, out);
-    AddSwaps(candidate, &Candidate::second, o.pool2, n2, out);
+    AddSwaps(candidate, o.start, &Candidate::first, o.pool1, n1, out);
+    AddSwaps(candidate, o.start, &Candidate::second, o.pool2, n2, out);
     for (const int64_t neuron : candidate.first) {
       if (!Has(o.start.first, neuron)) out.push_back({Without(candidate.first, neuron), candidate.second});
     }

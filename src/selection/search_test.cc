@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -170,6 +171,57 @@ TEST(Search, RacingAsksForFewerImagesAndNamesTheSameAccuracies) {
   const auto judged = Judge(Small(), Small(), raced->best.candidate, options.score);
   EXPECT_EQ(judged->accuracies.separated, raced->best.accuracies.separated);
   EXPECT_EQ(judged->accuracies.removed, raced->best.accuracies.removed);
+}
+
+TEST(Search, RacingSwapsAreNoWorseThanGreedyOnAllImagesAndCheaper) {
+  for (const auto& [count1, count2] : {std::pair<int64_t, int64_t>(1, 1), {1, 2}, {2, 2}}) {
+    SearchOptions options = Sizes(count1, count2);
+    const auto greedy = GreedySearch(Small(), Small(), options, kGoOn);
+    options.racing.enabled = true;
+    const auto raced = SwapSearch(Small(), Small(), options, kGoOn);
+    ASSERT_TRUE(raced.ok()) << raced.status();
+    EXPECT_GE(raced->best.score, greedy->best.score) << count1 << " " << count2;
+    EXPECT_LT(raced->image_evaluations, greedy->image_evaluations) << count1 << " " << count2;
+  }
+}
+
+// What was there stays, whatever is swapped.
+TEST(Search, SwapsKeepTheStart) {
+  SearchOptions options = Sizes(2, 3);
+  options.start = {{0}, {2}};
+  options.racing.enabled = true;
+  const auto result = SwapSearch(Small(), Small(), options, kGoOn);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(std::binary_search(result->best.candidate.first.begin(), result->best.candidate.first.end(), 0));
+  EXPECT_TRUE(std::binary_search(result->best.candidate.second.begin(), result->best.candidate.second.end(), 2));
+}
+
+// Margins as large as a float can be, on both sides, over many steps.
+class Extreme : public Counting {
+ public:
+  absl::StatusOr<std::vector<std::vector<float>>> Margins(std::span<const Candidate> candidates, View view,
+                                                          std::span<const int64_t> images,
+                                                          const ProgressFn& progress) const override {
+    auto margins = *Counting::Margins(candidates, view, images, progress);
+    constexpr float kMost = std::numeric_limits<float>::max();
+    for (size_t c = 0; c < margins.size(); ++c) {
+      for (size_t k = 0; k < images.size(); ++k) {
+        if (images[k] % 3 == 0) margins[c][k] = (candidates[c].first.size() + c) % 2 == 0 ? kMost : -kMost;
+      }
+    }
+    return margins;
+  }
+};
+
+TEST(Search, TakesMarginsOfAnySize) {
+  SearchOptions options = Sizes(4, 8);
+  options.racing.enabled = true;
+  for (const int64_t step : {1, 2}) {
+    options.greedy_step = step;
+    const auto result = GreedySearch(Small(), Extreme(), options, kGoOn);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->best.candidate.second.size(), 8u);
+  }
 }
 
 // No single swap is better than what a swap search without racing ends with.
