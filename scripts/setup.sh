@@ -17,8 +17,8 @@ tensors=(libtorch-dev libopenblas0-openmp)
 # The model format, and the message format that it is written in.
 models=(libonnx-dev libprotobuf-dev protobuf-compiler)
 
-# Images: gzip files and JPEGs of data sets.
-images=(zlib1g-dev libjpeg62-turbo-dev)
+# Images: gzip files and JPEGs of data sets; PNGs of what attacks reconstruct.
+images=(zlib1g-dev libjpeg62-turbo-dev libpng-dev)
 
 # The service between owner and user. gRPC's CMake files look for c-ares, RE2 and zlib by themselves.
 service=(libgrpc++-dev libgrpc-dev protobuf-compiler-grpc libc-ares-dev libre2-dev libsqlite3-dev)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace privdnn::attack {
 namespace {
@@ -102,6 +103,33 @@ Interval ClopperPearson(uint64_t successes, uint64_t trials, double confidence) 
     interval.high = Invert([&](double p) { return BinomialUpperTail(successes + 1, trials, p); }, 1 - tail);
   }
   return interval;
+}
+
+double StudentQuantile(double confidence, int degrees) {
+  // With t = sqrt(degrees) tan(angle) the density is proportional to cos(angle)^(degrees - 1): smooth, and bounded.
+  const auto integral = [&](double angle) {  // Simpson's rule
+    constexpr int kSteps = 2000;
+    double sum = 0;
+    for (int k = 0; k <= kSteps; ++k) {
+      const double weight = k == 0 || k == kSteps ? 1 : 2 + 2 * (k % 2);
+      sum += weight * std::pow(std::cos(angle * k / kSteps), degrees - 1);
+    }
+    return sum * angle / (3 * kSteps);
+  };
+  constexpr double kRightAngle = std::numbers::pi / 2;
+  const double whole = integral(kRightAngle);
+  const double share = Invert([&](double x) { return integral(x * kRightAngle) / whole; }, confidence);
+  return std::sqrt(degrees) * std::tan(share * kRightAngle);
+}
+
+MeanInterval StudentInterval(std::span<const double> values, double confidence) {
+  const auto count = static_cast<double>(values.size());
+  double mean = 0, squares = 0;
+  for (const double v : values) mean += v / count;
+  for (const double v : values) squares += (v - mean) * (v - mean);
+  const double error = std::sqrt(squares / (count - 1) / count);
+  const double half = StudentQuantile(confidence, static_cast<int>(values.size()) - 1) * error;
+  return {mean, {mean - half, mean + half}};
 }
 
 }  // namespace privdnn::attack

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <vector>
 
 namespace privdnn::attack {
 namespace {
@@ -70,6 +71,24 @@ TEST(ClopperPearson, EndsAreWhereTheTailsAreHalfTheRest) {
     EXPECT_NEAR(1 - BinomialUpperTail(successes + 1, 4000, i.high), 0.005, 1e-9);
     EXPECT_TRUE(i.Contains(static_cast<double>(successes) / 4000));
   }
+}
+
+TEST(StudentQuantile, MatchesTheTables) {
+  EXPECT_NEAR(StudentQuantile(0.95, 1), 12.7062047, 1e-6);
+  EXPECT_NEAR(StudentQuantile(0.95, 3), 3.18244631, 1e-7);
+  EXPECT_NEAR(StudentQuantile(0.99, 23), 2.80733568, 1e-7);
+  EXPECT_NEAR(StudentQuantile(0.95, 1000), 1.96233908, 1e-7);
+}
+
+TEST(StudentInterval, IsTheMeanAndItsStandardErrors) {
+  const MeanInterval found = StudentInterval(std::vector<double>{1, 2, 3, 6}, 0.95);
+  const double error = std::sqrt((4 + 1 + 0 + 9) / 3.0 / 4.0);
+  EXPECT_DOUBLE_EQ(found.mean, 3);
+  EXPECT_NEAR(found.interval.low, 3 - 3.18244631 * error, 1e-7);
+  EXPECT_NEAR(found.interval.high, 3 + 3.18244631 * error, 1e-7);
+  const MeanInterval same = StudentInterval(std::vector<double>{5, 5}, 0.99);
+  EXPECT_EQ(same.interval.low, 5);
+  EXPECT_EQ(same.interval.high, 5);
 }
 
 }  // namespace

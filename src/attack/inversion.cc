@@ -1,0 +1,154 @@
+#include "attack/inversion.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "nn/executor.h"
+
+namespace privdnn::attack {
+namespace {
+
+constexpr double kLogLargestScale = 2.302585092994046;  // of 10
+
+ImageSize SizeOf(const nn::Tensor& images) { return {images.dim(1), images.dim(2), images.dim(3)}; }
+
+std::span<const float> ImageAt(const nn::Tensor& images, int64_t i) {
+  const auto size = static_cast<size_t>(SizeOf(images).values());
+  return std::span(images.values).subspan(static_cast<size_t>(i) * size, size);
+}
+
+// Means of the scores of guesses g(0), g(1), ... but for the `skipped`, at each original.
+template <typename Skipped>
+Scores MeanScores(const nn::Tensor& guesses, const nn::Tensor& originals, const Skipped& skipped) {
+  Scores scores;
+  const ImageSize size = SizeOf(originals);
+  for (int64_t i = 0; i < originals.dim(0); ++i) {
+    double psnr = 0, ssim = 0, count = 0;
+    for (int64_t j = 0; j < guesses.dim(0); ++j) {
+      if (skipped(i, j)) continue;
+      psnr += Psnr(ImageAt(guesses, j), ImageAt(originals, i));
+      ssim += Ssim(ImageAt(guesses, j), ImageAt(originals, i), size);
+      ++count;
+    }
+    scores.psnr.push_back(psnr / count);
+    scores.ssim.push_back(ssim / count);
+  }
+  return scores;
+}
+
+std::vector<double> Differences(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> differences;
+  for (size_t i = 0; i < a.size(); ++i) differences.push_back(a[i] - b[i]);
+  return differences;
+}
+
+}  // namespace
+
+absl::StatusOr<nn::Graph> FeatureGraph(const nn::Graph& graph, const std::vector<nn::Segment>& segments,
+                                       SeenNeurons seen) {
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph separated, nn::Separate(graph, segments));
+  std::vector<std::string> values;
+  std::vector<const std::vector<int64_t>*> channels;
+  for (const nn::Segment& s : segments) {
+    values.push_back(s.output);
+    channels.push_back(&s.neurons);
+    if (s.shortcut.empty()) continue;
+    values.push_back(s.square_output);
+    channels.push_back(&s.shortcut);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(nn::Graph features, nn::Extract(separated, values));
+  if (seen == SeenNeurons::kAll) return features;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const std::string name = fmt::format("privdnn_seen_{}", i);
+    features.nodes.push_back({name, nn::Gather{1, *channels[i]}, {values[i]}, name});
+    features.outputs[i].name = name;
+    features.outputs[i].shape[1] = std::ssize(*channels[i]);
+  }
+  PRIVDNN_RETURN_IF_ERROR(nn::InferShapes(features).status());
+  return features;
+}
+
+absl::StatusOr<std::vector<nn::Tensor>> Features(const nn::Graph& feature_graph, const nn::Tensor& images) {
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Executor executor, nn::Executor::Create(feature_graph));
+  PRIVDNN_ASSIGN_OR_RETURN(auto outputs, executor.Run({{feature_graph.inputs[0].name, images}}));
+  std::vector<nn::Tensor> features;
+  for (const nn::ValueInfo& output : feature_graph.outputs) features.push_back(std::move(outputs.at(output.name)));
+  return features;
+}
+
+std::vector<nn::Tensor> ScaleChannels(std::vector<nn::Tensor> features, uint64_t seed) {
+  std::mt19937_64 engine(seed);
+  for (nn::Tensor& tensor : features) {
+    const auto channels = static_cast<size_t>(tensor.dim(0) * tensor.dim(1));
+    const size_t positions = tensor.values.size() / channels;
+    for (size_t c = 0; c < channels; ++c) {
+      const double uniform = static_cast<double>(engine() >> 11) * 0x1p-52 - 1;  // [-1, 1)
+      const auto scale = static_cast<float>(std::exp(kLogLargestScale * uniform));
+      for (size_t p = 0; p < positions; ++p) tensor.values[c * positions + p] *= scale;
+    }
+  }
+  return features;
+}
+
+absl::StatusOr<QueriedFeatures> QueryImages(const User& user, const RestNetwork& rest, const Owner& owner,
+                                            const nn::Tensor& images, const RandomSource& random, int threads) {
+  QueriedFeatures features;
+  RestNetwork::Evaluation evaluation = rest.Start(images), seen{images.dim(0), {}};
+  User::Workspace workspace;
+  for (size_t k = 0; k < rest.num_segments(); ++k) {
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, rest.Feed(k, evaluation));
+    const auto source = random.Fork(2 * k), owners_source = random.Fork(2 * k + 1);
+    PRIVDNN_ASSIGN_OR_RETURN(PreparedQuery query, user.Prepare(k, feed.values, *source, workspace, threads));
+    PRIVDNN_ASSIGN_OR_RETURN(const Bytes reply, owner.Answer(query.message, *owners_source, threads));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, user.Unmask(query, reply));
+    rest.Provide(k, outputs, evaluation);
+    for (Masks& masks : query.masks) masks = Masks(masks.size());  // zeros
+    PRIVDNN_ASSIGN_OR_RETURN(const auto masked, user.Unmask(query, reply));
+    rest.Provide(k, masked, seen);
+    for (const std::string& name : {nn::SegmentInputName(k), nn::ShortcutInputName(k)}) {
+      const auto value = seen.values.find(name);
+      if (value == seen.values.end()) continue;
+      features.owner.push_back(value->second);
+      features.user.push_back(evaluation.values.at(name));
+    }
+  }
+  return features;
+}
+
+PixelPrior MeasurePixels(const nn::Tensor& images) {
+  const std::vector<int64_t> shape(images.shape.begin() + 1, images.shape.end());
+  PixelPrior prior{nn::Tensor::Zeros(shape), nn::Tensor::Zeros(shape)};
+  const auto count = static_cast<double>(images.dim(0));
+  for (size_t k = 0; k < prior.mean.values.size(); ++k) {
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < images.dim(0); ++i) {
+      const double v = ImageAt(images, i)[k];
+      sum += v;
+      squares += v * v;
+    }
+    const double mean = sum / count, variance = std::max(0.0, squares / count - mean * mean);
+    prior.mean.values[k] = static_cast<float>(mean);
+    prior.deviation.values[k] = static_cast<float>(std::sqrt(variance + kLeastDeviation * kLeastDeviation));
+  }
+  return prior;
+}
+
+Scores Score(const nn::Tensor& guesses, const nn::Tensor& originals) {
+  return MeanScores(guesses, originals, [](int64_t i, int64_t j) { return i != j; });
+}
+
+Scores ScoreBlindGuesses(const nn::Tensor& guesses, const nn::Tensor& originals) {
+  return MeanScores(guesses, originals, [](int64_t, int64_t) { return false; });
+}
+
+Scores ScoreOthersGuesses(const nn::Tensor& guesses, const nn::Tensor& originals) {
+  return MeanScores(guesses, originals, [](int64_t i, int64_t j) { return i == j; });
+}
+
+Advantage Compare(const Scores& scores, const Scores& others, double confidence) {
+  return {StudentInterval(Differences(scores.psnr, others.psnr), confidence),
+          StudentInterval(Differences(scores.ssim, others.ssim), confidence)};
+}
+
+}  // namespace privdnn::attack

@@ -1,0 +1,184 @@
+// Images of MNIST from what the owner of a LeNet-5 package sees. Random numbers come from fixed seeds, so that results
+// repeat.
+#include "attack/inversion.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "lifting/planner.h"
+#include "nn/dataset.h"
+#include "nn/invert.h"
+#include "nn/onnx.h"
+#include "package/test_package.h"
+
+namespace privdnn::attack {
+namespace {
+
+constexpr int64_t kImages = 12;
+constexpr int64_t kAttackers = 100;
+constexpr double kConfidence = 0.99;
+const std::filesystem::path kAssets = std::filesystem::path(PRIVDNN_ASSETS_DIR) / "lenet5-mnist";
+
+class InversionTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    const nn::Graph graph = *nn::LoadOnnx(kAssets / "model.onnx");
+    const auto segments =
+        *nn::FindSegments(graph, nn::Selection{{{1, {0, 1}}, {2, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15}}}});
+    whole_ = new nn::Graph(*FeatureGraph(graph, segments, SeenNeurons::kAll));
+    encrypted_ = new nn::Graph(*FeatureGraph(graph, segments, SeenNeurons::kEncrypted));
+    const auto set = *nn::LoadIdx(kAssets / "t10k-1000-images-idx3-ubyte", kAssets / "t10k-1000-labels-idx1-ubyte");
+    images_ = new nn::Tensor(set.Batch(0, kImages));
+    const nn::Tensor attackers = set.Batch(kImages, kImages + kAttackers);
+    prior_ = new PixelPrior(MeasurePixels(attackers));
+    blind_ = new Scores(ScoreBlindGuesses(attackers, *images_));
+
+    const auto quantized = *LiftSegment(segments[0], {});
+    const auto plan = *PlanSegment(quantized.spec, quantized.plain_bits(), 1'000'000);
+    const EncryptionTask task{&quantized, &plan};
+    EncryptedModel model = *EncryptToMemory({&task, 1}, nn::ExportOnnx(*nn::PlaintextRest(graph, segments)), "user",
+                                            DeterministicRandom(1), 2);
+    Package package = *Package::Parse(model.package, "package");
+    const RestNetwork rest = *RestNetwork::Create(package);
+    const User user = *User::Create(std::move(package), 1);
+    const Owner owner = *Owner::Create(std::move(model.owner_key));
+    queried_ = new QueriedFeatures(*QueryImages(user, rest, owner, *images_, DeterministicRandom(5), 1));
+  }
+  static void TearDownTestSuite() {
+    delete queried_;
+    delete blind_;
+    delete prior_;
+    delete images_;
+    delete encrypted_;
+    delete whole_;
+  }
+
+  static nn::Tensor Reconstruct(const nn::Graph& graph, const std::vector<nn::Tensor>& seen, bool unknown_scales) {
+    nn::InvertOptions options;
+    options.steps = 150;
+    options.unknown_scales = unknown_scales;
+    options.pixel_mean = prior_->mean;
+    options.pixel_deviation = prior_->deviation;
+    return *nn::Invert(graph, seen, options, {});
+  }
+  static Advantage OverBlind(const char* what, const nn::Tensor& reconstructed) {
+    const Advantage a = Compare(Score(reconstructed, *images_), *blind_, kConfidence);
+    std::printf("%s over a blind guess: %s\n", what, Text(a).c_str());
+    return a;
+  }
+  static Advantage OverOthers(const char* what, const nn::Tensor& reconstructed) {
+    const Advantage a =
+        Compare(Score(reconstructed, *images_), ScoreOthersGuesses(reconstructed, *images_), kConfidence);
+    std::printf("%s over other images': %s\n", what, Text(a).c_str());
+    return a;
+  }
+  static std::string Text(const Advantage& a) {
+    return fmt::format("{:+.2f} dB [{:+.2f}, {:+.2f}], SSIM {:+.3f} [{:+.3f}, {:+.3f}]", a.psnr.mean,
+                       a.psnr.interval.low, a.psnr.interval.high, a.ssim.mean, a.ssim.interval.low,
+                       a.ssim.interval.high);
+  }
+
+  static nn::Graph *whole_, *encrypted_;
+  static nn::Tensor* images_;
+  static PixelPrior* prior_;
+  static Scores* blind_;
+  static QueriedFeatures* queried_;
+};
+nn::Graph* InversionTest::whole_ = nullptr;
+nn::Graph* InversionTest::encrypted_ = nullptr;
+nn::Tensor* InversionTest::images_ = nullptr;
+PixelPrior* InversionTest::prior_ = nullptr;
+Scores* InversionTest::blind_ = nullptr;
+QueriedFeatures* InversionTest::queried_ = nullptr;
+
+// The user's decrypted values are the encrypted channels of the feature graph, up to quantisation.
+TEST_F(InversionTest, FeaturesAreWhatUsersDecrypt) {
+  const auto features = *Features(*encrypted_, *images_);
+  ASSERT_EQ(features.size(), 1u);
+  ASSERT_EQ(queried_->user.size(), 1u);
+  ASSERT_EQ(features[0].shape, queried_->user[0].shape);
+  ASSERT_EQ(features[0].shape, queried_->owner[0].shape);
+  double errors = 0, squares = 0, owners_errors = 0;
+  for (size_t i = 0; i < features[0].values.size(); ++i) {
+    const double truth = features[0].values[i];
+    squares += truth * truth;
+    errors += std::pow(queried_->user[0].values[i] - truth, 2);
+    owners_errors += std::pow(queried_->owner[0].values[i] - truth, 2);
+  }
+  EXPECT_LT(errors, 1e-3 * squares);
+  EXPECT_GT(owners_errors, squares);
+}
+
+TEST_F(InversionTest, FeaturesInTheClearAreInverted) {
+  const nn::Tensor found = Reconstruct(*whole_, *Features(*whole_, *images_), false);
+  const Advantage a = OverBlind("features", found);
+  EXPECT_TRUE(a.better());
+  EXPECT_GT(a.psnr.mean, 3);
+  EXPECT_GT(a.ssim.mean, 0.25);
+}
+
+TEST_F(InversionTest, ScaledFeaturesAreInverted) {
+  const auto scaled = ScaleChannels(*Features(*whole_, *images_), 3);
+  EXPECT_TRUE(OverBlind("scaled features", Reconstruct(*whole_, scaled, true)).better());
+}
+
+// The attack that is made on queries works, if only they weren't masked.
+TEST_F(InversionTest, QueriesWithoutMasksAreInverted) {
+  const nn::Tensor found = Reconstruct(*encrypted_, queried_->user, true);
+  EXPECT_TRUE(OverBlind("unmasked queries", found).better());
+  EXPECT_TRUE(OverOthers("unmasked queries", found).better());
+}
+
+TEST_F(InversionTest, QueriesSayNothing) {
+  const nn::Tensor found = Reconstruct(*encrypted_, queried_->owner, true);
+  EXPECT_FALSE(OverBlind("queries", found).better());
+  EXPECT_TRUE(OverOthers("queries", found).none());
+}
+
+TEST_F(InversionTest, ScalesArePositiveAndTheChannels) {
+  const auto features = *Features(*whole_, *images_);
+  const auto scaled = ScaleChannels(features, 3);
+  const size_t positions = static_cast<size_t>(features[0].dim(2) * features[0].dim(3));
+  double smallest = 100, largest = 0;
+  for (size_t i = 0; i < features[0].values.size(); i += positions) {
+    const double scale = scaled[0].values[i] / features[0].values[i];
+    smallest = std::min(smallest, scale);
+    largest = std::max(largest, scale);
+    for (size_t p = 1; p < positions; ++p) {
+      ASSERT_NEAR(scaled[0].values[i + p], scale * features[0].values[i + p],
+                  1e-4 * std::abs(scaled[0].values[i + p]) + 1e-5);
+    }
+  }
+  EXPECT_GT(smallest, 0.099);
+  EXPECT_LT(smallest, 0.2);
+  EXPECT_GT(largest, 5);
+  EXPECT_LT(largest, 10.01);
+}
+
+TEST(Scores, AreOfPairsOthersAndBlindGuesses) {
+  nn::Tensor originals = nn::Tensor::Zeros({2, 1, 4, 4});
+  std::fill(originals.values.begin() + 16, originals.values.end(), 1.0f);
+  const Scores own = Score(originals, originals), others = ScoreOthersGuesses(originals, originals);
+  EXPECT_EQ(own.psnr, (std::vector<double>{kMaxPsnr, kMaxPsnr}));
+  EXPECT_EQ(others.psnr, (std::vector<double>{0, 0}));
+  // An attacker with one grey and one white image.
+  nn::Tensor attackers = nn::Tensor::Zeros({2, 1, 4, 4});
+  std::fill(attackers.values.begin(), attackers.values.begin() + 16, 0.5f);
+  std::fill(attackers.values.begin() + 16, attackers.values.end(), 1.0f);
+  const Scores blind = ScoreBlindGuesses(attackers, originals);
+  EXPECT_NEAR(blind.psnr[0], 10 * std::log10(4) / 2, 1e-9);
+  EXPECT_NEAR(blind.psnr[1], (10 * std::log10(4) + kMaxPsnr) / 2, 1e-9);
+  const PixelPrior prior = MeasurePixels(attackers);
+  EXPECT_EQ(prior.mean.shape, (std::vector<int64_t>{1, 4, 4}));
+  EXPECT_NEAR(prior.mean.values[7], 0.75, 1e-6);
+  EXPECT_NEAR(prior.deviation.values[7], std::hypot(0.25, kLeastDeviation), 1e-6);
+  const Advantage a = Compare(own, others, 0.95);
+  EXPECT_TRUE(a.better());
+  EXPECT_FALSE(a.none());
+  EXPECT_TRUE(Compare(own, own, 0.95).none());
+}
+
+}  // namespace
+}  // namespace privdnn::attack
