@@ -102,15 +102,7 @@ TEST_F(AttackRetrain, GoesOnFromACheckpoint) {
 }
 
 TEST_F(AttackRetrain, TakesSamplesAndJudgesFromSplitsOfADataSet) {
-  for (const auto& [prefix, count] : {std::pair("train", 40), std::pair("t10k", 20)}) {
-    nn::ImageSet set{count, 1, 28, 28, {}, {}, 10};
-    for (int32_t i = 0; i < count; ++i) {
-      set.labels.push_back(i % 2);
-      set.pixels.insert(set.pixels.end(), 28 * 28, static_cast<uint8_t>(i % 2 == 0 ? 20 : 220));
-    }
-    nn::PutFile(Path(fmt::format("data/mnist/{}-images-idx3-ubyte", prefix)), nn::WriteIdxImages(set));
-    nn::PutFile(Path(fmt::format("data/mnist/{}-labels-idx1-ubyte", prefix)), nn::WriteIdxLabels(set));
-  }
+  nn::PutMnistInTwoShades(Path("data"));
   const auto run = [&](std::vector<std::string> more) {
     more.insert(more.begin(), {"scratch", "--data", Path("data"), "--epochs", "1"});
     return Run(std::move(more));

@@ -7,7 +7,6 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/test_command.h"
-#include "nn/dataset.h"
 #include "nn/onnx.h"
 #include "nn/test_images.h"
 
@@ -18,18 +17,7 @@ using testing::HasSubstr;
 
 class TrainCommand : public testing::Test {
  protected:
-  // 40 training and 20 test images of 28x28 pixels in two shades.
-  void SetUp() override {
-    for (const auto& [prefix, count] : {std::pair("train", 40), std::pair("t10k", 20)}) {
-      nn::ImageSet set{count, 1, 28, 28, {}, {}, 10};
-      for (int32_t i = 0; i < count; ++i) {
-        set.labels.push_back(i % 2);
-        set.pixels.insert(set.pixels.end(), 28 * 28, static_cast<uint8_t>(i % 2 == 0 ? 20 : 220));
-      }
-      nn::PutFile(Path(fmt::format("data/mnist/{}-images-idx3-ubyte", prefix)), nn::WriteIdxImages(set));
-      nn::PutFile(Path(fmt::format("data/mnist/{}-labels-idx1-ubyte", prefix)), nn::WriteIdxLabels(set));
-    }
-  }
+  void SetUp() override { nn::PutMnistInTwoShades(Path("data")); }
   std::string Path(const std::string& name) const { return (directory_.path() / name).string(); }
   // `privdnn train` with the data above and these arguments; an error if they are refused.
   absl::StatusOr<CommandOutput> Run(std::vector<std::string> arguments) const {

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "nn/dataset.h"
+
 namespace privdnn::nn {
 namespace {
 
@@ -97,5 +99,17 @@ void PutFile(const std::filesystem::path& path, std::span<const uint8_t> bytes) 
 }
 
 void PutFile(const std::filesystem::path& path, std::string_view text) { PutFile(path, AsBytes(text)); }
+
+void PutMnistInTwoShades(const std::filesystem::path& root) {
+  for (const auto& [prefix, count] : {std::pair("train", 40), std::pair("t10k", 20)}) {
+    ImageSet set{count, 1, 28, 28, {}, {}, 10};
+    for (int32_t i = 0; i < count; ++i) {
+      set.labels.push_back(i % 2);
+      set.pixels.insert(set.pixels.end(), 28 * 28, static_cast<uint8_t>(i % 2 == 0 ? 20 : 220));
+    }
+    PutFile(root / "mnist" / fmt::format("{}-images-idx3-ubyte", prefix), WriteIdxImages(set));
+    PutFile(root / "mnist" / fmt::format("{}-labels-idx1-ubyte", prefix), WriteIdxLabels(set));
+  }
+}
 
 }  // namespace privdnn::nn

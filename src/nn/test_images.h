@@ -25,4 +25,8 @@ Bytes Gzip(std::span<const uint8_t> bytes);
 void PutFile(const std::filesystem::path& path, std::span<const uint8_t> bytes);
 void PutFile(const std::filesystem::path& path, std::string_view text);
 
+// MNIST under the data root `root`: 40 training and 20 test images of 28x28 pixels, of which the even ones (label 0)
+// have the shade 20 and the odd ones (label 1) the shade 220.
+void PutMnistInTwoShades(const std::filesystem::path& root);
+
 }  // namespace privdnn::nn
