@@ -79,15 +79,9 @@ double RelativeError(const Matrix& features, const Matrix& outputs, const Matrix
 
 std::vector<int64_t> ApproximateKernels::Outputs(const OutputPolynomial& polynomial,
                                                  std::span<const int16_t> z_map) const {
-  const uint64_t positions = polynomial.positions();
-  std::vector<int64_t> y(sums.size() * positions), equation(polynomial.unknowns());
-  for (uint64_t p = 0; p < positions; ++p) {
-    polynomial.Equation(z_map, p, equation);
-    for (size_t f = 0; f < sums.size(); ++f) {
-      y[f * positions + p] = std::llround(std::inner_product(equation.begin(), equation.end(), sums[f].begin(), 0.0));
-    }
-  }
-  return y;
+  return polynomial.Outputs(z_map, sums.size(), [&](std::span<const int64_t> equation, size_t f) -> int64_t {
+    return std::llround(std::inner_product(equation.begin(), equation.end(), sums[f].begin(), 0.0));
+  });
 }
 
 absl::StatusOr<ApproximateKernels> Approximate(const OutputPolynomial& polynomial,

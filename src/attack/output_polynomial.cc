@@ -138,6 +138,17 @@ void OutputPolynomial::AddConstant(double constant, std::span<double> sums) cons
   for (size_t u = 0; u < list_.size(); ++u) sums[u] += list_[u].biased ? constant : 0;
 }
 
+std::vector<int64_t> OutputPolynomial::Outputs(
+    std::span<const int16_t> z_map, size_t outputs,
+    const std::function<int64_t(std::span<const int64_t>, size_t output)>& value) const {
+  std::vector<int64_t> y(outputs * positions()), equation(unknowns());
+  for (uint64_t p = 0; p < positions(); ++p) {
+    Equation(z_map, p, equation);
+    for (size_t f = 0; f < outputs; ++f) y[f * positions() + p] = value(equation, f);
+  }
+  return y;
+}
+
 std::vector<int64_t> OutputPolynomial::Sums(std::span<const int32_t> kernel, int64_t bias) const {
   const Geometry& g = *geometry_;
   const Size2 taps = g.spec().groups[group_].kernel;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,9 @@ class OutputPolynomial {
   // The coefficients of the equation of a position, row by row through the map, from an image's z map: unknowns() of
   // them, each below 2^32 in size.
   void Equation(std::span<const int16_t> z_map, uint64_t position, std::span<int64_t> out) const;
+  // What outputs are for an image, [output][position]; `value` makes an output of a position's equation.
+  std::vector<int64_t> Outputs(std::span<const int16_t> z_map, size_t outputs,
+                               const std::function<int64_t(std::span<const int64_t>, size_t output)>& value) const;
   // What the unknowns are for a kernel, [d][tap], and its bias.
   std::vector<int64_t> Sums(std::span<const int32_t> kernel, int64_t bias) const;
   // Adds to an output's unknowns what adds `constant` to every equation.
