@@ -30,7 +30,9 @@ from matplotlib import pyplot  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("PRIVDNN", str(ROOT / "build/release/privdnn"))
-METHODS = ["greedy", "swap", "random", "norm", "fpgm", "hrank", "greedy-forward", "norm+greedy", "fpgm+greedy"]
+# Name in the table: options. The order of the paper's greedy search is "layers".
+METHODS = {"greedy": [], "greedy, layers": ["--method", "greedy", "--order", "layers"]} | {
+    name: [] for name in ("swap", "random", "norm", "fpgm", "hrank", "greedy-forward", "norm+greedy", "fpgm+greedy")}
 
 
 def select(arguments, name, runs, options):
@@ -83,11 +85,12 @@ def combinations(arguments):
         axes.scatter([f["accuracy_without_core"] for f in found], [f["accuracy_separated"] for f in found], s=4,
                      color="0.7", label=f"all {len(found)} combinations", rasterized=True)
         greedy_passes = 0
-        for method in ["exhaustive"] + METHODS:
+        for method, options in ({"exhaustive": []} | METHODS).items():
             # As many candidates as greedy search may look at: two passes over the images each.
             budget = ["--tries", str(round(greedy_passes / 2))] if method == "random" else []
             run = everything if method == "exhaustive" else select(
-                arguments, f"{tag}-{method}", runs, ["--method", method, "--counts", size] + budget)
+                arguments, f"{tag}-{method.replace(', ', '-')}", runs,
+                ["--counts", size] + (options or ["--method", method]) + budget)
             if method == "greedy":
                 greedy_passes = run["image_evaluations"] / run["images"]
             place = 1 + sum(f["score"] > run["score"] + 1e-9 for f in found)
@@ -121,6 +124,7 @@ def percent(arguments):
         # Each selection holds the one before.
         options += ["--amend", before] if before else []
         options += ["--method", arguments.method, "--greedy-step", str(arguments.greedy_step)]
+        options += ["--order", arguments.order]
         options += ["--racing"] if arguments.racing else []
         run = select(arguments, str(share), runs, options)
         before = str(runs / f"{share}.selection.json")
@@ -160,6 +164,7 @@ def main():
         else:
             kind.add_argument("--percents", nargs="+", type=int, default=list(range(50, 101, 5)))
             kind.add_argument("--method", default="norm+greedy")
+            kind.add_argument("--order", default="layers", help="of the greedy search; default: layers, the paper's")
             kind.add_argument("--greedy-step", type=int, default=1)
             kind.add_argument("--racing", action="store_true")
     arguments = parser.parse_args()

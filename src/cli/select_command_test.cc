@@ -42,6 +42,15 @@ class SelectCommandTest : public testing::Test {
   const TemporaryDirectory directory_ = TemporaryDirectory::Create().value();
 };
 
+TEST_F(SelectCommandTest, OrdersOfGreedyDiffer) {
+  const auto in_turn = Quick({"--method", "greedy", "--counts", "2,2"});
+  const auto layers = Quick({"--method", "greedy", "--counts", "2,2", "--order", "layers"});
+  ASSERT_TRUE(in_turn.ok() && layers.ok());
+  EXPECT_EQ(in_turn->json["options"]["order"], "in-turn");
+  EXPECT_EQ(layers->json["options"]["order"], "layers");
+  EXPECT_NE(in_turn->json["selection"], layers->json["selection"]);
+}
+
 // What is in the report is what EvaluateSelection finds of the selection, label by label too.
 TEST_F(SelectCommandTest, EveryMethodReportsWhatItsSelectionIsWorth) {
   const nn::Graph graph = Embedded();
@@ -206,6 +215,8 @@ TEST_F(SelectCommandTest, RefusesOptionsThatDoNotGoTogether) {
   refused({"--counts", "1,1", "--score", "paper:0,1"}, "--score");
   refused({"--counts", "1,1", "--method", "exhaustive", "--racing"}, "--racing");
   refused({"--counts", "1,1", "--method", "swap", "--amend", "1:0"}, "needs a greedy method");
+  refused({"--counts", "1,1", "--method", "swap", "--order", "layers"}, "needs a greedy method");
+  refused({"--counts", "1,1", "--method", "greedy", "--order", "down"}, "--order");
   refused({"--counts", "1,1", "--method", "norm+greedy", "--pool", "2:0"}, "--pool");
   refused({"--counts", "1,1", "--all-results", "x.csv"}, "needs --method exhaustive");
   refused({"--target-without-owner", "20", "--method", "swap"}, "excludes --method");

@@ -105,6 +105,13 @@ void AddSearch(CLI::App* command, SelectCommand& o) {
       ->check(Parses(ParseScore, "SCORE"))
       ->capture_default_str()
       ->group(kGroup);
+  command
+      ->add_option("--order", o.search.order,
+                   "in which greedy methods grow the layers: in-turn, both by score; layers, the first by the accuracy "
+                   "that is left, then the second by score, as in the paper")
+      ->transform(CLI::CheckedTransformer(kGreedyOrders))
+      ->default_str("in-turn")
+      ->group(kGroup);
   command->add_option("--greedy-step", o.search.greedy_step, "neurons that a greedy step adds")
       ->check(count)
       ->capture_default_str()
@@ -143,6 +150,9 @@ std::vector<std::string> SelectMethodNames() {
   for (const SelectMethod& method : kMethods) names.emplace_back(method.name);
   return names;
 }
+
+const std::map<std::string, GreedyOrder> kGreedyOrders = {{"in-turn", GreedyOrder::kInTurn},
+                                                          {"layers", GreedyOrder::kLayers}};
 
 void SelectCommand::Add(CLI::App* command) {
   model.AddPositional(command);
@@ -211,6 +221,7 @@ void SelectCommand::Finish(const CLI::App& command) {
     refuse("--racing", "is not for " + method + ", which judges every candidate on all images");
   }
   if (!given("--racing")) search.racing.enabled = target || m.search == Search::kSwap;
+  if (given("--order") && m.search != Search::kGreedy) refuse("--order", "needs a greedy method");
   if (given("--beam") && search.greedy_step > 1) {
     refuse("--beam", "grows candidates a neuron at a time and excludes --greedy-step above 1");
   }

@@ -1,6 +1,7 @@
 // What `privdnn select` is asked for.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +21,8 @@ struct SelectMethod {
 };
 const SelectMethod& FindSelectMethod(const std::string& name);
 std::vector<std::string> SelectMethodNames();
+// What --order takes.
+extern const std::map<std::string, GreedyOrder> kGreedyOrders;
 
 struct SelectCommand {
   ModelInput model;

@@ -70,6 +70,9 @@ Json Options(const SelectCommand& command, const Evaluator& evaluator, const Sea
   const auto search = FindSelectMethod(command.method).search;
   if (!command.target_without_owner && search == SelectMethod::Search::kRandom) json["tries"] = o.tries;
   if (!command.target_without_owner && search == SelectMethod::Search::kSwap) json["beam"] = o.beam;
+  for (const auto& [name, order] : kGreedyOrders) {
+    if (search == SelectMethod::Search::kGreedy && order == o.order) json["order"] = name;
+  }
   if (command.target_without_owner || search == SelectMethod::Search::kGreedy ||
       search == SelectMethod::Search::kSwap) {
     json["greedy_step"] = o.greedy_step;

@@ -155,19 +155,29 @@ struct Grown {
 };
 
 absl::StatusOr<Grown> Greedy(const Evaluator& evaluator, Arena& arena, const SearchOptions& o, size_t width) {
-  // The first layer by itself: what the network still can do without its core neurons.
-  Grown grown{{{o.start.first, {}}}, {}};
-  PRIVDNN_ASSIGN_OR_RETURN(grown.reference, StartFrom(arena, grown.beam[0]));
-  PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena,
-                                   {&Candidate::first, o.count1, o.pool1, evaluator.first_neurons(), o.greedy_step},
-                                   SeparatedOnly, width, grown.beam, grown.reference));
-  for (Candidate& candidate : grown.beam) candidate.second = o.start.second;
-  if (!o.start.second.empty()) {
+  const Growth first{&Candidate::first, o.count1, o.pool1, evaluator.first_neurons(), o.greedy_step},
+      second{&Candidate::second, o.count2, o.pool2, evaluator.second_neurons(), o.greedy_step};
+  if (o.order == GreedyOrder::kLayers) {
+    // The first layer by itself: what the network still can do without its core neurons.
+    Grown grown{{{o.start.first, {}}}, {}};
     PRIVDNN_ASSIGN_OR_RETURN(grown.reference, StartFrom(arena, grown.beam[0]));
+    PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena, first, SeparatedOnly, width, grown.beam, grown.reference));
+    for (Candidate& candidate : grown.beam) candidate.second = o.start.second;
+    if (!o.start.second.empty()) {
+      PRIVDNN_ASSIGN_OR_RETURN(grown.reference, StartFrom(arena, grown.beam[0]));
+    }
+    PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena, second, o.score, width, grown.beam, grown.reference));
+    return grown;
   }
-  PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena,
-                                   {&Candidate::second, o.count2, o.pool2, evaluator.second_neurons(), o.greedy_step},
-                                   o.score, width, grown.beam, grown.reference));
+  Grown grown{{o.start}, {}};
+  PRIVDNN_ASSIGN_OR_RETURN(grown.reference, StartFrom(arena, o.start));
+  const auto size = [&](const Growth& g) { return static_cast<int64_t>((grown.beam[0].*g.layer).size()); };
+  while (size(first) < first.count || size(second) < second.count) {
+    for (Growth step : {second, first}) {
+      step.count = std::min(size(step) + step.step, step.count);
+      PRIVDNN_RETURN_IF_ERROR(GrowBeam(arena, step, o.score, width, grown.beam, grown.reference));
+    }
+  }
   return grown;
 }
 
@@ -178,7 +188,8 @@ uint64_t GreedyRuns(const Evaluator& evaluator, const SearchOptions& o) {
     return StepsToGrow(static_cast<int64_t>(start.size()), count,
                        static_cast<int64_t>(Others(start, pool, neurons).size()), o.greedy_step);
   };
-  return Runs(evaluator, layer(o.start.first, o.count1, o.pool1, evaluator.first_neurons()), 1) +
+  const uint64_t networks = o.order == GreedyOrder::kLayers ? 1 : 2;
+  return Runs(evaluator, layer(o.start.first, o.count1, o.pool1, evaluator.first_neurons()), networks) +
          Runs(evaluator, layer(o.start.second, o.count2, o.pool2, evaluator.second_neurons()));
 }
 
@@ -380,7 +391,9 @@ absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const 
 }
 
 absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const OutcomeSource& source,
-                                        const SearchOptions& options, const ProgressFn& progress) {
+                                        const SearchOptions& given, const ProgressFn& progress) {
+  SearchOptions options = given;
+  options.order = GreedyOrder::kLayers;  // of the two what exchanges get further from, and cheaper
   PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
   Arena arena(evaluator, source, options.racing, progress);
   arena.Plan(GreedyRuns(evaluator, options));

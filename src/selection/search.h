@@ -24,14 +24,20 @@ struct Racing {
   double z = 1.5;            // standard errors of the paired difference that a candidate may be behind the best
 };
 
+// In which order a greedy search grows the layers. kLayers is that of Ren et al., PoPETs 2024(3), section 5:
+// first-layer neurons whose removal alone leaves the highest accuracy, then second-layer neurons by score. kInTurn: a
+// step of the second layer, then one of the first, and so on, all by score; a full layer is passed over.
+enum class GreedyOrder { kInTurn, kLayers };
+
 struct SearchOptions {
   int64_t count1 = 0, count2 = 1;  // neurons of the first and second layer; count1 is 0 for a linear segment
   ScoreFn score;
-  Racing racing;            // not used by exhaustive search
-  int64_t greedy_step = 1;  // neurons that a step of a greedy search adds
-  uint64_t seed = 1;        // of random choices
-  int64_t beam = 3;         // candidates that a swap search grows side by side
-  int64_t tries = 100;      // candidates of a random search
+  Racing racing;                             // not used by exhaustive search
+  GreedyOrder order = GreedyOrder::kInTurn;  // of GreedySearch
+  int64_t greedy_step = 1;                   // neurons that a step of a greedy search adds
+  uint64_t seed = 1;                         // of random choices
+  int64_t beam = 3;                          // candidates that a swap search grows side by side
+  int64_t tries = 100;                       // candidates of a random search
   // Neurons that greedy searches choose from, ascending; empty: all.
   std::vector<int64_t> pool1, pool2;
   // What a greedy search starts from: kept and grown.
@@ -68,8 +74,7 @@ absl::StatusOr<Judged> Judge(const Evaluator& evaluator, const OutcomeSource& so
 // The best of options.tries random candidates, all different.
 absl::StatusOr<SearchResult> RandomSearch(const Evaluator& evaluator, const OutcomeSource& source,
                                           const SearchOptions& options, const ProgressFn& progress);
-// Ren et al., PoPETs 2024(3), section 5: first-layer neurons whose removal alone leaves the highest accuracy, one step
-// after the other; then second-layer neurons by score.
+// The neurons of a layer that are best when added by themselves, one step after the other, in options.order.
 absl::StatusOr<SearchResult> GreedySearch(const Evaluator& evaluator, const OutcomeSource& source,
                                           const SearchOptions& options, const ProgressFn& progress);
 // Number of candidates; InvalidArgument if it exceeds 2^62.

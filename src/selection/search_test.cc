@@ -86,14 +86,13 @@ TEST(Search, ExhaustiveLooksAtEveryCombinationOnce) {
   EXPECT_EQ(again->score, result->best.score);
 }
 
+// By hand, with the whole set for every candidate.
 TEST(Search, GreedyTakesTheBestStepEachTime) {
-  const SearchOptions options = Sizes(2, 2);
-  const auto result = GreedySearch(Small(), Small(), options, kGoOn);
-  ASSERT_TRUE(result.ok()) << result.status();
-  // By hand, with the whole set for every candidate.
+  SearchOptions options = Sizes(2, 2);
   const auto accuracy = [](const Candidate& c) {
     return Judge(Small(), Small(), c, [](const Accuracies& a) { return a.separated; })->score;
   };
+  const auto paper = [&](const Candidate& c) { return Judge(Small(), Small(), c, options.score)->score; };
   Candidate expected;
   const auto grow = [&](std::vector<int64_t>& layer, int64_t neurons, const auto& score) {
     int64_t best = -1;
@@ -113,11 +112,35 @@ TEST(Search, GreedyTakesTheBestStepEachTime) {
     layer.push_back(best);
     std::sort(layer.begin(), layer.end());
   };
-  const auto paper = [&](const Candidate& c) { return Judge(Small(), Small(), c, options.score)->score; };
-  for (int k = 0; k < 2; ++k) grow(expected.first, 6, accuracy);
-  for (int k = 0; k < 2; ++k) grow(expected.second, 16, paper);
-  EXPECT_EQ(result->best.candidate, expected);
-  EXPECT_EQ(result->candidates, 6u + 5 + 16 + 15);
+  for (const GreedyOrder order : {GreedyOrder::kInTurn, GreedyOrder::kLayers}) {
+    options.order = order;
+    expected = {};
+    if (order == GreedyOrder::kInTurn) {
+      for (int k = 0; k < 2; ++k) {
+        grow(expected.second, 16, paper);
+        grow(expected.first, 6, paper);
+      }
+    } else {
+      for (int k = 0; k < 2; ++k) grow(expected.first, 6, accuracy);
+      for (int k = 0; k < 2; ++k) grow(expected.second, 16, paper);
+    }
+    const auto result = GreedySearch(Small(), Small(), options, kGoOn);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->best.candidate, expected);
+    EXPECT_EQ(result->candidates, order == GreedyOrder::kInTurn ? 16u + 6 + 15 + 5 : 6u + 5 + 16 + 15);
+  }
+}
+
+// Layers that fill up at different steps.
+TEST(Search, InTurnFillsBothLayers) {
+  for (const auto& [count1, count2] : {std::pair<int64_t, int64_t>(0, 3), {4, 1}, {5, 16}, {6, 16}}) {
+    SearchOptions options = Sizes(count1, count2);
+    options.greedy_step = 4;
+    const auto result = GreedySearch(Small(), Small(), options, kGoOn);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->best.candidate.first.size(), static_cast<size_t>(count1));
+    EXPECT_EQ(result->best.candidate.second.size(), static_cast<size_t>(count2));
+  }
 }
 
 TEST(Search, AStepAddsSeveralAndAStartIsKept) {
