@@ -153,6 +153,7 @@ absl::Status BenchRacing(const BenchSelectCommand& command, Json& json, FactTabl
                            Evaluator::Create(race.graph, std::move(race.images), {.threads = 2}));
   SelectCommand select;
   select.method = "norm+greedy";
+  select.search.order = GreedyOrder::kLayers;
   select.percent = command.percent;
   select.search.score = *ParseScore(select.score);
   json["vgg16_model"] = race.name;
@@ -213,7 +214,9 @@ void AddBenchSelect(CLI::App& bench, Globals& globals, Action& action) {
   command->add_option("--candidates", o->candidates, "candidates of LeNet-5 that are timed")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  command->add_option("--percent", o->percent, "percent of both layers that the race chooses, by norm+greedy")
+  command
+      ->add_option("--percent", o->percent,
+                   "percent of both layers that the race chooses, by norm+greedy, layer after layer")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   command->add_option("--race-images", o->race_images, "images of the race, at most")
