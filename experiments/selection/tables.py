@@ -18,18 +18,12 @@ Needs python3-matplotlib. PRIVDNN names another program than build/release/privd
 import argparse
 import csv
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
-import matplotlib
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import common  # noqa: E402
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = os.environ.get("PRIVDNN", str(ROOT / "build/release/privdnn"))
 # Name in the table: options. The order of the paper's greedy search is "layers".
 METHODS = {"greedy": [], "greedy, layers": ["--method", "greedy", "--order", "layers"]} | {
     name: [] for name in ("swap", "random", "norm", "fpgm", "hrank", "greedy-forward", "norm+greedy", "fpgm+greedy")}
@@ -37,36 +31,13 @@ METHODS = {"greedy": [], "greedy, layers": ["--method", "greedy", "--order", "la
 
 def select(arguments, name, runs, options):
     """The JSON of `privdnn select OPTIONS`, from an earlier run if there is one."""
-    runs.mkdir(parents=True, exist_ok=True)
-    result = runs / f"{name}.json"
-    if not result.exists():
-        checkpoint = runs / f"{name}.journal"
-        command = [PROGRAM, "select", "--json", "--threads", str(arguments.threads), "--checkpoint", str(checkpoint)]
-        command += [arguments.model] if arguments.model else []
-        command += ["--data-set", arguments.data_set, "--split", arguments.split, "--top-k", str(arguments.top_k)]
-        command += ["--eval-images", str(arguments.eval_images)] if arguments.eval_images else []
-        command += ["--resume"] if checkpoint.exists() else []
-        command += options
-        print(" ".join(command), file=sys.stderr)
-        done = subprocess.run(command, stdout=subprocess.PIPE)
-        if done.returncode != 0:
-            sys.exit(f"{name}: failed; what it said is above")
-        result.write_bytes(done.stdout)
-        checkpoint.unlink(missing_ok=True)
-    return json.loads(result.read_text())
-
-
-def write_csv(path, rows):
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def save(figure, path):
-    for kind in ("svg", "png"):
-        figure.savefig(f"{path}.{kind}", dpi=110, bbox_inches="tight", metadata={"Date": None} if kind == "svg" else None)
-    pyplot.close(figure)
+    checkpoint = runs / f"{name}.journal"
+    command = ["select", "--threads", arguments.threads, "--checkpoint", checkpoint]
+    command += [arguments.model] if arguments.model else []
+    command += ["--data-set", arguments.data_set, "--split", arguments.split, "--top-k", arguments.top_k]
+    command += ["--eval-images", arguments.eval_images] if arguments.eval_images else []
+    command += ["--resume"] if checkpoint.exists() else []
+    return common.run(runs / f"{name}.json", command + options, checkpoint)
 
 
 def combinations(arguments):
@@ -81,7 +52,7 @@ def combinations(arguments):
         with open(table, newline="") as file:
             found = [{key: float(row[key]) for key in ("accuracy_separated", "accuracy_without_core", "score")}
                      for row in csv.DictReader(file)]
-        figure, axes = pyplot.subplots(figsize=(6, 5))
+        figure, axes = common.pyplot.subplots(figsize=(6, 5))
         axes.scatter([f["accuracy_without_core"] for f in found], [f["accuracy_separated"] for f in found], s=4,
                      color="0.7", label=f"all {len(found)} combinations", rasterized=True)
         greedy_passes = 0
@@ -110,8 +81,8 @@ def combinations(arguments):
         axes.set_ylabel("accuracy of the authorised user, A_s (%)")
         axes.set_title(f"{arguments.data_set}: {size.replace(',', ' and ')} core neurons")
         axes.legend()
-        save(figure, out.with_name(f"{out.name}-{tag}"))
-        write_csv(out.with_suffix(".csv"), rows)
+        common.save(figure, out.with_name(f"{out.name}-{tag}"))
+        common.write_csv(out.with_suffix(".csv"), rows)
 
 
 def percent(arguments):
@@ -133,8 +104,8 @@ def percent(arguments):
                      "accuracy_without_core": run["accuracy_without_core"],
                      "passes": round(run["image_evaluations"] / run["images"], 1), "images": run["images"],
                      "seconds": round(run["seconds"], 1)})
-        write_csv(out.with_suffix(".csv"), rows)
-    figure, axes = pyplot.subplots(figsize=(6, 4))
+        common.write_csv(out.with_suffix(".csv"), rows)
+    figure, axes = common.pyplot.subplots(figsize=(6, 4))
     for key, label in (("accuracy_original", "A_o"), ("accuracy_separated", "A_s"), ("accuracy_without_core", "A_r")):
         axes.plot([r["percent"] for r in rows], [r[key] for r in rows], "--" if key == "accuracy_original" else "o-",
                   label=label)
@@ -143,7 +114,7 @@ def percent(arguments):
     axes.set_ylim(0, 100)
     axes.set_title(f"{arguments.data_set}, {arguments.method}")
     axes.legend()
-    save(figure, out)
+    common.save(figure, out)
 
 
 def main():
