@@ -22,14 +22,15 @@ PROGRAM = os.environ.get("PRIVDNN", str(ROOT / "build/release/privdnn"))
 def run(result, command, checkpoint=None):
     """What `privdnn COMMAND --json` prints, kept in the file `result`; from there if an earlier run has written it.
 
-    `checkpoint`, where the command keeps an unfinished run, goes when it is finished. Ends the script on failure.
+    `checkpoint`, where the command keeps an unfinished run, goes when it is finished. Ends the script on failure; a
+    report with exit code 1 is none, but says that the answer is no.
     """
     result.parent.mkdir(parents=True, exist_ok=True)
     if not result.exists():
         command = [PROGRAM, *map(str, command), "--json"]
         print(" ".join(command), file=sys.stderr, flush=True)
         done = subprocess.run(command, stdout=subprocess.PIPE)
-        if done.returncode != 0:
+        if done.returncode not in (0, 1) or not done.stdout:
             sys.exit(f"{result.stem}: failed; what it said is above")
         part = result.with_name(result.name + ".part")
         part.write_bytes(done.stdout)
@@ -55,5 +56,6 @@ def write_csv(path, rows):
 
 def save(figure, path):
     for kind in ("svg", "png"):
-        figure.savefig(f"{path}.{kind}", dpi=110, bbox_inches="tight", metadata={"Date": None} if kind == "svg" else None)
+        metadata = {"Date": None} if kind == "svg" else None
+        figure.savefig(f"{path}.{kind}", dpi=110, bbox_inches="tight", metadata=metadata)
     pyplot.close(figure)

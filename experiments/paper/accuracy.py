@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Accuracy of the five networks as they were trained (A_o), on the half of the test images that chose nothing, beside the
-authors' figures.
+"""Accuracy of the five networks as they were trained (A_o), on the half of the test images that chose nothing, beside
+the authors' figures.
 
     PRIVDNN_DATA=~/data experiments/paper/accuracy.py out/accuracy --models models
 
-Models are DIRECTORY/NAME.onnx, as the recipes (experiments/train-NAME.sh DIRECTORY) write them; without lenet5-mnist.onnx
-the one that the program carries counts. What isn't there is left out, or with --train trained by its recipe first, which
-takes hours. Writes OUT.csv. Number of runs and expected time are printed first; runs that are there already (OUT.runs/)
-are not repeated.
+Models are DIRECTORY/NAME.onnx, as the recipes (experiments/train-NAME.sh DIRECTORY) write them; without
+lenet5-mnist.onnx the one that the program carries counts. What isn't there is left out, or with --train trained by its
+recipe first, which takes hours. Writes OUT.csv. Number of runs and expected time are printed first; runs that are there
+already (OUT.runs/) are not repeated.
 
 Needs python3-matplotlib. PRIVDNN names another program than build/release/privdnn.
 """
@@ -22,8 +22,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import authors  # noqa: E402
 import common  # noqa: E402
 
-# The recipe's name, data set, the authors' data set, labels that count, and seconds on one core of an Intel Xeon: of the
-# evaluation, and of the training.
+# The recipe's name, data set, the authors' data set, labels that count, and seconds on one core of an Intel Xeon: of
+# the evaluation, and of the training.
 NETWORKS = [
     ("lenet5-mnist", "mnist", "mnist", 1, 1, 150),
     ("lenet5-emnist", "emnist-letters13", "emnist-letters", 1, 1, 200),

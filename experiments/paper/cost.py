@@ -5,12 +5,13 @@ encrypted outputs, bytes; partial beside full encryption of the two layers, and 
     experiments/paper/cost.py out/cost --measured 50 75 100
 
 Of AlexNet, VGG16 and ResNet18 with random weights, on which cost does not depend. For each percentage `privdnn plan`
-plans for latency and for throughput and predicts; of both the one with less time for user and owner together in messages
-of 8 images is taken. The percentages in --measured are also run (`privdnn bench networks`: owner and user as two
-processes, one thread each, every decrypted integer compared with the reference); leave the machine alone meanwhile.
+plans for latency and for throughput and predicts; of both the one with less time for user and owner together in
+messages of 8 images is taken. The percentages in --measured are also run (`privdnn bench networks`: owner and user as
+two processes, one thread each, every decrypted integer compared with the reference); leave the machine alone meanwhile.
 Writes OUT.csv, OUT.svg and OUT.png. Seconds are scaled to the images of the authors' half of the test set: predicted of
-user's encrypted part and owner, measured from the first query to the last prediction, the rest of the network included. Number of runs and expected time are printed first; runs that are there already
-(OUT.runs/) are not repeated. --architectures and --measured let the measurements be done one at a time.
+the user's encrypted part and the owner, measured from the first query to the last prediction, the rest of the network
+included. Number of runs and expected time are printed first; runs that are there already (OUT.runs/) are not repeated.
+--architectures and --measured let the measurements be done one at a time.
 
 Needs python3-matplotlib. PRIVDNN names another program than build/release/privdnn.
 """
@@ -68,7 +69,8 @@ def row_of(runs, architecture, percent, measure):
         "package_bytes": plan["package_bytes"],
         "predicted_user_ms": round(predicted(plan)["user_encrypted_ms_per_image"], 2),
         "predicted_owner_ms": round(predicted(plan)["owner_ms_per_image"], 2),
-        "user_ms": "", "rest_ms": "", "owner_ms": "", "wall_ms": "", "integers_compared": "", "integers_that_differ": "",
+        "user_ms": "", "rest_ms": "", "owner_ms": "", "wall_ms": "",
+        "integers_compared": "", "integers_that_differ": "",
         "seconds_predicted": round(encrypted_ms(plan) * authors.TEST_HALF[data_set] / 1000, 1), "seconds_measured": "",
         "authors_seconds": published[authors.PERCENTS.index(percent)] if percent in authors.PERCENTS else "",
     }
@@ -76,7 +78,8 @@ def row_of(runs, architecture, percent, measure):
     if measure or result.exists():
         bench = common.run(result, ["bench", "networks", *network(architecture, percent, plan["optimise"]), "--images",
                                     IMAGES, "--threads", 1, "--repeats", 3])["runs"][0]
-        row.update(user_ms=round(bench["user_encrypted_ms_per_image"], 2), rest_ms=round(bench["user_plain_ms_per_image"], 2),
+        row.update(user_ms=round(bench["user_encrypted_ms_per_image"], 2),
+                   rest_ms=round(bench["user_plain_ms_per_image"], 2),
                    owner_ms=round(bench["owner_ms_per_image"], 2), wall_ms=round(bench["wall_ms_per_image"], 2),
                    integers_compared=bench["integers_compared"], integers_that_differ=bench["integer_mismatches"],
                    seconds_measured=round(bench["wall_ms_per_image"] * authors.TEST_HALF[data_set] / 1000, 1))
@@ -104,7 +107,8 @@ def plot(out, rows):
         time.set_title(f"{architecture}, {images} images")
         operations.plot(percents, [row["ring_multiplications"] for row in mine], "o-", color="C0",
                         label="ring multiplications")
-        operations.plot(percents, [row["encrypted_outputs"] for row in mine], "s-", color="C2", label="encrypted outputs")
+        operations.plot(percents, [row["encrypted_outputs"] for row in mine], "s-", color="C2",
+                        label="encrypted outputs")
         operations.set_ylim(bottom=0)
         operations.set_xlabel("core neurons of both layers (%)")
     panels[0, 0].set_ylabel("seconds")
@@ -119,7 +123,7 @@ def main():
     parser.add_argument("out", help="where to write: OUT.csv, OUT.svg, OUT.png, OUT.runs/")
     parser.add_argument("--architectures", nargs="+", choices=DATA_SETS, default=list(DATA_SETS))
     parser.add_argument("--percents", nargs="+", type=int, default=authors.PERCENTS)
-    parser.add_argument("--measured", nargs="*", type=int, default=[], help="percentages to run; the others are predicted")
+    parser.add_argument("--measured", nargs="*", type=int, default=[], help="percentages to run, not only predict")
     arguments = parser.parse_args()
     runs = pathlib.Path(arguments.out + ".runs")
     pairs = [(architecture, percent) for architecture in arguments.architectures for percent in arguments.percents]

@@ -9,7 +9,8 @@
 Writes OUT.png, a row for each image: the original, then what is found from the segment's results in the clear
 (`features`), with each channel times an unknown factor as the authors' prototype scales them (`scaled`), from the
 encrypted channels only (`encrypted`), and from a query of privdnn (`query`); and OUT.csv with the scores of all images
-that were attacked. The expected time is printed first. A run that is there already (OUT.runs/) is not repeated.
+that were attacked. The expected time is printed first. A run that is there already (OUT.runs/) is not repeated, so
+other options need another OUT.
 
 Needs python3-matplotlib. PRIVDNN names another program than build/release/privdnn.
 """

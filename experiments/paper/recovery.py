@@ -10,8 +10,9 @@ encrypted: A_s, A_r, A_rec (known weights at a tenth of the rate, and frozen) an
 Selections are those of `selection/tables.py percent`, whose reports also have A_s and A_r of all percentages. Writes
 OUT.csv, OUT.svg and OUT.png after every run; A_rec and A_t are of the half of the test images that neither chose the
 selection nor belongs to the attacker (`--split validation`, as the authors do). Number of runs and expected time are
-printed first. Runs that are there already (OUT.runs/) are not repeated; one that was stopped goes on. The authors train
-for 64 epochs, 512 from nothing, which are the defaults: for VGG16 that is an hour of one core a percentage.
+printed first. Runs that are there already (OUT.runs/) are not repeated, so other epochs need another OUT; one that was
+stopped goes on. The authors train for 64 epochs, 512 from nothing, which are the defaults: for VGG16 that is a quarter
+of an hour of one core a percentage.
 
 Needs python3-matplotlib. PRIVDNN names another program than build/release/privdnn.
 """
@@ -27,7 +28,7 @@ import common  # noqa: E402
 
 # Of the paper's network for it, on one core of an Intel Xeon with AMX: an epoch of 1,000 samples, and the five passes
 # over the images that judge.
-SECONDS = {"cifar10": (5.6, 120), "gtsrb": (2.3, 35), "tiny-imagenet": (37, 125)}
+SECONDS = {"mnist": (0.05, 3), "cifar10": (5.6, 120), "gtsrb": (2.3, 35), "tiny-imagenet": (37, 125)}
 # How `attack` is called, and the plot's colour and label.
 KINDS = {
     "recover": (["recover"], "C2", "A_rec"),
@@ -46,9 +47,9 @@ def attacks(arguments):
 
 def attack(arguments, kind, percent, result):
     checkpoint = result.with_suffix(".state")
-    command = ["attack", *KINDS[kind][0], arguments.model, "--data-set", arguments.data_set]
-    command += ["--split", arguments.split, "--seed", arguments.seed, "--threads", arguments.threads]
-    command += ["--checkpoint", checkpoint]
+    command = ["attack", *KINDS[kind][0]] + ([arguments.model] if arguments.model else [])
+    command += ["--data-set", arguments.data_set, "--split", arguments.split, "--seed", arguments.seed]
+    command += ["--threads", arguments.threads, "--checkpoint", checkpoint]
     command += ["--selection", pathlib.Path(arguments.selections) / f"{percent}.selection.json"] if percent else []
     command += ["--samples", arguments.samples] if arguments.samples else []
     epochs = arguments.scratch_epochs if kind == "scratch" else arguments.epochs
@@ -121,7 +122,7 @@ def plot(arguments, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", help="where to write: OUT.csv, OUT.svg, OUT.png, OUT.runs/")
-    parser.add_argument("--model", required=True, help="ONNX model")
+    parser.add_argument("--model", help="ONNX model; default: the LeNet-5 that the program carries")
     parser.add_argument("--data-set", required=True)
     parser.add_argument("--selections", required=True, help="directory with PERCENT.json and PERCENT.selection.json")
     parser.add_argument("--percents", nargs="+", type=int, default=authors.PERCENTS)
