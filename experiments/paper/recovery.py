@@ -35,6 +35,9 @@ KINDS = {
     "scratch": (["scratch"], "C4", "A_t, from nothing"),
     "freeze": (["recover", "--freeze"], "C3", "A_rec, known weights frozen"),
 }
+# Columns of the same images: the attacked network's accuracies, and that of the attacker's before it trains.
+TOP1 = {"original": "accuracy_original", "separated": "accuracy_separated", "without_core": "accuracy_without_core",
+        "before_training": "accuracy_before_training"}
 
 
 def attacks(arguments):
@@ -69,7 +72,8 @@ def row_of(arguments, kind, percent, report):
         published = figures[authors.PERCENTS.index(percent)] if figures else None
     return {
         "attack": kind, "percent": percent or "", "accuracy": round(report[after], 2), "authors": published or "",
-        "top_k": arguments.top_k, "before_training_top1": round(report["accuracy_before_training"], 2),
+        "top_k": arguments.top_k, **{name + "_top1": round(report[key], 2) if key in report else ""
+                                     for name, key in TOP1.items()},
         "weights": report["weights"], "weights_unknown": report["weights_unknown"],
         "samples": report["samples"], "samples_from": report["samples_from"], "test_images": report["test_images"],
         "epochs": report["epochs"], "batch": report["options"]["batch"],
