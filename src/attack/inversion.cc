@@ -1,6 +1,7 @@
 #include "attack/inversion.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 
@@ -10,6 +11,9 @@ namespace privdnn::attack {
 namespace {
 
 constexpr double kLogLargestScale = 2.302585092994046;  // of 10
+// What is computed at once, for memory's sake.
+constexpr int64_t kImagesAtOnce = 64;
+constexpr int64_t kImagesPerMessage = 64;
 
 ImageSize SizeOf(const nn::Tensor& images) { return {images.dim(1), images.dim(2), images.dim(3)}; }
 
@@ -43,6 +47,54 @@ std::vector<double> Differences(const std::vector<double>& a, const std::vector<
   return differences;
 }
 
+// Images [begin, end).
+nn::Tensor Slice(const nn::Tensor& images, int64_t begin, int64_t end) {
+  const int64_t size = SizeOf(images).values();
+  return {{end - begin, images.dim(1), images.dim(2), images.dim(3)},
+          {images.values.begin() + begin * size, images.values.begin() + end * size}};
+}
+
+// Tensors of more images behind those that are there, one by one; `all` may be empty.
+void Append(std::vector<nn::Tensor> more, std::vector<nn::Tensor>& all) {
+  if (all.empty()) {
+    all = std::move(more);
+    return;
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].values.insert(all[i].values.end(), more[i].values.begin(), more[i].values.end());
+    all[i].shape[0] += more[i].dim(0);
+  }
+}
+
+// QueryImages of one message, with masks and noise from the next seeds.
+absl::StatusOr<QueriedFeatures> QueryBatch(const User& user, const RestNetwork& rest, const Owner& owner,
+                                           const nn::Tensor& images, RandomSource& seeds, User::Workspace& workspace,
+                                           int threads) {
+  QueriedFeatures features;
+  RestNetwork::Evaluation evaluation = rest.Start(images), seen{images.dim(0), {}};
+  for (size_t k = 0; k < rest.num_segments(); ++k) {
+    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, rest.Feed(k, evaluation));
+    // Seeds of their own: forks of forks of one deterministic source would repeat the masks from message to message.
+    std::array<uint64_t, 2> seed;
+    seeds.Fill(std::span(seed));
+    const DeterministicRandom masks(seed[0]), noise(seed[1]);
+    PRIVDNN_ASSIGN_OR_RETURN(PreparedQuery query, user.Prepare(k, feed.values, masks, workspace, threads));
+    PRIVDNN_ASSIGN_OR_RETURN(const Bytes reply, owner.Answer(query.message, noise, threads));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, user.Unmask(query, reply));
+    rest.Provide(k, outputs, evaluation);
+    for (Masks& m : query.masks) m = Masks(m.size());  // zeros
+    PRIVDNN_ASSIGN_OR_RETURN(const auto masked, user.Unmask(query, reply));
+    rest.Provide(k, masked, seen);
+    for (const std::string& name : {nn::SegmentInputName(k), nn::ShortcutInputName(k)}) {
+      const auto value = seen.values.find(name);
+      if (value == seen.values.end()) continue;
+      features.owner.push_back(value->second);
+      features.user.push_back(evaluation.values.at(name));
+    }
+  }
+  return features;
+}
+
 }  // namespace
 
 absl::StatusOr<nn::Graph> FeatureGraph(const nn::Graph& graph, const std::vector<nn::Segment>& segments,
@@ -71,9 +123,14 @@ absl::StatusOr<nn::Graph> FeatureGraph(const nn::Graph& graph, const std::vector
 
 absl::StatusOr<std::vector<nn::Tensor>> Features(const nn::Graph& feature_graph, const nn::Tensor& images) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Executor executor, nn::Executor::Create(feature_graph));
-  PRIVDNN_ASSIGN_OR_RETURN(auto outputs, executor.Run({{feature_graph.inputs[0].name, images}}));
   std::vector<nn::Tensor> features;
-  for (const nn::ValueInfo& output : feature_graph.outputs) features.push_back(std::move(outputs.at(output.name)));
+  for (int64_t begin = 0; begin < images.dim(0); begin += kImagesAtOnce) {
+    const nn::Tensor batch = Slice(images, begin, std::min(begin + kImagesAtOnce, images.dim(0)));
+    PRIVDNN_ASSIGN_OR_RETURN(auto outputs, executor.Run({{feature_graph.inputs[0].name, batch}}));
+    std::vector<nn::Tensor> piece;
+    for (const nn::ValueInfo& output : feature_graph.outputs) piece.push_back(std::move(outputs.at(output.name)));
+    Append(std::move(piece), features);
+  }
   return features;
 }
 
@@ -92,25 +149,20 @@ std::vector<nn::Tensor> ScaleChannels(std::vector<nn::Tensor> features, uint64_t
 }
 
 absl::StatusOr<QueriedFeatures> QueryImages(const User& user, const RestNetwork& rest, const Owner& owner,
-                                            const nn::Tensor& images, const RandomSource& random, int threads) {
+                                            const nn::Tensor& images, uint64_t seed, int threads,
+                                            const ProgressFn& progress) {
   QueriedFeatures features;
-  RestNetwork::Evaluation evaluation = rest.Start(images), seen{images.dim(0), {}};
   User::Workspace workspace;
-  for (size_t k = 0; k < rest.num_segments(); ++k) {
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, rest.Feed(k, evaluation));
-    const auto source = random.Fork(2 * k), owners_source = random.Fork(2 * k + 1);
-    PRIVDNN_ASSIGN_OR_RETURN(PreparedQuery query, user.Prepare(k, feed.values, *source, workspace, threads));
-    PRIVDNN_ASSIGN_OR_RETURN(const Bytes reply, owner.Answer(query.message, *owners_source, threads));
-    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, user.Unmask(query, reply));
-    rest.Provide(k, outputs, evaluation);
-    for (Masks& masks : query.masks) masks = Masks(masks.size());  // zeros
-    PRIVDNN_ASSIGN_OR_RETURN(const auto masked, user.Unmask(query, reply));
-    rest.Provide(k, masked, seen);
-    for (const std::string& name : {nn::SegmentInputName(k), nn::ShortcutInputName(k)}) {
-      const auto value = seen.values.find(name);
-      if (value == seen.values.end()) continue;
-      features.owner.push_back(value->second);
-      features.user.push_back(evaluation.values.at(name));
+  DeterministicRandom seeds(seed);
+  const int64_t count = images.dim(0);
+  for (int64_t begin = 0; begin < count; begin += kImagesPerMessage) {
+    const int64_t end = std::min(begin + kImagesPerMessage, count);
+    PRIVDNN_ASSIGN_OR_RETURN(QueriedFeatures batch,
+                             QueryBatch(user, rest, owner, Slice(images, begin, end), seeds, workspace, threads));
+    Append(std::move(batch.owner), features.owner);
+    Append(std::move(batch.user), features.user);
+    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(count), "")) {
+      return absl::CancelledError(fmt::format("queries stopped after {} of {} images", end, count));
     }
   }
   return features;

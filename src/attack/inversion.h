@@ -40,9 +40,12 @@ struct QueriedFeatures {
   // What the user has at last, with the masks: quantised features.
   std::vector<nn::Tensor> user;
 };
-// images: (N, C, H, W), N up to kMaxImagesPerMessage. `owner` and `user` are those of one package, `rest` its network.
+// images: (N, C, H, W), asked in as many messages as that takes. `owner` and `user` are those of one package, `rest`
+// its network. Masks and noise come from the seed: never for queries that leave this machine. `progress` counts images;
+// Cancelled if it returns false.
 absl::StatusOr<QueriedFeatures> QueryImages(const User& user, const RestNetwork& rest, const Owner& owner,
-                                            const nn::Tensor& images, const RandomSource& random, int threads);
+                                            const nn::Tensor& images, uint64_t seed, int threads,
+                                            const ProgressFn& progress);
 
 // What an attacker knows of images before it sees anything, (C, H, W) each.
 struct PixelPrior {

@@ -8,13 +8,12 @@
 #include <numbers>
 #include <random>
 
+#include "nn/adam.h"
 #include "nn/program.h"
 
 namespace privdnn::nn {
 namespace {
 
-// Adam's constants as in Kingma and Ba, ICLR 2015.
-constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
 // The least |t_c|^2 that a channel is measured by, as a share of the mean over channels.
 constexpr double kLeastEnergy = 1e-3;
 // Noise that the search starts from: uniform from 0 to this.
@@ -129,10 +128,8 @@ absl::StatusOr<Tensor> Search(const Program& program, const Graph& graph, const 
     const at::Tensor gradient = leaf.grad();
     const at::NoGradGuard no_grad;
     const double rate = options.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * (step - 1) / options.steps));
-    first_moment.mul_(kBeta1).add_(gradient, 1 - kBeta1);
-    second_moment.mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
-    const at::Tensor root = (second_moment / (1 - std::pow(kBeta2, step))).sqrt_().add_(kAdamEpsilon);
-    x.addcdiv_(first_moment, root, -rate / (1 - std::pow(kBeta1, step))).clamp_(0, 1);
+    const at::Tensor root = AdamRoot(first_moment, second_moment, gradient, step);
+    x.addcdiv_(first_moment, root, -AdamRate(rate, step)).clamp_(0, 1);
     const std::string note = fmt::format("loss {:.4f}", value / static_cast<double>(x.size(0)));
     if (progress && !progress(static_cast<uint64_t>(step), static_cast<uint64_t>(options.steps), note)) {
       return absl::CancelledError(fmt::format("inversion stopped after {} of {} steps", step, options.steps));

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "nn/adam.h"
 #include "nn/batches.h"
 #include "nn/executor.h"
 #include "nn/normalization.h"
@@ -24,8 +25,6 @@
 namespace privdnn::nn {
 namespace {
 
-// Adam's constants as in Kingma and Ba, ICLR 2015.
-constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
 constexpr double kMomentum = 0.9;
 // Squares make gradients of rare batches very large; longer ones are scaled down to this length.
 constexpr double kMaxGradientNorm = 5;
@@ -256,10 +255,8 @@ void Trainer::Update(Parameter& p, const at::Tensor& gradient, double gradient_s
 
 void Trainer::UpdateByAdam(Parameter& p, const at::Tensor& gradient) const {
   const double step = static_cast<double>(step_), rate = LearningRate();
-  p.first_moment.mul_(kBeta1).add_(gradient, 1 - kBeta1);
-  p.second_moment.mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
-  const at::Tensor root = (p.second_moment / (1 - std::pow(kBeta2, step))).sqrt_().add_(kAdamEpsilon);
-  const double corrected = rate / (1 - std::pow(kBeta1, step));
+  const at::Tensor root = AdamRoot(p.first_moment, p.second_moment, gradient, step);
+  const double corrected = AdamRate(rate, step);
   if (!p.rates.defined()) {
     if (p.value.dim() >= 2) p.value.mul_(1 - rate * options_.weight_decay);
     p.value.addcdiv_(p.first_moment, root, -corrected);
