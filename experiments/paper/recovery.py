@@ -8,7 +8,7 @@ encrypted: A_s, A_r, A_rec (known weights at a tenth of the rate, and frozen) an
       --selections out/cifar10.runs --percents 50 75 100 --epochs 16 --batch 32
 
 Selections are those of `selection/tables.py percent`, whose reports also have A_s and A_r of all percentages. Writes
-OUT.csv, OUT.svg and OUT.png after every run; A_rec and A_t are of the half of the test images that neither chose the
+OUT.svg and OUT.png, OUT.csv too after every run; A_rec and A_t are of the half of the test images that neither chose the
 selection nor belongs to the attacker (`--split validation`, as the authors do). Number of runs and expected time are
 printed first. Runs that are there already (OUT.runs/) are not repeated, so other epochs need another OUT; one that was
 stopped goes on. The authors train for 64 epochs, 512 from nothing, which are the defaults: for VGG16 that is a quarter
@@ -95,26 +95,28 @@ def selections(arguments):
 def plot(arguments, rows):
     figure, axes = common.pyplot.subplots(figsize=(7, 5))
     published = authors.BY_PERCENT.get(arguments.data_set, {})
+
+    def plot_published(key, colour, label):
+        if key in published:
+            axes.plot(authors.PERCENTS, published[key], "--", color=colour, alpha=0.6, label=f"{label}, the authors'")
+
     found = selections(arguments)
     for index, key, colour, label in ((1, "separated", "C0", "A_s"), (2, "without_core", "C1", "A_r")):
         axes.plot([f[0] for f in found], [f[index] for f in found], "o-", color=colour, label=label, markersize=4)
-        if key in published:
-            axes.plot(authors.PERCENTS, published[key], "--", color=colour, alpha=0.6)
+        plot_published(key, colour, label)
     for kind, (_, colour, label) in KINDS.items():
         mine = [row for row in rows if row["attack"] == kind]
         if kind == "scratch":
             for row in mine:
-                axes.axhline(row["accuracy"], color=colour, label=label)
+                axes.axhline(row["accuracy"], color=colour, label=f"{label}, {row['epochs']} epochs")
             if arguments.data_set in authors.SCRATCH:
-                axes.axhline(authors.SCRATCH[arguments.data_set], linestyle="--", color=colour, alpha=0.6)
+                axes.axhline(authors.SCRATCH[arguments.data_set], linestyle="--", color=colour, alpha=0.6,
+                             label=f"{label}, 512 epochs, the authors'")
             continue
         if mine:
             axes.plot([row["percent"] for row in mine], [row["accuracy"] for row in mine], "s-", color=colour,
                       label=f"{label}, {mine[0]['epochs']} epochs")
-        if kind in published:
-            axes.plot(authors.PERCENTS, published[kind], "--", color=colour, alpha=0.6)
-    if published:
-        axes.plot([], [], "--", color="0.5", label="the authors' (A_rec 64, A_t 512 epochs)")
+        plot_published(kind, colour, f"{label}, 64 epochs")
     axes.set_xlabel("core neurons of both layers (%)")
     axes.set_ylabel("accuracy (%)" if arguments.top_k == 1 else f"top-{arguments.top_k} accuracy (%)")
     axes.set_ylim(0, 100)
@@ -130,7 +132,7 @@ def main():
     parser.add_argument("--data-set", required=True)
     parser.add_argument("--selections", required=True, help="directory with PERCENT.json and PERCENT.selection.json")
     parser.add_argument("--percents", nargs="+", type=int, default=authors.PERCENTS)
-    parser.add_argument("--attacks", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--attacks", nargs="*", choices=KINDS, default=list(KINDS), help="none: plot A_s and A_r alone")
     parser.add_argument("--split", default="validation", help="the attacker's images: train or validation (default)")
     parser.add_argument("--samples", type=int, help="default: 1,000, or all of fewer")
     parser.add_argument("--epochs", type=int, default=64)
@@ -147,6 +149,7 @@ def main():
                      for kind, _, result in attacks(arguments)], "of one core")
     pathlib.Path(arguments.out).parent.mkdir(parents=True, exist_ok=True)
     rows = []
+    plot(arguments, rows)
     for kind, percent, result in attacks(arguments):
         rows.append(row_of(arguments, kind, percent, attack(arguments, kind, percent, result)))
         common.write_csv(arguments.out + ".csv", rows)
