@@ -42,6 +42,54 @@ TEST_F(AttackExtract, FindsLinearSegmentsToo) {
   EXPECT_EQ(json["segments"][1]["images_needed"], 85);
 }
 
+// Noise on outputs ends exact extraction. It costs the user accuracy, and a clone averages it out over its images.
+TEST_F(AttackExtract, NoiseOnOutputsDoesNotKeepClonesAway) {
+  const Json json = Extract({"--selection", "4:all", "--inputs", "images", "--limit", "400", "--output-noise", "0,10"});
+  EXPECT_LT(json["accuracy_without_core"], 30);
+  ASSERT_EQ(json["noise"].size(), 2u);
+  const Json exact = json["noise"][0], noisy = json["noise"][1];
+  EXPECT_NEAR(exact["user_accuracy"].get<double>(), json["accuracy_separated"].get<double>(), 1);
+  EXPECT_TRUE(exact["images_to_exact_accuracy"].is_number()) << exact;
+  EXPECT_EQ(noisy["output_noise"], 10.0);
+  EXPECT_EQ(noisy["images_needed"], nullptr);
+  EXPECT_GT(noisy["shares_of_deviation"][0], 0.5);
+  EXPECT_LT(noisy["user_accuracy"], exact["user_accuracy"].get<double>() - 1);
+  EXPECT_TRUE(noisy["images_to_noisy_accuracy"].is_number()) << noisy;
+  for (const Json& level : {exact, noisy}) {
+    for (const Json& clone : level["clones"]) {
+      const bool within = clone["clone_accuracy"].get<double>() >= level["user_accuracy"].get<double>() - 1;
+      if (clone["images_used"] == level["images_to_noisy_accuracy"]) {
+        EXPECT_TRUE(within) << clone;
+      }
+    }
+  }
+}
+
+TEST_F(AttackExtract, FitsAnAnnouncedlyNoisyOwnersOutputsAndClaimsNoKernels) {
+  ASSERT_EQ(
+      Run({"encrypt", "--selection", "4:0-9", "--package", Path("n.privdnn"), "--key", Path("n.key"), "--user", "user"})
+          .exit_code,
+      0);
+  const RunningOwner owner = StartOwner("n.key", "0.5");
+  const Json json = Extract({"--owner", owner.address, "--package", Path("n.privdnn"), "--tls", Path("tls"), "--images",
+                             kAssets + "/t10k-1000-images-idx3-ubyte", "--labels",
+                             kAssets + "/t10k-1000-labels-idx1-ubyte", "--inputs", "images"});
+  EXPECT_EQ(json["owner_output_noise"], 0.5);
+  EXPECT_EQ(json["images_needed"], nullptr);
+  EXPECT_EQ(json["kernel_mismatches"], nullptr);
+  EXPECT_EQ(json["check_integers"], 0);
+  EXPECT_EQ(json["images_asked"], 500);
+  EXPECT_GT(json["clone_accuracy"], 95);
+}
+
+TEST_F(AttackExtract, RefusesNoiseThatIsNone) {
+  EXPECT_EQ(Run({"attack", "extract", "--output-noise", "1"}).exit_code, 2);  // asks for random inputs
+  EXPECT_EQ(Run({"attack", "extract", "--inputs", "images", "--output-noise", "0,-1"}).exit_code, 2);
+  EXPECT_EQ(Run({"attack", "extract", "--inputs", "images", "--output-noise", "nan"}).exit_code, 2);
+  ExpectFails({"attack", "extract", "--inputs", "images", "--output-noise", "0,1e9"},
+              "a quarter of the plaintext modulus");
+}
+
 TEST_F(AttackExtract, TakesAServedPackageUntilItsBudgetEnds) {
   const std::vector<std::string> encrypt = {"encrypt", "--selection", "4:0-9",  "--package", Path("m.privdnn"),
                                             "--key",   Path("m.key"), "--user", "user",      "--image-budget",

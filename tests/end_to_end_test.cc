@@ -2,12 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
+
+#include "package/package.h"
 #include "process_test.h"
 
 namespace privdnn::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using namespace std::chrono_literals;
 
 // The embedded model: one owner with a package for `user`, shared by all tests.
@@ -34,6 +39,55 @@ TEST_F(EndToEnd, TwoProcessesClassifyRealImages) {
   EXPECT_EQ(owner.process.Wait(kPatience)->exit_code, 0);
   // The audit line counts; it holds no contents.
   EXPECT_THAT(*ReadTextFile(owner.log, 1 << 20), HasSubstr("images=200 "));
+}
+
+// Noise that the owner adds reaches the user's integers, in the units of the layer, and the user is told.
+TEST_F(EndToEnd, UsersSeeThatRepliesArePerturbed) {
+  const auto infer = [](const RunningOwner& owner, const std::string& outputs) {
+    return Run(Infer(owner.address, {"--limit", "100", "--outputs", Path(outputs), "--json"}));
+  };
+  const RunningOwner exact = StartOwner();
+  const Ended exact_user = infer(exact, "exact.bin");
+  ASSERT_EQ(exact_user.exit_code, 0) << exact_user.err;
+  EXPECT_EQ(Json::parse(exact_user.out)["output_noise"], 0.0);
+  EXPECT_THAT(exact_user.err, Not(HasSubstr("perturbs")));
+  const RunningOwner noisy = StartOwner("m.key", "0.25");
+  const Ended noisy_user = infer(noisy, "noisy.bin");
+  ASSERT_EQ(noisy_user.exit_code, 0) << noisy_user.err;
+  EXPECT_EQ(Json::parse(noisy_user.out)["output_noise"], 0.25);
+  EXPECT_EQ(Json::parse(noisy_user.out)["predictions"].size(), 100u);
+  EXPECT_THAT(noisy_user.err, HasSubstr("perturbs its replies"));
+  EXPECT_THAT(*ReadTextFile(noisy.log, 1 << 20), HasSubstr("replies are perturbed"));
+
+  const auto package = *Package::Open(Path("m.privdnn"));
+  const SegmentHeader& header = package.segments()[0].header;
+  const uint64_t positions = header.spec.groups[0].positions();
+  const Bytes a = *ReadFile(Path("exact.bin"), 1 << 28), b = *ReadFile(Path("noisy.bin"), 1 << 28);
+  ASSERT_EQ(a.size(), b.size());
+  ASSERT_EQ(a.size(), 8 * 100 * header.output_scale.size() * positions);
+  double squares = 0;
+  const size_t count = a.size() / 8;
+  for (size_t i = 0; i < count; ++i) {
+    int64_t y[2];
+    std::memcpy(&y[0], a.data() + 8 * i, 8);
+    std::memcpy(&y[1], b.data() + 8 * i, 8);
+    squares += std::pow(
+        header.output_scale[i / positions % header.output_scale.size()] * static_cast<double>(y[1] - y[0]) / 0.25, 2);
+  }
+  EXPECT_NEAR(squares / static_cast<double>(count), 1, 6 * std::sqrt(2 / static_cast<double>(count)));
+}
+
+TEST_F(EndToEnd, OutputNoiseThatIsNoneIsWrongUsage) {
+  const std::vector<std::string> serve = {"serve",    "--key",    Path("m.key"), "--tls",       Path("tls"),
+                                          "--ledger", ":memory:", "--listen",    "127.0.0.1:0", "--output-noise"};
+  for (const std::string noise : {"-0.5", "nan", "inf", "much"}) {
+    std::vector<std::string> arguments = serve;
+    arguments.push_back(noise);
+    EXPECT_EQ(Run(arguments).exit_code, 2) << noise;
+  }
+  std::vector<std::string> too_much = serve;
+  too_much.push_back("1e30");
+  ExpectFails(too_much, "a quarter of the plaintext modulus");
 }
 
 TEST_F(EndToEnd, DemoAgreesWithTheReferenceBitForBit) {

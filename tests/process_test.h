@@ -64,12 +64,12 @@ class ProcessTest : public ::testing::Test {
     std::string address, log;
   };
   // Its ledger is the key file's name with ".sqlite".
-  static RunningOwner StartOwner(const std::string& key = "m.key") {
+  static RunningOwner StartOwner(const std::string& key = "m.key", const std::string& output_noise = "0") {
     const std::string log = Log();
-    auto process =
-        *ChildProcess::Start(Command({"serve", "--json", "--key", Path(key), "--tls", Path("tls"), "--listen",
-                                      "127.0.0.1:0", "--ledger", Path(key + ".sqlite"), "--threads", "1"}),
-                             log);
+    auto process = *ChildProcess::Start(
+        Command({"serve", "--json", "--key", Path(key), "--tls", Path("tls"), "--listen", "127.0.0.1:0", "--ledger",
+                 Path(key + ".sqlite"), "--threads", "1", "--output-noise", output_noise}),
+        log);
     const auto ready = process.ReadUntil("\n", kPatience);
     EXPECT_TRUE(ready.ok()) << ready.status() << *ReadTextFile(log, 1 << 20);
     return {std::move(process), Json::parse(*ready)["listening"].get<std::string>(), log};

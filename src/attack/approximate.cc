@@ -90,9 +90,10 @@ absl::StatusOr<ApproximateKernels> Approximate(const OutputPolynomial& polynomia
   Equations e = Collect(polynomial, images);
   const std::vector<double> scale = Scale(e.features);
   const std::vector<double> mean = Centre(e.outputs);
+  const auto unknowns = static_cast<double>(polynomial.unknowns());
   std::vector<double> penalties;
-  for (const double p : kPenalties) penalties.push_back(p * static_cast<double>(polynomial.unknowns()));
-  size_t choice = std::size(kPenalties) / 2;
+  for (const double p : kPenalties) penalties.push_back(p * unknowns);
+  double chosen = kFewImagesPenalty;
   if (const auto held_out = static_cast<int64_t>(images.size() / 5 * polynomial.positions()); held_out > 0) {
     const int64_t kept = e.features.rows - held_out;
     PRIVDNN_ASSIGN_OR_RETURN(const auto fits,
@@ -100,11 +101,11 @@ absl::StatusOr<ApproximateKernels> Approximate(const OutputPolynomial& polynomia
     const Matrix features = Rows(e.features, kept, e.features.rows), outputs = Rows(e.outputs, kept, e.outputs.rows);
     std::vector<double> errors;
     for (const Matrix& x : fits) errors.push_back(RelativeError(features, outputs, x));
-    choice = static_cast<size_t>(std::ranges::min_element(errors) - errors.begin());
+    chosen = kPenalties[std::ranges::min_element(errors) - errors.begin()];
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto fit, nn::RidgeRegression(e.features, e.outputs, {penalties[choice]}));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto fit, nn::RidgeRegression(e.features, e.outputs, {chosen * unknowns}));
   ApproximateKernels kernels;
-  kernels.lambda = kPenalties[choice];
+  kernels.lambda = chosen;
   for (uint32_t f = 0; f < polynomial.outputs(); ++f) {
     std::vector<double>& sums = kernels.sums.emplace_back(polynomial.unknowns());
     for (size_t u = 0; u < sums.size(); ++u) sums[u] = fit[0].values[u * polynomial.outputs() + f] / scale[u];

@@ -18,8 +18,10 @@ struct ApproximateKernels {
 
 // Ridge regression of outputs on monomials, each scaled to a mean square of 1 over the equations and outputs centred.
 // The penalty is the one of kPenalties that predicts the last fifth of the images best from the others; the fit is then
-// to all. With fewer than five images it is the middle one.
-inline constexpr double kPenalties[] = {1e-9, 1e-7, 1e-5, 1e-3, 1e-1};
+// to all. With fewer than five images it is kFewImagesPenalty. The large ones are for outputs with noise: the best is
+// about the square of noise over signal.
+inline constexpr double kPenalties[] = {1e-9, 1e-7, 1e-5, 1e-3, 1e-1, 10};
+inline constexpr double kFewImagesPenalty = 1e-5;
 absl::StatusOr<ApproximateKernels> Approximate(const OutputPolynomial& polynomial,
                                                std::span<const Extractor::Image> images);
 

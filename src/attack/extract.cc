@@ -104,6 +104,10 @@ absl::Status Extractor::Add(std::vector<Image> images) {
   return absl::OkStatus();
 }
 
+void Extractor::Observe(std::vector<Image> images) {
+  for (Image& image : images) images_.push_back(std::move(image));
+}
+
 absl::StatusOr<ExtractedKernels> Extractor::Solve() const {
   if (!determined()) {
     return FailedPrecondition("extraction: {} images determine {} of {} unknowns", images(), rank(), unknowns());

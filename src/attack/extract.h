@@ -33,6 +33,9 @@ class Extractor {
   // Several at a time are quicker. InvalidArgument if they contradict each other or those before: then outputs are not
   // what the geometry says, or not exact.
   absl::Status Add(std::vector<Image> images);
+  // Remembers images without solving: for outputs that aren't exact, which kernels can only be fitted to
+  // (approximate.h).
+  void Observe(std::vector<Image> images);
 
   size_t unknowns() const { return system_.unknowns(); }
   size_t rank() const { return system_.rank(); }

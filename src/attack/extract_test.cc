@@ -169,6 +169,42 @@ TEST(Extractor, NoticesOutputsThatAreNotExact) {
   EXPECT_THAT(Message(extractor.Add(scene.seen)), HasSubstr("contradicts"));
 }
 
+// Errors in outputs end exact extraction and not approximation: the more images, the more of the noise averages out,
+// down to far below the error of a single reply.
+TEST(Approximate, AveragesNoiseOnOutputsOut) {
+  Scene scene(160);
+  double square = 0, count = 0;
+  for (const Extractor::Image& image : scene.seen) {
+    for (const int64_t y : image.outputs) {
+      square += static_cast<double>(y) * static_cast<double>(y);
+      count += 1;
+    }
+  }
+  const double sigma = 0.1 * std::sqrt(square / count);
+  std::normal_distribution<double> normal(0, sigma);
+  const auto fresh = scene.Image();
+  for (Extractor::Image& image : scene.seen) {
+    for (int64_t& y : image.outputs) y += std::llround(normal(scene.random));
+  }
+  Extractor exact(*scene.polynomial, 1);
+  EXPECT_THAT(Message(exact.Add(scene.seen)), HasSubstr("contradicts"));
+  Extractor extractor(*scene.polynomial, 1);
+  extractor.Observe(scene.seen);
+  EXPECT_EQ(extractor.images(), 160u);
+  EXPECT_FALSE(extractor.determined());
+  const auto error = [&](size_t images) {  // of the clone, by the deviation of the noise
+    const auto kernels = Approximate(*scene.polynomial, extractor.observed().first(images));
+    EXPECT_TRUE(kernels.ok()) << kernels.status();
+    const auto y = kernels->Outputs(*scene.polynomial, fresh.z_map);
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += std::pow(static_cast<double>(y[i] - fresh.outputs[i]) / sigma, 2);
+    return std::sqrt(sum / static_cast<double>(y.size()));
+  };
+  const double some = error(40), all = error(160);
+  EXPECT_LT(some, 1);
+  EXPECT_LT(all, 0.7 * some);
+}
+
 TEST(Extractor, RefusesMoreUnknownsThanItCanSolveFor) {
   SegmentSpec s;
   s.channels = 3;

@@ -11,8 +11,10 @@
 #include "cli/inference.h"
 #include "cli/local_owner.h"
 #include "cli/network_input.h"
+#include "cli/noise_curve.h"
 #include "lifting/folded_kernel.h"
 #include "nn/executor.h"
+#include "party/owner.h"
 
 namespace privdnn::cli {
 namespace {
@@ -25,6 +27,7 @@ struct ExtractCommand {
   ExtractionSettings extraction;
   std::vector<double> fractions;
   std::vector<uint64_t> images_used;
+  NoiseSettings noise;
   bool layers = false;
 };
 
@@ -69,7 +72,8 @@ Json GroupJson(const GroupAttack& a, bool compared) {
 }
 
 // The figures of the group that needs most images, and sums over all.
-Json Report(const ExtractionAttack& e, const ExtractCommand& command, const std::string& owner, bool compared) {
+Json Report(const ExtractionAttack& e, const ExtractCommand& command, const std::string& owner, double owner_noise,
+            bool compared) {
   Json groups = Json::array();
   for (const GroupAttack& a : e.groups()) groups.push_back(GroupJson(a, compared && e.determined()));
   const Json& hardest =
@@ -80,6 +84,7 @@ Json Report(const ExtractionAttack& e, const ExtractCommand& command, const std:
     return total;
   };
   Json json = {{"owner", owner},
+               {"owner_output_noise", owner_noise},
                {"inputs", command.extraction.real_images ? "images" : "random"},
                {"images_predicted", hardest["images_predicted"]},
                {"images_needed", nullptr},
@@ -123,6 +128,32 @@ absl::Status AddCurve(const ExtractCommand& command, const Images& images, Extra
     }
     if (!attack.determined() && count == attack.asked()) json["clone_accuracy"] = point["clone_accuracy"];
     json["curve"].push_back(std::move(point));
+  }
+  return absl::OkStatus();
+}
+
+Json ImagesOrNull(const std::optional<uint64_t>& images) { return images ? Json(*images) : Json(nullptr); }
+
+// What noise on outputs costs the user and whoever clones. Kernels are exact without noise only.
+absl::Status AddNoise(const ExtractCommand& command, const Images& images, const ExtractionAttack& exact,
+                      LocalOwner& owner, Json& json) {
+  PRIVDNN_ASSIGN_OR_RETURN(const auto levels,
+                           MeasureNoise(owner, command.noise, command.extraction, images.asked, images.fresh,
+                                        json["accuracy_separated"].get<double>(), exact.OutputDeviations()));
+  json["within"] = command.noise.within;
+  json["noise"] = Json::array();
+  for (const NoiseEffect& level : levels) {
+    Json clones = Json::array();
+    for (const Clone& c : level.clones) clones.push_back({{"images_used", c.images}, {"clone_accuracy", c.accuracy}});
+    Json row = {{"output_noise", level.output_noise},
+                {"shares_of_deviation", level.shares},
+                {"user_accuracy", level.accuracy},
+                {"images_needed", nullptr},
+                {"images_to_noisy_accuracy", ImagesOrNull(level.to_noisy_accuracy)},
+                {"images_to_exact_accuracy", ImagesOrNull(level.to_exact_accuracy)},
+                {"clones", std::move(clones)}};
+    if (level.output_noise == 0) row["images_needed"] = json["images_needed"];
+    json["noise"].push_back(std::move(row));
   }
   return absl::OkStatus();
 }
@@ -183,10 +214,30 @@ void AddSegmentRows(const Json& s, FactTable& table) {
                 : fmt::format("{}; predicted {}", s["images_needed"].get<uint64_t>(), predicted));
 }
 
+void AddNoiseRows(const Json& json, FactTable& table) {
+  const auto count = [](const Json& images) { return images.is_null() ? "no" : images.dump(); };
+  for (const Json& level : json["noise"]) {
+    std::string shares;
+    for (const Json& share : level["shares_of_deviation"]) {
+      shares += fmt::format("{}{:.3g} %", shares.empty() ? "" : ", ", 100 * share.get<double>());
+    }
+    table.Add(fmt::format("noise {:.4g} ({} of the outputs')", level["output_noise"].get<double>(), shares),
+              fmt::format("user {}; {} images for a clone within {:.4g} of that, {} within {:.4g} of A_s, {} for the "
+                          "kernels",
+                          Percent(level["user_accuracy"]), count(level["images_to_noisy_accuracy"]),
+                          json["within"].get<double>(), count(level["images_to_exact_accuracy"]),
+                          json["within"].get<double>(), count(level["images_needed"])));
+  }
+}
+
 std::string Text(const Json& json) {
   FactTable table(fmt::format("kernels from {} and their outputs, {}",
                               json["inputs"] == "images" ? "images" : "random inputs",
                               json["owner"].get<std::string>()));
+  if (json["owner_output_noise"] != 0) {
+    table.Add("noise on outputs", fmt::format("{:.4g}, as the owner says: kernels can't be exact",
+                                              json["owner_output_noise"].get<double>()));
+  }
   for (const Json& s : json["segments"]) AddSegmentRows(s, table);
   table.Add("images asked", json["images_asked"].dump());
   if (!json["kernel_mismatches"].is_null()) {
@@ -207,6 +258,7 @@ std::string Text(const Json& json) {
                           100 * p["fraction"].get<double>()),
               p["clone_accuracy"].is_null() ? "no labels" : Percent(p["clone_accuracy"]));
   }
+  if (json.contains("noise")) AddNoiseRows(json, table);
   if (json.contains("layers")) {
     for (const Json& l : json["layers"]) {
       const std::string name = fmt::format("layers of segment {}", l["segment"].get<uint64_t>());
@@ -224,12 +276,23 @@ std::string Text(const Json& json) {
   return table.Render();
 }
 
-// `truth`: the owner's model, for the report, where it is known.
+// `local`: the owner that was started here, whose model the report compares with; nullptr for another.
 absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget& target, const std::string& owner,
-                                     const LiftedModel* truth) {
+                                     LocalOwner* local) {
   const auto start = std::chrono::steady_clock::now();
+  const LiftedModel* truth = local ? &local->model() : nullptr;
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, LoadImages(command, target.rest()));
-  PRIVDNN_ASSIGN_OR_RETURN(ExtractionAttack attack, ExtractionAttack::Create(target, command.extraction));
+  if (!command.noise.levels.empty() && !images.labelled) {
+    return InvalidArgument("--output-noise measures accuracies and needs images with labels");
+  }
+  for (const double level : command.noise.levels) {  // before anything takes long
+    for (size_t k = 0; k < target.user().num_segments(); ++k) {
+      PRIVDNN_RETURN_IF_ERROR(IntegerNoise(target.user().segment(k), k, level).status());
+    }
+  }
+  ExtractionSettings extraction = command.extraction;
+  extraction.exact = target.output_noise() == 0;
+  PRIVDNN_ASSIGN_OR_RETURN(ExtractionAttack attack, ExtractionAttack::Create(target, extraction));
   PRIVDNN_RETURN_IF_ERROR(attack.Collect(images.asked));
   std::optional<double> accuracy;
   if (attack.determined()) {
@@ -241,7 +304,7 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
     }
   }
   CommandOutput output;
-  output.json = Report(attack, command, owner, truth != nullptr);
+  output.json = Report(attack, command, owner, target.output_noise(), truth != nullptr);
   if (accuracy) output.json["clone_accuracy"] = *accuracy;
   PRIVDNN_RETURN_IF_ERROR(AddCurve(command, images, attack, output.json));
   if (truth && command.layers && attack.determined()) {
@@ -253,6 +316,9 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
                              EvaluateSelection(truth->graph, truth->selection, images.fresh));
     FactTable unused("");
     AddAccuracies(accuracies, output.json, unused);
+    if (!command.noise.levels.empty()) {
+      PRIVDNN_RETURN_IF_ERROR(AddNoise(command, images, attack, *local, output.json));
+    }
   }
   output.text = Text(output.json);
   return output;
@@ -276,7 +342,7 @@ absl::StatusOr<CommandOutput> Extract(const ExtractCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(AttackTarget target, AttackTarget::Connect(address, command.extraction.threads));
   PRIVDNN_ASSIGN_OR_RETURN(
       CommandOutput output,
-      Attack(command, target, "an owner in a process of its own on this machine (gRPC, TLS)", &owner.model()));
+      Attack(command, target, "an owner in a process of its own on this machine (gRPC, TLS)", &owner));
   PRIVDNN_RETURN_IF_ERROR(owner.Stop().status());
   return output;
 }
@@ -288,6 +354,7 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
                              "Encrypted kernels from a user's own inputs and the outputs it is given, exactly",
                              "privdnn attack extract\n"
                              "  privdnn attack extract --inputs images --fractions 0.25,0.5 --layers\n"
+                             "  privdnn attack extract --inputs images --output-noise 0,0.5,2\n"
                              "  privdnn attack extract --arch vgg16-cifar10 --percent 50\n"
                              "  privdnn attack extract --owner owner.example.org:7070 --package alice.privdnn --tls "
                              "tls --user alice");
@@ -314,6 +381,17 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   auto* owner = command->add_option("--owner", o->owner.address,
                                     "host:port of a server to attack; default: an owner is started on this machine");
   command
+      ->add_option("--output-noise", o->noise.levels,
+                   "also what it would change if the owner added errors of these standard deviations to outputs (as "
+                   "privdnn serve --output-noise does, in the units of the encrypted layers' outputs): the user's "
+                   "accuracy, and the images that a clone needs; with --inputs images")
+      ->delimiter(',')
+      ->check(NoiseLevel())
+      ->excludes(owner);
+  command->add_option("--within", o->noise.within, "points of percent by which such a clone may be worse than the user")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  command
       ->add_flag("--layers", o->layers,
                  "also the two layers behind a quadratic segment's kernels, and how far they are from the true ones")
       ->excludes(owner);
@@ -327,6 +405,9 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   command->add_option("--user", o->owner.user, "NAME of the user's certificate")->capture_default_str()->needs(owner);
   AddThreads(command, o->extraction.threads);
   command->callback([o, &action] {
+    if (!o->noise.levels.empty() && !o->extraction.real_images) {
+      throw CLI::ValidationError("--output-noise", "needs --inputs images");
+    }
     o->extraction.seed = o->network.seed;
     action = [o] { return Extract(*o); };
   });

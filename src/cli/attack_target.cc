@@ -19,9 +19,9 @@ absl::StatusOr<AttackTarget> AttackTarget::Connect(const OwnerAddress& owner, in
   PRIVDNN_ASSIGN_OR_RETURN(User user, User::Create(std::move(package), threads));
   PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadTlsFiles(owner.tls, owner.user));
   PRIVDNN_ASSIGN_OR_RETURN(Client client, Client::Connect(owner.address, tls));
-  PRIVDNN_ASSIGN_OR_RETURN(const int64_t most, MostImagesAMessage(user, client, owner.address));
+  PRIVDNN_ASSIGN_OR_RETURN(const OwnerTerms terms, AskTerms(user, client, owner.address));
   return AttackTarget(std::make_unique<User>(std::move(user)), std::move(rest), std::move(client),
-                      std::min(most, kBatch), threads);
+                      std::min(terms.most_images, kBatch), terms.output_noise, threads);
 }
 
 absl::StatusOr<std::vector<int64_t>> AttackTarget::Ask(size_t k, std::span<const float> inputs) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 
@@ -53,6 +54,15 @@ void AddThreads(CLI::App* command, int& threads) {
   command->add_option("--threads", threads, "threads to compute with")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+}
+
+CLI::Validator NoiseLevel() {
+  const auto check = [](const std::string& text) -> std::string {
+    double value = 0;
+    if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && value >= 0) return {};
+    return text + " is not a finite number from 0 on";
+  };
+  return CLI::Validator(check, "NUMBER >= 0");
 }
 
 int RunProgram(int argc, const char* const* argv) {

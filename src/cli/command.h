@@ -35,6 +35,9 @@ CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, c
 // --threads, default: the processors that this process may use.
 void AddThreads(CLI::App* command, int& threads);
 
+// What --output-noise takes: a finite number from 0 on.
+CLI::Validator NoiseLevel();
+
 // Ctrl-C and SIGTERM set a flag that long work looks at; a second Ctrl-C ends the process at once.
 void HandleInterrupts();
 bool Interrupted();

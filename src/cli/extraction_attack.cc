@@ -1,6 +1,7 @@
 #include "cli/extraction_attack.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/parallel.h"
 #include "nn/predict.h"
@@ -95,11 +96,11 @@ std::vector<float> ExtractionAttack::RandomInputs(size_t k, uint64_t images) {
 absl::StatusOr<ExtractionAttack::Transcript> ExtractionAttack::AskImages(const nn::ImageSet& images, int64_t first,
                                                                          int64_t end) {
   Transcript transcript;
-  RestNetwork::Evaluation evaluation = target_.rest().Start(images.Batch(first, end));
+  transcript.evaluation = target_.rest().Start(images.Batch(first, end));
   for (size_t k = 0; k < num_segments(); ++k) {
-    PRIVDNN_ASSIGN_OR_RETURN(nn::Tensor feed, target_.rest().Feed(k, evaluation));
+    PRIVDNN_ASSIGN_OR_RETURN(nn::Tensor feed, target_.rest().Feed(k, transcript.evaluation));
     PRIVDNN_ASSIGN_OR_RETURN(auto outputs, target_.Ask(k, feed.values));
-    target_.rest().Provide(k, outputs, evaluation);
+    target_.rest().Provide(k, outputs, transcript.evaluation);
     transcript.inputs.push_back(std::move(feed.values));
     transcript.outputs.push_back(std::move(outputs));
   }
@@ -148,6 +149,10 @@ absl::Status ExtractionAttack::Add(size_t k, std::span<const float> inputs, std:
       for (uint64_t i = first; i < std::min(first + step, count); ++i) {
         images.push_back({QuantizeInput(geometry(k), inputs.subspan(i * size, size)),
                           a.Outputs(outputs.subspan(i * values, values))});
+      }
+      if (!settings_.exact) {
+        a.extractor.Observe(std::move(images));
+        continue;
       }
       PRIVDNN_RETURN_IF_ERROR(a.extractor.Add(std::move(images)));
       if (!progress_(a.extractor.rank(), a.extractor.unknowns(),
@@ -219,17 +224,14 @@ absl::Status ExtractionAttack::Compare(const LiftedModel& model) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<double> ExtractionAttack::CloneAccuracy(const nn::ImageSet& images, bool exact) const {
-  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("running the clone"));
+absl::StatusOr<double> ExtractionAttack::Accuracy(const nn::ImageSet& images, const std::string& doing,
+                                                  const EvaluateFn& evaluate) const {
+  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>(doing));
   constexpr int64_t kBatch = 100;
   std::vector<int32_t> predictions;
   for (int64_t first = 0; first < images.count; first += kBatch) {
     const int64_t end = std::min(first + kBatch, images.count);
-    RestNetwork::Evaluation evaluation = target_.rest().Start(images.Batch(first, end));
-    for (size_t k = 0; k < num_segments(); ++k) {
-      PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, target_.rest().Feed(k, evaluation));
-      target_.rest().Provide(k, CloneOutputs(k, feed.values, exact), evaluation);
-    }
+    PRIVDNN_ASSIGN_OR_RETURN(RestNetwork::Evaluation evaluation, evaluate(first, end));
     PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, target_.rest().Scores(evaluation));
     const auto labels = nn::Argmax(scores);
     predictions.insert(predictions.end(), labels.begin(), labels.end());
@@ -238,6 +240,49 @@ absl::StatusOr<double> ExtractionAttack::CloneAccuracy(const nn::ImageSet& image
     }
   }
   return nn::AccuracyPercent(predictions, images.labels);
+}
+
+absl::StatusOr<double> ExtractionAttack::CloneAccuracy(const nn::ImageSet& images, bool exact) const {
+  return Accuracy(images, "running the clone",
+                  [&](int64_t first, int64_t end) -> absl::StatusOr<RestNetwork::Evaluation> {
+                    RestNetwork::Evaluation evaluation = target_.rest().Start(images.Batch(first, end));
+                    for (size_t k = 0; k < num_segments(); ++k) {
+                      PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, target_.rest().Feed(k, evaluation));
+                      target_.rest().Provide(k, CloneOutputs(k, feed.values, exact), evaluation);
+                    }
+                    return evaluation;
+                  });
+}
+
+absl::StatusOr<double> ExtractionAttack::UserAccuracy(const nn::ImageSet& images) {
+  return Accuracy(images, "asking the owner",
+                  [&](int64_t first, int64_t end) -> absl::StatusOr<RestNetwork::Evaluation> {
+                    PRIVDNN_ASSIGN_OR_RETURN(Transcript transcript, AskImages(images, first, end));
+                    return std::move(transcript.evaluation);
+                  });
+}
+
+std::vector<double> ExtractionAttack::OutputDeviations() const {
+  std::vector<double> variance(num_segments());
+  for (const GroupAttack& a : groups_) {
+    const std::vector<double>& scale = target_.user().segment(a.segment).header.output_scale;
+    const uint64_t positions = a.polynomial->positions();
+    const auto images = a.extractor.observed();
+    const double count = static_cast<double>(images.size() * positions);
+    for (uint32_t f = 0; f < a.polynomial->outputs(); ++f) {
+      double sum = 0, squares = 0;
+      for (const attack::Extractor::Image& image : images) {
+        for (uint64_t p = 0; p < positions; ++p) {
+          const double y = scale[a.first_output() + f] * static_cast<double>(image.outputs[f * positions + p]);
+          sum += y;
+          squares += y * y;
+        }
+      }
+      variance[a.segment] += (squares - sum * sum / count) / count / static_cast<double>(scale.size());
+    }
+  }
+  for (double& v : variance) v = std::sqrt(std::max(v, 0.0));
+  return variance;
 }
 
 std::vector<int64_t> ExtractionAttack::CloneOutputs(size_t k, std::span<const float> inputs, bool exact) const {

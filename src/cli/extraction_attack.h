@@ -36,6 +36,7 @@ struct GroupAttack {
 
 struct ExtractionSettings {
   bool real_images = false;  // asks for images; otherwise for random values of each segment's input
+  bool exact = true;         // solves for kernels; otherwise only collects what they can be fitted to
   uint64_t seed = 1;         // of the random values
   int64_t check_images = 8;
   int threads = 1;
@@ -67,12 +68,18 @@ class ExtractionAttack {
   absl::Status Compare(const LiftedModel& model);
   // Percent of images that the network classifies right with the clone in the owner's place.
   absl::StatusOr<double> CloneAccuracy(const nn::ImageSet& images, bool exact) const;
+  // The same with the owner itself: of an authorised user.
+  absl::StatusOr<double> UserAccuracy(const nn::ImageSet& images);
+  // Of each segment, the deviation of its outputs over the images that were asked, in the layer's units: the root of
+  // the mean over outputs of their variance.
+  std::vector<double> OutputDeviations() const;
 
  private:
   // Inputs and outputs of each segment.
   struct Transcript {
     std::vector<std::vector<float>> inputs;
     std::vector<std::vector<int64_t>> outputs;
+    RestNetwork::Evaluation evaluation;  // of images, ready for their scores
   };
   ExtractionAttack(AttackTarget& target, const ExtractionSettings& settings);
   const Geometry& geometry(size_t k) const { return target_.user().segment(k).geometry; }
@@ -82,6 +89,10 @@ class ExtractionAttack {
   std::vector<float> RandomInputs(size_t k, uint64_t images);
   absl::StatusOr<Transcript> AskImages(const nn::ImageSet& images, int64_t first, int64_t end);
   absl::Status Add(size_t k, std::span<const float> inputs, std::span<const int64_t> outputs);
+  // Percent of images that are classified right by what `evaluate` makes of images [first, end).
+  using EvaluateFn = std::function<absl::StatusOr<RestNetwork::Evaluation>(int64_t first, int64_t end)>;
+  absl::StatusOr<double> Accuracy(const nn::ImageSet& images, const std::string& doing,
+                                  const EvaluateFn& evaluate) const;
   // [image][output][position] of a segment.
   std::vector<int64_t> CloneOutputs(size_t k, std::span<const float> inputs, bool exact) const;
 

@@ -83,8 +83,12 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   options.outputs = !command.outputs.empty();
   if (options.repeats > 1) client_options.window = 1;
   PRIVDNN_ASSIGN_OR_RETURN(Client client, Client::Connect(command.owner, tls, client_options));
-  PRIVDNN_ASSIGN_OR_RETURN(const int64_t most, MostImagesAMessage(user, client, command.owner));
-  options.batch = std::min(options.batch, most);
+  PRIVDNN_ASSIGN_OR_RETURN(const OwnerTerms terms, AskTerms(user, client, command.owner));
+  options.batch = std::min(options.batch, terms.most_images);
+  if (terms.output_noise > 0) {
+    spdlog::warn("the owner perturbs its replies: outputs have errors of deviation {:.4g}, results are not exact",
+                 terms.output_noise);
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model, options));
   options.plain = plain ? &*plain : nullptr;
   const InferenceSetup setup{user, rest, client, images, options};
@@ -121,6 +125,7 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   json["bytes_down_per_image"] = result.bytes_down / count;
   json["peak_rss_bytes_user"] = PeakRssBytes();
   json["images_remaining"] = result.images_remaining;
+  json["output_noise"] = terms.output_noise;
   for (size_t rank = 0; rank < shares.size(); ++rank) {
     const RankShare& share = shares[rank];
     json["ranks"].push_back({{"rank", rank}, {"host", share.host}, {"images", share.images}, {"ms", share.ms}});
@@ -134,6 +139,10 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   table.Add("an image, network", fmt::format("{} up, {} down", FormatBytes(result.bytes_up / count),
                                              FormatBytes(result.bytes_down / count)));
   table.Add("left of the budget", fmt::format("{} images", result.images_remaining));
+  table.Add("outputs of encrypted neurons",
+            terms.output_noise > 0
+                ? fmt::format("perturbed by the owner, errors of deviation {:.4g}", terms.output_noise)
+                : "exact");
   AddPredictions(command, images, result.predictions, json, table);
   output.text = table.Render();
   return output;

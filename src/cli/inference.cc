@@ -161,8 +161,11 @@ absl::Status CheckImages(const nn::ImageSet& images, const RestNetwork& rest) {
                          images.width, fmt::join(shape, "x"));
 }
 
-absl::StatusOr<int64_t> MostImagesAMessage(const User& user, Client& client, const std::string& address) {
+absl::StatusOr<OwnerTerms> AskTerms(const User& user, Client& client, const std::string& address) {
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerDescription owner, client.Describe());
+  const std::string id = HexEncode(user.package().id());
+  const auto offer = std::ranges::find(owner.packages, id, &PackageDescription::id);
+  const double noise = offer == owner.packages.end() ? 0 : offer->output_noise;  // not hosted: Evaluate will say so
   auto most = std::min(int64_t{kMaxImagesPerMessage}, static_cast<int64_t>(owner.max_images_per_message));
   uint64_t needed = 0;
   for (size_t k = 0; k < user.num_segments(); ++k) {
@@ -174,7 +177,7 @@ absl::StatusOr<int64_t> MostImagesAMessage(const User& user, Client& client, con
     while (most > 0 && !fits(most)) --most;
     needed = std::max(needed, user.sizes(k).query(1));
   }
-  if (most > 0) return most;
+  if (most > 0) return OwnerTerms{most, noise};
   return FailedPrecondition("{}: takes messages of {} bytes, one image needs {}", address, owner.max_message_bytes,
                             needed);
 }

@@ -48,9 +48,13 @@ struct InferenceResult {
 
 // InvalidArgument, with both shapes, if the images aren't what the network reads.
 absl::Status CheckImages(const nn::ImageSet& images, const RestNetwork& rest);
-// Images that a message may hold, for every segment and both ways, by what the owner takes; FailedPrecondition, naming
-// `address`, if that is less than one.
-absl::StatusOr<int64_t> MostImagesAMessage(const User& user, Client& client, const std::string& address);
+// What an owner says in advance.
+struct OwnerTerms {
+  int64_t most_images = 0;  // that a message may hold, for every segment and both ways
+  double output_noise = 0;  // deviation of the errors in the package's replies; 0: replies are exact
+};
+// FailedPrecondition, naming `address`, if the owner takes less than one image a message.
+absl::StatusOr<OwnerTerms> AskTerms(const User& user, Client& client, const std::string& address);
 
 // Evaluates every image with the owner's help. One message is in flight at a time when repeats > 1, so that the figures
 // of one side don't contain the other's work.

@@ -47,6 +47,19 @@ absl::StatusOr<std::string> WaitUntilItListens(ChildProcess& owner) {
 
 }  // namespace
 
+// `own`: what MakeIdentities and MakePackage made for the owner.
+absl::StatusOr<LocalOwner::Serving> LocalOwner::Serve(const std::filesystem::path& own, double output_noise,
+                                                      int threads) {
+  PRIVDNN_ASSIGN_OR_RETURN(
+      ChildProcess process,
+      ChildProcess::Start({OwnPath(), "serve", "--json", "--key", own / "model.key", "--tls", own, "--listen",
+                           "127.0.0.1:0", "--ledger", own / "budgets.sqlite", "--threads", std::to_string(threads),
+                           "--output-noise", fmt::format("{}", output_noise)}));
+  PRIVDNN_ASSIGN_OR_RETURN(std::string address, WaitUntilItListens(process));
+  spdlog::info("owner: a process of its own, listening on {}", address);
+  return Serving{std::move(process), std::move(address)};
+}
+
 absl::StatusOr<LocalOwner> LocalOwner::Start(const nn::Graph& graph, const nn::Selection& selection,
                                              const nn::ImageSet& calibration, const LiftSettings& settings,
                                              int threads) {
@@ -59,19 +72,22 @@ absl::StatusOr<LocalOwner> LocalOwner::Start(const nn::Graph& graph, const nn::S
                  s.segment.layer_number);
   }
   PRIVDNN_RETURN_IF_ERROR(MakePackage(user / "model.privdnn", own / "model.key", model, threads));
-  PRIVDNN_ASSIGN_OR_RETURN(
-      ChildProcess process,
-      ChildProcess::Start({OwnPath(), "serve", "--json", "--key", own / "model.key", "--tls", own, "--listen",
-                           "127.0.0.1:0", "--ledger", own / "budgets.sqlite", "--threads", std::to_string(threads)}));
-  PRIVDNN_ASSIGN_OR_RETURN(std::string address, WaitUntilItListens(process));
-  spdlog::info("owner: a process of its own, listening on {}", address);
-  return LocalOwner(std::move(model), std::move(directory), std::move(process), std::move(address));
+  PRIVDNN_ASSIGN_OR_RETURN(Serving serving, Serve(own, /*output_noise=*/0, threads));
+  return LocalOwner(std::move(model), std::move(directory), std::move(serving), threads);
+}
+
+absl::Status LocalOwner::Restart(double output_noise) {
+  PRIVDNN_RETURN_IF_ERROR(Stop().status());
+  PRIVDNN_ASSIGN_OR_RETURN(Serving serving, Serve(directory_.path() / "owner", output_noise, threads_));
+  process_.emplace(std::move(serving.process));
+  address_ = std::move(serving.address);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<uint64_t> LocalOwner::Stop() {
-  const uint64_t peak = process_.PeakRss();
-  process_.Signal(SIGTERM);
-  PRIVDNN_ASSIGN_OR_RETURN(const ChildExit end, process_.Wait(kStartPatience));
+  const uint64_t peak = process_->PeakRss();
+  process_->Signal(SIGTERM);
+  PRIVDNN_ASSIGN_OR_RETURN(const ChildExit end, process_->Wait(kStartPatience));
   if (end.exit_code != 0) return absl::InternalError("the owner's process failed; its message is above");
   return peak;
 }

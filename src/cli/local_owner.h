@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/file.h"
@@ -26,19 +27,31 @@ class LocalOwner {
   std::filesystem::path package() const { return user_directory() / "model.privdnn"; }
   static constexpr char kUserName[] = "user";
 
+  // Ends the process and starts another for the same package, whose replies have errors of this deviation (privdnn
+  // serve
+  // --output-noise). It listens somewhere else; budgets go on.
+  absl::Status Restart(double output_noise);
+
   // Ends the process in order and returns its largest resident set in bytes; Internal if it failed.
   absl::StatusOr<uint64_t> Stop();
 
  private:
-  LocalOwner(LiftedModel model, TemporaryDirectory directory, ChildProcess process, std::string address)
+  struct Serving {
+    ChildProcess process;
+    std::string address;
+  };
+  LocalOwner(LiftedModel model, TemporaryDirectory directory, Serving serving, int threads)
       : model_(std::move(model)),
         directory_(std::move(directory)),
-        process_(std::move(process)),
-        address_(std::move(address)) {}
+        process_(std::move(serving.process)),
+        address_(std::move(serving.address)),
+        threads_(threads) {}
+  static absl::StatusOr<Serving> Serve(const std::filesystem::path& own, double output_noise, int threads);
   LiftedModel model_;
   TemporaryDirectory directory_;
-  ChildProcess process_;
+  std::optional<ChildProcess> process_;
   std::string address_;
+  int threads_;
 };
 
 }  // namespace privdnn::cli

@@ -21,19 +21,21 @@ struct ServeCommand {
   uint64_t max_message_mb = 16;
   int max_streams = 32;
   int threads = 1;
+  double output_noise = 0;
 };
 
 // A message of several images is spread over `threads` threads.
-absl::StatusOr<HostedPackage> Host(const std::string& path, int threads) {
+absl::StatusOr<HostedPackage> Host(const std::string& path, double output_noise, int threads) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxKeyFileBytes));
   PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, ParseOwnerKey(bytes, path));
-  PRIVDNN_ASSIGN_OR_RETURN(Owner created, Owner::Create(std::move(key)));
+  PRIVDNN_ASSIGN_OR_RETURN(Owner created, Owner::Create(std::move(key), output_noise));
   const auto owner = std::make_shared<const Owner>(std::move(created));
   HostedPackage hosted;
   hosted.id = HexEncode(owner->package_id());
   hosted.user = owner->user();
   hosted.image_budget = owner->image_budget();
   hosted.segments = owner->num_segments();
+  hosted.output_noise = output_noise;
   hosted.peek = [owner](std::span<const uint8_t> query) -> absl::StatusOr<QuerySize> {
     PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header, owner->Peek(query));
     return QuerySize{header.segment, header.images};
@@ -65,14 +67,20 @@ absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
   PRIVDNN_ASSIGN_OR_RETURN(options.tls, LoadTlsFiles(command.tls, "owner"));
   Json ids = Json::array();
   for (const std::string& key : command.keys) {
-    PRIVDNN_ASSIGN_OR_RETURN(HostedPackage package, Host(key, command.threads));
+    PRIVDNN_ASSIGN_OR_RETURN(HostedPackage package, Host(key, command.output_noise, command.threads));
     ids.push_back(package.id);
     options.packages.push_back(std::move(package));
+  }
+  if (command.output_noise > 0) {
+    spdlog::warn("replies are perturbed: outputs get errors of deviation {:.4g}, and users are told so",
+                 command.output_noise);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const auto server, Server::Start(std::move(options)));
   const std::string host = command.listen.substr(0, command.listen.rfind(':'));
   // Said when ready, not at the end: whoever started this waits for it.
-  const Json ready = {{"listening", fmt::format("{}:{}", host, server->Port())}, {"packages", ids}};
+  const Json ready = {{"listening", fmt::format("{}:{}", host, server->Port())},
+                      {"packages", ids},
+                      {"output_noise", command.output_noise}};
   const std::string line = json ? ready.dump() : "listening on " + ready["listening"].get<std::string>();
   std::printf("%s\n", line.c_str());
   std::fflush(stdout);
@@ -98,6 +106,13 @@ void AddServe(CLI::App& app, Globals& globals, Action& action) {
       ->capture_default_str();
   command->add_option("--max-streams", o->max_streams, "streams served at once")
       ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command
+      ->add_option("--output-noise", o->output_noise,
+                   "standard deviation of random errors to add to every output of the encrypted neurons, in the units "
+                   "of their layer's outputs; users are told, and their results are no longer exact. privdnn attack "
+                   "extract --output-noise shows what it costs and what it is worth")
+      ->check(NoiseLevel())
       ->capture_default_str();
   AddThreads(command, o->threads);
   command->callback([o, &globals, &action] {

@@ -1,6 +1,7 @@
 #include "party/owner.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/parallel.h"
 
@@ -12,13 +13,32 @@ constexpr uint64_t kUnitsAtOnce = 16;
 
 }  // namespace
 
-absl::StatusOr<Owner> Owner::Create(OwnerKey key) {
+absl::StatusOr<std::vector<double>> IntegerNoise(const PreparedSegment& segment, size_t index, double output_noise) {
+  if (!(output_noise >= 0) || std::isinf(output_noise)) {
+    return InvalidArgument("output noise: a deviation of {} is not a finite number from 0 on", output_noise);
+  }
+  std::vector<double> noise;
+  if (output_noise == 0) return noise;
+  for (const double scale : segment.header.output_scale) {
+    noise.push_back(output_noise / scale);
+    const double most = MaxOutputNoise(segment.parameters);
+    if (noise.back() <= most) continue;
+    return InvalidArgument(
+        "output noise: output {} of segment {} takes a deviation of at most {:.4g} before its errors reach a quarter "
+        "of the plaintext modulus 2^{}; {:.4g} was asked for",
+        noise.size() - 1, index, most * scale, segment.parameters.plain_bits(), output_noise);
+  }
+  return noise;
+}
+
+absl::StatusOr<Owner> Owner::Create(OwnerKey key, double output_noise) {
   PRIVDNN_ASSIGN_OR_RETURN(auto prepared, PrepareSegments(key.header, "owner key"));
   std::vector<Segment> segments;
   for (PreparedSegment& segment : prepared) {
+    PRIVDNN_ASSIGN_OR_RETURN(auto noise, IntegerNoise(segment, segments.size(), output_noise));
     WireSizes sizes(segment);
     TorusMap torus(segment.parameters.ring());
-    segments.push_back({std::move(segment), std::move(sizes), std::move(torus)});
+    segments.push_back({std::move(segment), std::move(sizes), std::move(torus), std::move(noise)});
   }
   return Owner(std::move(key), std::move(segments));
 }
@@ -34,6 +54,7 @@ absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, u
   const PreparedSegment& prepared = segments_[index].prepared;
   const WireSizes& sizes = segments_[index].sizes;
   const TorusMap& torus = segments_[index].torus;
+  const std::vector<double>& noise = segments_[index].noise;
   const SegmentKey& key = key_.segments[index];
   const Parameters& params = prepared.parameters;
   const auto& primes = params.spec().primes;
@@ -64,9 +85,10 @@ absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, u
       status[task] = InvalidArgument("query: unit {}: a residue of b' for output {} is not below its prime", u, output);
       return;
     }
-    const auto phases = Phases(params, torus, key.keys[output], a[u - first], b, positions);
-    const auto noise = random.Fork(u * outputs + output);
-    PackBits(DrownAndRound(params, phases, key.bias[output], *noise), params.reply_bits(),
+    auto phases = Phases(params, torus, key.keys[output], a[u - first], b, positions);
+    const auto fresh = random.Fork(u * outputs + output);
+    if (!noise.empty()) PerturbOutputs(params, noise[output], *fresh, phases);
+    PackBits(DrownAndRound(params, phases, key.bias[output], *fresh), params.reply_bits(),
              reply.subspan(to, sizes.reply_output(positions.size())));
   });
   for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);

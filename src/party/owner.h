@@ -5,13 +5,21 @@
 
 namespace privdnn {
 
+// Noise on a segment's outputs, `output_noise` >= 0 its standard deviation in the units of the encrypted layer's outputs
+// (an integer times its output_scale): the deviation of each output's error as an integer; nothing for no noise.
+// InvalidArgument, with segment `index`, output and bound, for a deviation that is negative, not a finite number, or so
+// large that it could carry an output of ordinary size around the plaintext modulus (MaxOutputNoise).
+absl::StatusOr<std::vector<double>> IntegerNoise(const PreparedSegment& segment, size_t index, double output_noise);
+
 // Pure computation on bytes; knows nothing of networks, users or budgets. Const and thread-safe.
 //
 // What the owner sees of an image is a' and b'_f: ring-LWE samples under the user's fresh v, and one-time-padded
 // coefficients. See docs/protocol.md.
 class Owner {
  public:
-  static absl::StatusOr<Owner> Create(OwnerKey key);
+  // `output_noise` > 0 perturbs replies: each decrypted value becomes the exact one plus a rounded normal error of
+  // IntegerNoise's deviation, drawn anew for every reply. InvalidArgument as there.
+  static absl::StatusOr<Owner> Create(OwnerKey key, double output_noise = 0);
 
   const PackageId& package_id() const { return key_.package_id; }
   const std::string& user() const { return key_.user; }
@@ -32,6 +40,7 @@ class Owner {
     PreparedSegment prepared;
     WireSizes sizes;
     TorusMap torus;
+    std::vector<double> noise;  // [F], deviation of the errors that are added to integers; empty: none are
   };
   Owner(OwnerKey key, std::vector<Segment> segments) : key_(std::move(key)), segments_(std::move(segments)) {}
   absl::Status AnswerUnits(size_t segment, uint32_t images, uint64_t first, uint64_t last,

@@ -195,6 +195,55 @@ TEST_F(WireTest, MalformedQueriesAreRefusedWithTheReason) {
   EXPECT_THAT(QueryError(q), HasSubstr("unit 1: a residue of b' for output"));
 }
 
+// Noise on outputs, in the units of the layer: an integer times its output's scale.
+TEST_F(WireTest, OutputNoiseHasItsDeviationInTheLayersUnits) {
+  const SegmentHeader& header = user_.segment(0).header;
+  const double noise = 40 * std::ranges::max(header.output_scale);
+  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), noise);
+  const auto exact = *user_.Unmask(query_, reply_);
+  const uint64_t values = user_.segment(0).geometry.spec().values_per_image();
+  const uint64_t positions = header.spec.groups[0].positions();
+  double squares = 0, count = 0;
+  std::vector<int64_t> sum(exact.size());
+  for (uint64_t seed = 0; count < 20'000; ++seed) {
+    const auto y = *user_.Unmask(query_, *owner.Answer(query_.message, DeterministicRandom(seed)));
+    for (size_t i = 0; i < y.size(); ++i) {
+      const double scale = header.output_scale[i % values / positions];
+      squares += std::pow(scale * static_cast<double>(y[i] - exact[i]) / noise, 2);
+      count += 1;
+      sum[i] += y[i] - exact[i];
+    }
+  }
+  // Rounding to integers adds 1/12 of a variance of at least 1,600.
+  EXPECT_NEAR(squares / count, 1, 5 * std::sqrt(2 / count));
+  // Errors of a value are drawn anew every time: their mean falls with the root of their number.
+  const double repeats = count / static_cast<double>(exact.size());
+  double means = 0;
+  for (size_t i = 0; i < sum.size(); ++i) {
+    const double scale = header.output_scale[i % values / positions];
+    means += std::pow(scale * static_cast<double>(sum[i]) / repeats / noise, 2) / static_cast<double>(sum.size());
+  }
+  EXPECT_NEAR(means * repeats, 1, 5 * std::sqrt(2 / static_cast<double>(sum.size())));
+}
+
+TEST_F(WireTest, NoOutputNoiseChangesNoByte) {
+  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), 0.0);
+  EXPECT_EQ(*owner.Answer(query_.message, DeterministicRandom(2)), reply_);
+}
+
+TEST_F(WireTest, RefusesOutputNoiseThatIsNoneOrCouldWrapAround) {
+  const auto error = [&](double noise) {
+    return Message(Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), noise).status());
+  };
+  EXPECT_THAT(error(-0.1), HasSubstr("deviation of -0.1"));
+  EXPECT_THAT(error(NAN), HasSubstr("deviation of nan"));
+  EXPECT_THAT(error(INFINITY), HasSubstr("deviation of inf"));
+  const double most =
+      MaxOutputNoise(user_.segment(0).parameters) * std::ranges::min(user_.segment(0).header.output_scale);
+  EXPECT_THAT(error(1.001 * most), HasSubstr("a quarter of the plaintext modulus 2^"));
+  EXPECT_EQ(error(0.999 * most), "");
+}
+
 TEST_F(WireTest, MalformedRepliesAreRefusedWithTheReason) {
   Bytes r = reply_;
   r[0] = 'X';

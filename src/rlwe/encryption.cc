@@ -1,6 +1,7 @@
 #include "rlwe/encryption.h"
 
 #include <cassert>
+#include <cmath>
 
 #include "rlwe/gaussian.h"
 
@@ -70,6 +71,22 @@ std::vector<Torus> Phases(const Parameters& params, const TorusMap& torus, const
     phases[p] = torus(residues);
   }
   return phases;
+}
+
+double MaxOutputNoise(const Parameters& params) {
+  return (std::ldexp(1.0, params.plain_bits() - 2) - 0.5) / kNormalBound;
+}
+
+void PerturbOutputs(const Parameters& params, double sigma, RandomSource& random, std::span<Torus> phases) {
+  __extension__ typedef __int128 Int128;
+  assert(sigma >= 0 && sigma <= MaxOutputNoise(params));
+  ZeroizingVector<double> normal(phases.size() + phases.size() % 2);
+  SampleNormal(random, normal);
+  for (size_t p = 0; p < phases.size(); ++p) {
+    const double error = normal[p] * sigma;
+    const auto e = static_cast<int64_t>(error + std::copysign(0.5, error));  // to the nearest, by truncation
+    phases[p] += static_cast<Torus>(static_cast<Int128>(e)) << (128 - params.plain_bits());
+  }
 }
 
 std::vector<uint64_t> DrownAndRound(const Parameters& params, std::span<const Torus> phases, int64_t bias,

@@ -49,6 +49,15 @@ std::vector<Torus> Phases(const Parameters& params, const TorusMap& torus, const
                           const NttPoly& a_masked, std::span<const uint64_t> b_masked,
                           std::span<const uint32_t> positions);
 
+// Output perturbation: adds Delta*e to each phase, e a normal deviate of deviation `sigma` rounded to an integer, so
+// that what is unmasked is the exact integer plus e. Without branches on e, and with no carry beyond it: e is a
+// multiple of Delta, which leaves the room for eta and nu as it was.
+//
+// 0 <= sigma <= MaxOutputNoise(params), the largest with |e| <= t/4 (SampleNormal is cut off at 9.35 deviations): an
+// output below t/4 in size, half of what any input could give, never wraps around the plaintext modulus.
+void PerturbOutputs(const Parameters& params, double sigma, RandomSource& random, std::span<Torus> phases);
+double MaxOutputNoise(const Parameters& params);
+
 // Adds Delta*bias and the drowning noise nu (normal, sigma_nu = Delta/21) to each phase and rounds to the top
 // params.reply_bits() bits. |bias| < t/2.
 //

@@ -412,6 +412,57 @@ TEST(Exchange, DrowningNoiseHasItsDeviation) {
   }
 }
 
+// What is unmasked from replies to encryptions of `y`, in the clear, with output noise.
+std::vector<int64_t> Perturbed(const Parameters& params, int64_t y, double sigma, size_t count, uint64_t seed) {
+  DeterministicRandom random(seed);
+  std::vector<Torus> phases(count, 0);
+  PerturbOutputs(params, sigma, random, phases);
+  std::vector<int64_t> values;
+  for (const uint64_t r : DrownAndRound(params, phases, y, random)) values.push_back(Unmask(params, r, 0));
+  return values;
+}
+
+TEST(PerturbOutputs, AddsRoundedNormalErrorsOfTheGivenDeviation) {
+  const auto params = *Parameters::Create(SmallSpec());
+  constexpr size_t kCount = 1 << 16;
+  for (const double sigma : {1.0, 3.0, 1e4, MaxOutputNoise(params)}) {
+    const int64_t y = -54321;
+    double sum = 0, squares = 0, within = 0;
+    for (const int64_t v : Perturbed(params, y, sigma, kCount, 11)) {
+      const auto e = static_cast<double>(v - y);
+      sum += e;
+      squares += e * e;
+      within += std::fabs(e) < sigma + 0.5;
+    }
+    const double n = kCount, variance = sigma * sigma + 1.0 / 12;  // of the normal, and of rounding
+    EXPECT_NEAR(sum / n, 0, 5 * std::sqrt(variance / n)) << sigma;
+    EXPECT_NEAR(squares / n / variance, 1, 5 * std::sqrt(2 / n)) << sigma;
+    if (sigma > 1e3) {
+      EXPECT_NEAR(within / n, std::erf(std::sqrt(0.5)), 5 * std::sqrt(0.22 / n)) << sigma;
+    }
+  }
+}
+
+TEST(PerturbOutputs, NothingAtZeroAndFreshEveryTime) {
+  const auto params = *Parameters::Create(SmallSpec());
+  EXPECT_THAT(Perturbed(params, 77, 0, 1000, 1), ::testing::Each(77));
+  EXPECT_NE(Perturbed(params, 77, 100, 1000, 1), Perturbed(params, 77, 100, 1000, 2));
+}
+
+// The largest noise on outputs of half the range never wraps around, on neither side.
+TEST(PerturbOutputs, LargestNoiseStaysWithinThePlaintextModulus) {
+  const auto params = *Parameters::Create(SmallSpec());
+  const double sigma = MaxOutputNoise(params);
+  const int64_t quarter = int64_t{1} << (params.plain_bits() - 2);
+  EXPECT_LE(kNormalBound * sigma + 0.5, static_cast<double>(quarter));
+  EXPECT_GT(kNormalBound * sigma + 1, static_cast<double>(quarter));
+  for (const int64_t y : {quarter - 1, 1 - quarter}) {
+    for (const int64_t v : Perturbed(params, y, sigma, 1 << 16, 3)) {
+      ASSERT_LT(std::llabs(v - y), quarter) << v;  // a wrap would be off by nearly t = 4 quarters
+    }
+  }
+}
+
 TEST(OutputKey, RefusesWhatIsNotTernary) {
   const auto params = *Parameters::Create(SmallSpec());
   EXPECT_FALSE(OutputKey::FromCoefficients(params, Secret<int32_t>(4095)).ok());

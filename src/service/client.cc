@@ -3,6 +3,8 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <cmath>
+
 #include "service/exchange.h"
 #include "service/privdnn.grpc.pb.h"
 #include "service/transport.h"
@@ -132,7 +134,12 @@ absl::StatusOr<OwnerDescription> Client::Describe() {
                                .max_images_per_message = reply.max_images_per_message(),
                                .packages = {}};
   for (const auto& package : reply.packages()) {
-    description.packages.push_back({package.id(), package.image_budget(), package.images_remaining()});
+    if (!std::isfinite(package.output_noise()) || package.output_noise() < 0) {
+      return FailedPrecondition("the owner at {}: announces an output noise of {}", impl_->address,
+                                package.output_noise());
+    }
+    description.packages.push_back(
+        {package.id(), package.image_budget(), package.images_remaining(), package.output_noise()});
   }
   return description;
 }

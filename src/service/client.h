@@ -25,6 +25,7 @@ struct PackageDescription {
   std::string id;
   uint64_t image_budget = 0;      // images that this user may have answered, in all
   uint64_t images_remaining = 0;  // of them still to be asked
+  double output_noise = 0;        // deviation of the errors in replies, as the owner says; finite, 0: replies are exact
 };
 
 struct OwnerDescription {

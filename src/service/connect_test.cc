@@ -34,7 +34,9 @@ class ConnectTest : public ServiceTest {
 };
 
 TEST_F(ConnectTest, DescribesWhatIsHosted) {
-  auto options = Options({FakePackage(kOtherPackage, 5), FakePackage(kPackage, 10)});
+  HostedPackage perturbed = FakePackage(kOtherPackage, 5);
+  perturbed.output_noise = 0.25;
+  auto options = Options({perturbed, FakePackage(kPackage, 10)});
   options.max_message_bytes = 12'345;
   options.max_images_per_message = 67;
   StartServer(std::move(options));
@@ -51,6 +53,8 @@ TEST_F(ConnectTest, DescribesWhatIsHosted) {
   EXPECT_EQ(description->packages[0].image_budget, 10u);
   EXPECT_EQ(description->packages[0].images_remaining, 7u);
   EXPECT_EQ(description->packages[1].images_remaining, 5u);
+  EXPECT_EQ(description->packages[0].output_noise, 0);
+  EXPECT_EQ(description->packages[1].output_noise, 0.25);
   EXPECT_EQ(ConnectAs("bob").Describe()->packages[0].images_remaining, 10u);
 }
 

@@ -2,6 +2,8 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include <cmath>
+
 #include "service/privdnn.grpc.pb.h"
 #include "service/test_support.h"
 
@@ -23,10 +25,12 @@ class HostileOwner final : public v1::Owner::Service {
     server_ = builder.BuildAndStart();
   }
   std::string Address() const { return "127.0.0.1:" + std::to_string(port_); }
+  double output_noise = 0;  // that it announces
 
  private:
   grpc::Status Describe(grpc::ServerContext*, const v1::DescribeRequest*, v1::DescribeReply* reply) override {
     reply->set_max_message_bytes(1'000'000);
+    reply->add_packages()->set_output_noise(output_noise);
     return grpc::Status::OK;
   }
   grpc::Status Evaluate(grpc::ServerContext*, Stream* stream) override { return behave_(*stream); }
@@ -68,6 +72,17 @@ TEST_F(HostileOwnerTest, HonestBehaviourPasses) {
     return grpc::Status::OK;
   });
   EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(HostileOwnerTest, AnnouncesNoiseThatIsNone) {
+  HostileOwner owner(authority_->Tls("owner"), [](Stream&) { return grpc::Status::OK; });
+  Client client = *Client::Connect(owner.Address(), authority_->Tls("alice"));
+  for (const double noise : {-1.0, double{NAN}, double{INFINITY}}) {
+    owner.output_noise = noise;
+    EXPECT_THAT(Message(client.Describe().status()), HasSubstr("announces an output noise of")) << noise;
+  }
+  owner.output_noise = 0.5;
+  EXPECT_EQ(client.Describe()->packages[0].output_noise, 0.5);
 }
 
 TEST_F(HostileOwnerTest, WrongSequenceNumbers) {

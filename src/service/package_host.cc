@@ -104,8 +104,8 @@ absl::StatusOr<Answered> PackageHost::Answer(const HostedPackage& package, const
   return answered;
 }
 
-absl::StatusOr<std::vector<RemainingBudget>> PackageHost::Budgets(const std::string& user) {
-  std::vector<RemainingBudget> budgets;
+absl::StatusOr<std::vector<OfferedPackage>> PackageHost::Offers(const std::string& user) {
+  std::vector<OfferedPackage> offers;
   for (const auto& [id, package] : packages_) {
     if (!IsFor(package, user)) continue;
     uint64_t most = 0;
@@ -114,9 +114,10 @@ absl::StatusOr<std::vector<RemainingBudget>> PackageHost::Budgets(const std::str
       if (!used.ok()) return Conceal(used.status(), package, "the owner could not read the budgets");
       most = std::max(most, *used);
     }
-    budgets.push_back({id, package.image_budget, package.image_budget - std::min(most, package.image_budget)});
+    const uint64_t remaining = package.image_budget - std::min(most, package.image_budget);
+    offers.push_back({id, package.image_budget, remaining, package.output_noise});
   }
-  return budgets;
+  return offers;
 }
 
 }  // namespace privdnn

@@ -30,10 +30,12 @@ struct Answered {
   uint64_t images_remaining = 0;
 };
 
-struct RemainingBudget {
-  std::string package_id;
+// What a user is told of a package.
+struct OfferedPackage {
+  std::string id;
   uint64_t image_budget = 0;
-  uint64_t images_remaining = 0;
+  uint64_t images_remaining = 0;  // of the segment of which the least is left
+  double output_noise = 0;
 };
 
 // Thread-safe. Its errors may be shown to users; details that are not their business go to the log.
@@ -50,8 +52,8 @@ class PackageHost {
   // whatever happens then. InvalidArgument, ResourceExhausted or Internal.
   absl::StatusOr<Answered> Answer(const HostedPackage& package, const std::string& user,
                                   std::span<const uint8_t> query);
-  // What `user` may still ask of each package, by id: of the segment of which the least is left.
-  absl::StatusOr<std::vector<RemainingBudget>> Budgets(const std::string& user);
+  // The packages that are for `user`, by id.
+  absl::StatusOr<std::vector<OfferedPackage>> Offers(const std::string& user);
   absl::Status Close() { return ledger_->Close(); }
 
   uint64_t max_message_bytes() const { return max_message_bytes_; }

@@ -108,16 +108,17 @@ struct Server::Impl final : public v1::Owner::CallbackService {
 
 absl::Status Server::Impl::FillDescription(const grpc::AuthContext& auth, v1::DescribeReply& reply) const {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string user, AuthenticatedUser(auth));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto budgets, host->Budgets(user));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto offers, host->Offers(user));
   reply.set_server_version(PRIVDNN_VERSION);
   reply.set_user(user);
   reply.set_max_message_bytes(host->max_message_bytes());
   reply.set_max_images_per_message(host->max_images_per_message());
-  for (const auto& budget : budgets) {
+  for (const auto& offer : offers) {
     v1::Package& package = *reply.add_packages();
-    package.set_id(budget.package_id);
-    package.set_image_budget(budget.image_budget);
-    package.set_images_remaining(budget.images_remaining);
+    package.set_id(offer.id);
+    package.set_image_budget(offer.image_budget);
+    package.set_images_remaining(offer.images_remaining);
+    package.set_output_noise(offer.output_noise);
   }
   return absl::OkStatus();
 }

@@ -31,6 +31,7 @@ struct HostedPackage {
   std::string user;           // the only one who is answered and told of the package; empty: every user
   uint64_t segments = 1;      // an image takes a query for each
   uint64_t image_budget = 0;  // images one user may ever have answered, for each segment (0 = none left)
+  double output_noise = 0;    // what the user is told of errors in replies: their deviation; 0: replies are exact
   // What a query asks for, or InvalidArgument for malformed bytes. Cheap; looks at the header only.
   std::function<absl::StatusOr<QuerySize>(std::span<const uint8_t> query)> peek;
   // The reply to a query. Pure. The message of an InvalidArgument error reaches the user, all others only the log.
