@@ -1,8 +1,8 @@
 // Can a user's image be reconstructed from what the owner sees?
 //
 // The owner knows the whole network. In the authors' prototype the user sends it the results of the encrypted layers,
-// those of plaintext neurons in the clear; here it gets queries. Both are put to the same attack: an image is searched
-// whose features are those that were seen (nn/invert.h).
+// those of plaintext neurons in the clear; here it gets queries. Both are put to the same attacks: an image is searched
+// whose features are those that were seen (nn/invert.h), or a trained network turns features round (nn/decoder.h).
 #pragma once
 
 #include <cstdint>
