@@ -19,6 +19,7 @@ if(NOT PRIVDNN_BUILD_FUZZERS)
   find_package(CLI11 CONFIG REQUIRED)
   find_package(spdlog CONFIG REQUIRED)
   find_package(PNG REQUIRED)
+  find_file(CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED)  # plots in reports
   find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 endif()
 if(PRIVDNN_BUILD_TESTS)

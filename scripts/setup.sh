@@ -32,8 +32,11 @@ primitives=(libssl-dev libxxhash-dev)
 # Statuses, threads, formatting, logs, JSON, command lines.
 foundations=(libabsl-dev libtbb-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev)
 
-# Unit tests.
-tests=(libgtest-dev libgmock-dev)
+# Plots in reports.
+plots=(libjs-chart.js)
+
+# Unit tests; the browser that reports are opened in.
+tests=(libgtest-dev libgmock-dev chromium)
 
 # Only with --tools: formatter, linters, and the compiler and run-time library of the fuzz targets.
 tools=(clang clang-format clang-tidy libclang-rt-14-dev shellcheck)
@@ -58,7 +61,7 @@ for argument in "$@"; do
 done
 
 packages=("${toolchain[@]}" "${tensors[@]}" "${models[@]}" "${images[@]}" "${service[@]}" "${ranks[@]}" "${primitives[@]}"
-  "${foundations[@]}" "${tests[@]}")
+  "${foundations[@]}" "${plots[@]}" "${tests[@]}")
 if $with_tools; then packages+=("${tools[@]}"); fi
 
 if ! { command -v dpkg-query && command -v apt-get; } >/dev/null; then

@@ -5,8 +5,18 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 namespace privdnn {
+namespace {
+
+// For another program that reads stderr; then at most one a second.
+bool WantsLines() {
+  const char* progress = std::getenv("PRIVDNN_PROGRESS");
+  return progress && std::string_view(progress) == "lines";
+}
+
+}  // namespace
 
 std::string FormatDuration(double seconds) {
   const auto s = static_cast<uint64_t>(std::llround(seconds < 0 ? 0 : seconds));
@@ -18,15 +28,18 @@ ProgressBar::ProgressBar(std::string label)
     : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), start_(std::chrono::steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() {
-  if (drawn_) std::fputc('\n', stderr);
+  if (drawn_ && !WantsLines()) std::fputc('\n', stderr);
 }
 
 void ProgressBar::Update(uint64_t done, uint64_t total, const std::string& note) {
-  if (!terminal_ || total == 0) return;
+  const bool lines = WantsLines();
+  if (!(lines || terminal_) || total == 0) return;
   const auto now = std::chrono::steady_clock::now();
-  if (drawn_ && done < total && now - last_ < std::chrono::milliseconds(100)) return;
+  const std::chrono::milliseconds pause(lines ? 1000 : 100);
+  if (drawn_ && done < total && now - last_ < pause) return;
   last_ = now;
   drawn_ = true;
+  if (lines) return fmt::print(stderr, "progress\t{}\t{}\t{}\t{}\n", label_, done, total, note);
   const double fraction = static_cast<double>(done) / static_cast<double>(total);
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   constexpr int kWidth = 30;

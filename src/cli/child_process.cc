@@ -27,23 +27,31 @@ constexpr std::chrono::milliseconds kGlance{100};
 
 std::string ErrnoText() { return std::generic_category().message(errno); }
 
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& t : texts) pointers.push_back(const_cast<char*>(t.c_str()));
+  return pointers;
+}
+
 // In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void BecomeChild(char* const* arguments, int out, int err, pid_t parent) {
+[[noreturn]] void BecomeChild(char* const* arguments, char* const* environment, int out, int err, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);  // it died before the line above
   ::dup2(out, STDOUT_FILENO);
   if (err >= 0) ::dup2(err, STDERR_FILENO);
-  ::execv(arguments[0], arguments);
+  ::execve(arguments[0], arguments, environment);
   ::_exit(127);
 }
 
 }  // namespace
 
 absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>& arguments,
-                                                 const std::string& stderr_file) {
-  std::vector<char*> raw;
-  for (const std::string& a : arguments) raw.push_back(const_cast<char*>(a.c_str()));
+                                                 const std::string& stderr_file,
+                                                 const std::vector<std::string>& environment) {
+  std::vector<char*> raw = Pointers(arguments), variables = Pointers(environment);
   raw.push_back(nullptr);
+  for (char** v = environ; *v; ++v) variables.push_back(*v);
+  variables.push_back(nullptr);
   int err = -1;
   if (!stderr_file.empty()) {
     err = ::open(stderr_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -55,7 +63,7 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>&
     return FailedPrecondition("pipe: {}", ErrnoText());
   }
   const pid_t parent = ::getpid(), pid = ::fork();
-  if (pid == 0) BecomeChild(raw.data(), pipe_ends[1], err, parent);
+  if (pid == 0) BecomeChild(raw.data(), variables.data(), pipe_ends[1], err, parent);
   if (err >= 0) ::close(err);
   ::close(pipe_ends[1]);
   if (pid < 0) {
@@ -69,15 +77,26 @@ ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), out_(std::exchange(other.out_, -1)), buffer_(std::move(other.buffer_)) {}
 
 ChildProcess::~ChildProcess() {
-  if (pid_ > 0) {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
+  End(std::chrono::milliseconds(0));
   if (out_ >= 0) ::close(out_);
 }
 
 void ChildProcess::Signal(int signal) const {
   if (pid_ > 0) ::kill(pid_, signal);
+}
+
+void ChildProcess::End(std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  if (patience.count() > 0) Signal(SIGTERM);
+  while (pid_ > 0 && Clock::now() < deadline) {
+    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
 }
 
 uint64_t ChildProcess::PeakRss() const { return PeakRssBytes(std::to_string(pid_)); }

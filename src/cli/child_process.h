@@ -23,10 +23,11 @@ struct ChildExit {
 // Interrupted).
 class ChildProcess {
  public:
-  // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. FailedPrecondition, saying
-  // why, if it can't be started.
+  // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. `environment`: "NAME=value",
+  // beside this process's. FailedPrecondition, saying why, if it can't be started.
   static absl::StatusOr<ChildProcess> Start(const std::vector<std::string>& arguments,
-                                            const std::string& stderr_file = "");
+                                            const std::string& stderr_file = "",
+                                            const std::vector<std::string>& environment = {});
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess();
@@ -34,6 +35,8 @@ class ChildProcess {
   // Reads stdout up to and without `end`, for at most `patience`; DeadlineExceeded or Unavailable (it ended) otherwise.
   absl::StatusOr<std::string> ReadUntil(const std::string& end, std::chrono::milliseconds patience);
   void Signal(int signal) const;
+  // Asks it to end in order, waits for that as long as `patience`, interrupted or not, and then ends it.
+  void End(std::chrono::milliseconds patience);
   // The largest resident set so far, in bytes.
   uint64_t PeakRss() const;
   // Waits for the end, reading stdout meanwhile; DeadlineExceeded after `patience`, and the child goes on.

@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "cli/attack_commands.h"
+#include "cli/report_command.h"
 
 namespace privdnn::cli {
 namespace {
@@ -77,7 +78,7 @@ int RunProgram(int argc, const char* const* argv) {
   Globals globals;
   Action action;
   for (const auto add : {AddTrain, AddExport, AddEval, AddSelect, AddPlan, AddKeygen, AddEncrypt, AddServe, AddInfer,
-                         AddDemo, AddAttack, AddBench, AddData, AddVersion}) {
+                         AddDemo, AddAttack, AddReport, AddBench, AddData, AddVersion}) {
     add(app, globals, action);
   }
   try {

@@ -1,0 +1,194 @@
+// report: what the encryption of a model protects and what it doesn't, as one page, from commands of this program.
+#include "cli/report_command.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/random.h"
+#include "cli/inputs.h"
+#include "cli/step_runner.h"
+#include "nn/onnx.h"
+#include "report/csv.h"
+#include "report/html.h"
+#include "report/privacy_report.h"
+
+namespace privdnn::cli {
+namespace {
+
+struct ReportCommand {
+  ModelInput model;
+  ReportInput input;
+  std::string effort = "normal", out = "report.html", csv, work;
+  std::optional<int64_t> samples, scratch_epochs, recover_epochs;
+  std::vector<std::string> skip;
+};
+
+// As --selection takes it: "1:0,3;2:5".
+std::string Compact(const nn::Selection& selection) {
+  std::string text;
+  for (const auto& [layer, neurons] : selection.layers) {
+    text += fmt::format("{}{}:{}", text.empty() ? "" : ";", layer, fmt::join(neurons, ","));
+  }
+  return text;
+}
+
+std::string Today() {
+  const std::time_t now = std::time(nullptr);
+  char text[11];
+  std::strftime(text, sizeof text, "%F", std::gmtime(&now));
+  return text;
+}
+
+// The report as one object: what is on the page, and each step's own JSON.
+Json ReportJson(const report::Results& results, const report::Document& document) {
+  constexpr const char* kTones[] = {"protects", "exposes", "note"};
+  Json json = {{"title", results.title},
+               {"facts", Json::object()},
+               {"verdict", Json::array()},
+               {"not_said", document.not_said},
+               {"steps", Json::object()}};
+  for (const auto& [what, value] : results.facts) json["facts"][what] = value;
+  for (const report::Sentence& s : document.verdict) {
+    json["verdict"].push_back({{"tone", kTones[static_cast<size_t>(s.tone)]}, {"text", s.text}});
+  }
+  for (const report::StepResult& s : results.steps) {
+    Json step = {{"title", s.title}, {"command", s.command}, {"seconds", s.seconds}, {"result", s.result}};
+    if (s.result.is_null()) step["reason"] = s.reason;
+    json["steps"][s.name] = std::move(step);
+  }
+  return json;
+}
+
+std::string Text(const report::Results& results, const report::Document& document, const ReportCommand& command) {
+  std::string text = results.title + "\n";
+  for (const report::Sentence& s : document.verdict) {
+    const char* mark = s.tone == report::Tone::kProtects ? "+" : s.tone == report::Tone::kExposes ? "!" : " ";
+    text += fmt::format("{} {}\n", mark, s.text);
+  }
+  for (const report::StepResult& s : results.steps) {
+    if (s.result.is_null()) text += fmt::format("no result: {}: {}\n", s.title, s.reason);
+  }
+  return text + fmt::format("page: {}\n", command.out);
+}
+
+absl::StatusOr<report::Results> RunSteps(const ReportCommand& command, const StepRunner& runner,
+                                         report::Results results) {
+  const std::vector<ReportStep>& steps = ReportSteps();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const ReportStep& step = steps[i];
+    if (std::ranges::find(command.skip, step.name) != command.skip.end()) {
+      results.steps.push_back({step.name, step.title, "", 0, nullptr, "Not run: left out by --skip.", {}});
+      continue;
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(report::StepResult result, runner.Run(step, step.arguments(command.input, results),
+                                                                   fmt::format("step {} of {}", i + 1, steps.size())));
+    if (step.required && result.result.is_null()) {
+      return FailedPrecondition("{}: {}", result.command, result.reason);
+    }
+    results.steps.push_back(std::move(result));
+  }
+  return results;
+}
+
+absl::Status WriteReport(const ReportCommand& command, const report::Document& document, const Json& json) {
+  PRIVDNN_RETURN_IF_ERROR(WriteTextFile(command.out, report::RenderHtml(document)));
+  PRIVDNN_RETURN_IF_ERROR(WriteTextFile(std::filesystem::path(command.out).replace_extension(".json"),
+                                        json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
+  return command.csv.empty() ? absl::OkStatus() : report::WriteFigures(document, command.csv);
+}
+
+absl::StatusOr<CommandOutput> Report(ReportCommand command) {
+  command.input.effort = Efforts().at(command.effort);
+  Effort& effort = command.input.effort;
+  effort.samples = command.samples.value_or(effort.samples);
+  effort.scratch_epochs = command.scratch_epochs.value_or(effort.scratch_epochs);
+  effort.recover_epochs = command.recover_epochs.value_or(effort.recover_epochs);
+  if (std::filesystem::path(command.out).extension() == ".json") {
+    return InvalidArgument("--out {}: that is where the report's JSON would be", command.out);
+  }
+  if (!command.input.data_set.empty() || !command.input.data.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(DataRoot(command.input.data).status());
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.input.selection, command.model, graph));
+  command.input.model = command.model.path;
+  command.input.compact_selection = Compact(selection);
+  const std::string subject = HexEncode(Sha256(nn::ExportOnnx(graph))) + nn::FormatSelection(selection);
+  const std::string work = command.work.empty() ? command.out + ".work" : command.work;
+  PRIVDNN_ASSIGN_OR_RETURN(const StepRunner runner, StepRunner::Create(work, subject));
+
+  report::Results results{"Privacy report: " + command.model.Name(), {}, {}};
+  results.facts = {{"model", command.model.Name()},
+                   {"core neurons", command.input.compact_selection},
+                   {"images", command.input.data_set.empty() && command.input.data.empty()
+                                  ? "1,000 MNIST test images that the program carries"
+                              : command.input.data_set.empty() ? "mnist"
+                                                               : command.input.data_set},
+                   {"effort", command.effort},
+                   {"made", fmt::format("{} (UTC), by privdnn {}", Today(), PRIVDNN_VERSION)}};
+  PRIVDNN_ASSIGN_OR_RETURN(results, RunSteps(command, runner, std::move(results)));
+  try {
+    const report::Document document = report::Describe(results);
+    CommandOutput output{ReportJson(results, document), Text(results, document, command)};
+    PRIVDNN_RETURN_IF_ERROR(WriteReport(command, document, output.json));
+    return output;
+  } catch (const Json::exception& e) {
+    return DataLoss("{}: a step's result there lacks a field: {}; remove it", work, e.what());
+  }
+}
+
+std::vector<std::string> OptionalSteps() {
+  std::vector<std::string> names;
+  for (const ReportStep& step : ReportSteps()) {
+    if (!step.required) names.push_back(step.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+void AddReport(CLI::App& app, Globals& globals, Action& action) {
+  auto* command =
+      AddCommand(app, globals, "report",
+                 "What encrypting a selection protects and what it doesn't: attacks, plan and accuracies as "
+                 "one page",
+                 "privdnn report --out report.html\n"
+                 "  privdnn report model.onnx --selection s.json --data-set cifar10 --data ~/data --effort "
+                 "quick");
+  const auto o = std::make_shared<ReportCommand>();
+  o->model.AddPositional(command);
+  command->add_option("--selection", o->input.selection,
+                      "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--data-set", o->input.data_set,
+                   "a known data set; default with --data: mnist. Without both, the 1,000 MNIST test images carried "
+                   "along, of which the attacker has half")
+      ->check(CLI::IsMember(DataSetNames()));
+  command->add_option("--data", o->input.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
+  command->add_option("--effort", o->effort, "how much attackers get: quick, normal or full")
+      ->check(CLI::IsMember(Efforts()))
+      ->capture_default_str();
+  const std::string by_effort = "; default: by --effort";
+  command->add_option("--samples", o->samples, "the attacker's labelled images, of a data set" + by_effort)
+      ->check(CLI::PositiveNumber);
+  command->add_option("--scratch-epochs", o->scratch_epochs, "of training from nothing" + by_effort)
+      ->check(CLI::Range(1, 10000));
+  command->add_option("--recover-epochs", o->recover_epochs, "of training the encrypted neurons anew" + by_effort)
+      ->check(CLI::Range(1, 10000));
+  command->add_option("--image-budget", o->input.image_budget, "images that may ever be asked of the package")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--skip", o->skip, "steps that are left out")
+      ->delimiter(',')
+      ->check(CLI::IsMember(OptionalSteps()));
+  command->add_option("--seed", o->input.seed, "of all steps; default: theirs");
+  command->add_option("--out", o->out, "HTML file; the JSON goes beside it, with the extension .json")
+      ->capture_default_str();
+  command->add_option("--csv", o->csv, "directory for the figures as CSV files and pictures");
+  command->add_option("--work", o->work,
+                      "directory for each step's result, from which the same command goes on; default: the HTML file's "
+                      "name with .work");
+  AddThreads(command, o->input.threads);
+  command->callback([o, &action] { action = [o] { return Report(*o); }; });
+}
+
+}  // namespace privdnn::cli

@@ -1,0 +1,48 @@
+// The steps of a privacy report: which command each is, with which options at which effort.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "cli/command.h"
+#include "report/results.h"
+
+namespace privdnn::cli {
+
+// How much the attackers get.
+struct Effort {
+  int64_t samples;  // labelled images to train with, of a data set
+  int64_t scratch_epochs, recover_epochs;
+  int64_t inverted, inversion_steps;  // images and steps of the search
+  int64_t decoder_epochs;             // of a network that turns features into images; 0: none
+  int64_t judged;                     // images that clones are judged by, at least
+  int64_t evaluated;                  // images for A_o, A_s and A_r; 0: all
+};
+
+struct ReportInput {
+  std::string model, selection;   // as given; empty: the embedded ones
+  std::string compact_selection;  // the same core neurons as text
+  std::string data_set, data;     // empty: the embedded images
+  Effort effort;
+  std::optional<uint64_t> image_budget;
+  std::optional<uint64_t> seed;
+  int threads = 1;
+};
+
+struct ReportStep {
+  std::string name, title;
+  bool required;    // without its result there is no report
+  bool checkpoint;  // takes --checkpoint
+  bool picture;     // takes --out for a PNG
+  // The command line behind the program's name, without --json. `before`: what earlier steps found.
+  std::function<std::vector<std::string>(const ReportInput& input, const report::Results& before)> arguments;
+};
+
+// In the order in which they run. A step more is an entry here, and its figures in report/privacy_report.cc.
+const std::vector<ReportStep>& ReportSteps();
+
+// By the names that --effort takes.
+const std::map<std::string, Effort>& Efforts();
+
+}  // namespace privdnn::cli

@@ -1,0 +1,181 @@
+#include "cli/step_runner.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <optional>
+
+#include "base/random.h"
+#include "cli/child_process.h"
+
+namespace privdnn::cli {
+namespace {
+
+constexpr uint64_t kMaxResultBytes = 64 << 20, kMaxPictureBytes = 64 << 20, kMaxLogBytes = 64 << 20;
+constexpr std::chrono::milliseconds kGlance{250};
+constexpr std::chrono::seconds kPatience{10};  // for a child that is asked to end
+constexpr char kProgressMark[] = "progress\t";
+
+// Draws the progress that a child writes into its log.
+class LogProgress {
+ public:
+  LogProgress(std::filesystem::path log, std::string label) : log_(std::move(log)), label_(std::move(label)) {}
+
+  void Draw() {
+    const auto text = ReadTextFile(log_, kMaxLogBytes);
+    if (!text.ok()) return;  // not there yet
+    const size_t end = text->rfind('\n');
+    if (end == std::string::npos) return;
+    const size_t at = text->rfind(kProgressMark, end);
+    if (at == std::string::npos || (at > 0 && (*text)[at - 1] != '\n')) return;
+    const std::vector<std::string> fields = Fields(text->substr(at, text->find('\n', at) - at));
+    if (fields.size() != 5) return;
+    if (!bar_ || fields[1] != phase_) {
+      bar_.reset();
+      bar_.emplace(label_ + ": " + fields[1]);
+      phase_ = fields[1];
+    }
+    bar_->Update(std::strtoull(fields[2].c_str(), nullptr, 10), std::strtoull(fields[3].c_str(), nullptr, 10),
+                 fields[4]);
+  }
+
+ private:
+  static std::vector<std::string> Fields(const std::string& line) {
+    std::vector<std::string> fields(1);
+    for (const char c : line) {
+      if (c == '\t') {
+        fields.emplace_back();
+      } else {
+        fields.back() += c;
+      }
+    }
+    return fields;
+  }
+
+  std::filesystem::path log_;
+  std::string label_, phase_;
+  std::optional<ProgressBar> bar_;
+};
+
+// What a failed command said last: its error, or else all that isn't progress.
+std::string Reason(const std::filesystem::path& log, const ChildExit& end) {
+  if (end.signal != 0) return fmt::format("ended by signal {}", end.signal);
+  std::string said;
+  const auto text = ReadTextFile(log, kMaxLogBytes);
+  if (text.ok()) {
+    for (size_t at = 0; at < text->size();) {
+      const size_t next = std::min(text->find('\n', at), text->size());
+      const std::string line = text->substr(at, next - at);
+      at = next + 1;
+      constexpr std::string_view kError = " error ";
+      const size_t error = line.find(kError);
+      if (error == std::string("00:00:00").size()) {
+        said = line.substr(error + kError.size());
+      } else if (!line.starts_with(kProgressMark)) {
+        said += (said.empty() ? "" : "\n") + line;
+      }
+    }
+  }
+  return said.empty() ? fmt::format("exit code {}", end.exit_code) : said;
+}
+
+}  // namespace
+
+std::string ShellLine(const std::vector<std::string>& arguments) {
+  std::string line;
+  for (const std::string& a : arguments) {
+    const bool plain = !a.empty() && std::ranges::all_of(a, [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-_./,:=+@%").find(c) != std::string::npos;
+    });
+    std::string quoted = a;
+    if (!plain) {
+      quoted = "'";
+      for (const char c : a) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+      quoted += "'";
+    }
+    line += (line.empty() ? "" : " ") + quoted;
+  }
+  return line;
+}
+
+absl::StatusOr<StepRunner> StepRunner::Create(std::filesystem::path directory, std::string subject) {
+  auto lock = AppendFile::Open(directory / "lock");
+  if (!lock.ok()) return Annotate(lock.status(), "the report's working directory");
+  return StepRunner(std::move(directory), std::move(subject), *std::move(lock));
+}
+
+absl::StatusOr<report::StepResult> StepRunner::Run(const ReportStep& step, const std::vector<std::string>& arguments,
+                                                   const std::string& label) const {
+  const Json whole = {PRIVDNN_VERSION, subject_, arguments};
+  const std::string key =
+      HexEncode(Sha256(AsBytes(whole.dump(-1, ' ', false, Json::error_handler_t::replace)))).substr(0, 16);
+  std::vector<std::string> shown = arguments;
+  shown.insert(shown.begin(), "privdnn");
+  auto result = Kept(step, key);
+  if (result.ok()) {
+    spdlog::info("{}: {}: is there", label, step.title);
+  } else {
+    result = report::StepResult{step.name, step.title};
+    spdlog::info("{}: {}", label, step.title);
+    PRIVDNN_RETURN_IF_ERROR(Execute(step, arguments, key, label, *result));
+    if (result->result.is_null()) spdlog::warn("{}: {}", step.title, result->reason);
+  }
+  result->command = ShellLine(shown);
+  return result;
+}
+
+absl::StatusOr<report::StepResult> StepRunner::Kept(const ReportStep& step, const std::string& key) const {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(File(step, ".json"), kMaxResultBytes));
+  Json kept = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!kept.is_object() || kept.value("key", Json()) != key || !kept.contains("result") ||
+      !kept.value("seconds", Json()).is_number()) {
+    return NotFound("no result");
+  }
+  report::StepResult result{step.name, step.title};
+  result.seconds = kept["seconds"].get<double>();
+  result.result = std::move(kept["result"]);
+  if (step.picture) {
+    PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
+  }
+  return result;
+}
+
+absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string> arguments, const std::string& key,
+                                 const std::string& label, report::StepResult& result) const {
+  const std::filesystem::path log = File(step, ".log"), state = directory_ / (step.name + "-" + key + ".state");
+  std::error_code ignored;
+  std::filesystem::remove(log, ignored);
+  arguments.insert(arguments.begin(), OwnPath());
+  arguments.push_back("--json");
+  if (step.checkpoint) arguments.insert(arguments.end(), {"--checkpoint", state.string()});
+  if (step.picture) arguments.insert(arguments.end(), {"--out", File(step, ".png").string()});
+  const auto start = std::chrono::steady_clock::now();
+  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess child,
+                           ChildProcess::Start(arguments, log.string(), {"PRIVDNN_PROGRESS=lines"}));
+  LogProgress progress(log, label);
+  absl::StatusOr<ChildExit> end = absl::UnknownError("");
+  do {
+    end = child.Wait(kGlance);
+    progress.Draw();
+  } while (absl::IsDeadlineExceeded(end.status()));
+  if (absl::IsCancelled(end.status())) child.End(kPatience);
+  PRIVDNN_RETURN_IF_ERROR(end.status());
+  if (Interrupted()) return absl::CancelledError("interrupted");
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  Json json = Json::parse(end->output, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    result.reason = Reason(log, *end);
+    return absl::OkStatus();
+  }
+  result.result = std::move(json);
+  if (step.picture) {
+    PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
+  }
+  const Json kept = {{"key", key}, {"arguments", arguments}, {"seconds", result.seconds}, {"result", result.result}};
+  PRIVDNN_RETURN_IF_ERROR(
+      WriteTextFile(File(step, ".json"), kept.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
+  std::filesystem::remove(state, ignored);
+  return absl::OkStatus();
+}
+
+}  // namespace privdnn::cli

@@ -1,0 +1,43 @@
+// One step of a report as a child process whose result is kept, so that it needn't run again.
+#pragma once
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "cli/report_steps.h"
+
+namespace privdnn::cli {
+
+// A directory with each step's result (NAME.json), log (NAME.log), picture (NAME.png) and, while it runs, state of
+// training (NAME-KEY.state). A result counts for the command line, the version of the program, the model and the core
+// neurons that it was made with.
+class StepRunner {
+ public:
+  // `subject`: a digest of model and selection. FailedPrecondition if another process works in `directory`.
+  static absl::StatusOr<StepRunner> Create(std::filesystem::path directory, std::string subject);
+
+  // The step's result, from the directory if it is there. A command that fails gives a result without JSON and with
+  // the reason; Cancelled when interrupted. `label`, such as "step 3 of 7", goes in front of progress and logs.
+  absl::StatusOr<report::StepResult> Run(const ReportStep& step, const std::vector<std::string>& arguments,
+                                         const std::string& label) const;
+
+ private:
+  StepRunner(std::filesystem::path directory, std::string subject, AppendFile lock)
+      : directory_(std::move(directory)), subject_(std::move(subject)), lock_(std::move(lock)) {}
+  // What there is of an earlier run with this key.
+  absl::StatusOr<report::StepResult> Kept(const ReportStep& step, const std::string& key) const;
+  absl::Status Execute(const ReportStep& step, std::vector<std::string> arguments, const std::string& key,
+                       const std::string& label, report::StepResult& result) const;
+  std::filesystem::path File(const ReportStep& step, const std::string& extension) const {
+    return directory_ / (step.name + extension);
+  }
+
+  std::filesystem::path directory_;
+  std::string subject_;
+  AppendFile lock_;
+};
+
+// A command line that a shell takes as these arguments.
+std::string ShellLine(const std::vector<std::string>& arguments);
+
+}  // namespace privdnn::cli

@@ -1,0 +1,32 @@
+// What the steps of a privacy report found out: the JSON of privdnn's own commands.
+#pragma once
+
+#include "report/document.h"
+
+namespace privdnn::report {
+
+struct StepResult {
+  std::string name;          // "plan", "eval", "scratch", ...; what the rules of the verdict go by
+  std::string title;         // for people
+  std::string command = {};  // line that repeats it
+  double seconds = 0;
+  Json result = nullptr;    // null: there is none
+  std::string reason = {};  // then why
+  Bytes picture = {};       // PNG, if the step draws
+};
+
+struct Results {
+  std::string title;
+  std::vector<std::pair<std::string, std::string>> facts;  // about all of it: model, data, effort, version
+  std::vector<StepResult> steps;
+
+  // The JSON of a step, or nullptr if it has none.
+  const Json* Find(std::string_view name) const {
+    for (const StepResult& s : steps) {
+      if (s.name == name && !s.result.is_null()) return &s.result;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace privdnn::report

@@ -1,0 +1,224 @@
+// `report` as its users run it, and its page in a browser.
+#include <filesystem>
+#include <fstream>
+
+#include "process_test.h"
+#include "report/html.h"
+#include "report/privacy_report.h"
+#include "report/test_results.h"
+
+namespace privdnn::cli {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr char kBrowser[] = "/usr/bin/chromium";
+
+// What a browser made of a page.
+struct Shown {
+  std::string dom;                   // of the page, after its scripts
+  std::vector<std::string> fetched;  // what the page asked for over a network
+
+  // The value of an attribute of the root element, or "".
+  std::string Root(const std::string& attribute) const {
+    const std::string root = dom.substr(0, dom.find("<head>"));
+    const std::string begin = " " + attribute + "=\"";
+    const size_t at = root.find(begin);
+    return at == std::string::npos
+               ? ""
+               : root.substr(at + begin.size(), root.find('"', at + begin.size()) - at - begin.size());
+  }
+};
+
+// The requests in a browser's log that a page began; the browser's own, for updates and the like, have no origin.
+std::vector<std::string> FetchedByPages(const std::string& log) {
+  Json json = Json::parse(log, nullptr, /*allow_exceptions=*/false);
+  // A browser that ends early leaves the list open.
+  if (json.is_discarded()) json = Json::parse(log.substr(0, log.rfind("},") + 1) + "]}", nullptr, false);
+  if (!json.is_object()) return {"the browser's log can't be read"};
+  const Json& start = json["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"];
+  std::vector<std::string> fetched;
+  for (const Json& event : json["events"]) {
+    const Json params = event.value("params", Json::object());
+    if (event["type"] != start || !params.contains("url")) continue;
+    if (params.value("initiator", "") != "not an origin") fetched.push_back(params["url"]);
+  }
+  return fetched;
+}
+
+class ReportTest : public ProcessTest {
+ protected:
+  static std::vector<std::string> Report(std::vector<std::string> more) {
+    more.insert(more.begin(), "report");
+    more.insert(more.end(), {"--threads", "1"});
+    return more;
+  }
+
+  static Shown Open(const std::string& page, const std::vector<std::string>& more = {}) {
+    if (!std::filesystem::exists(kBrowser)) {
+      ADD_FAILURE() << kBrowser << " is not here, and pages can't be tested without it: run scripts/setup.sh";
+      return {};
+    }
+    const std::string log = Log(), net = log + ".net", profile = log + ".profile";
+    std::vector<std::string> arguments = {kBrowser,
+                                          "--headless",
+                                          "--no-sandbox",
+                                          "--disable-gpu",
+                                          "--no-first-run",
+                                          "--disable-background-networking",
+                                          "--disable-component-update",
+                                          "--no-proxy-server",
+                                          "--host-resolver-rules=MAP * ~NOTFOUND",
+                                          "--virtual-time-budget=10000",
+                                          "--user-data-dir=" + profile,
+                                          "--log-net-log=" + net};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {"--dump-dom", "file://" + page});
+    auto child = ChildProcess::Start(arguments, log, {"HOME=" + profile});
+    EXPECT_TRUE(child.ok()) << child.status();
+    if (!child.ok()) return {};
+    const auto end = child->Wait(kPatience);
+    EXPECT_TRUE(end.ok() && end->exit_code == 0) << end.status() << *ReadTextFile(log, 1 << 24);
+    if (!end.ok()) return {};
+    return {end->output, FetchedByPages(*ReadTextFile(net, 1 << 28))};
+  }
+
+  static void ExpectAllRendered(const Shown& shown, const std::string& figures) {
+    EXPECT_EQ(shown.Root("data-figures"), figures);
+    EXPECT_EQ(shown.Root("data-rendered"), figures);
+    EXPECT_EQ(shown.Root("data-errors"), "");
+    EXPECT_THAT(shown.fetched, IsEmpty());
+  }
+
+  static report::Results Everything() {
+    report::Results results = report::TestResults({{"plan", report::TestPlan(1000)},
+                                                   {"eval", report::TestEval(99.3, 99.2, 18.5)},
+                                                   {"extract", report::TestExtract(366)},
+                                                   {"scratch", report::TestTraining(92.1)},
+                                                   {"recover", report::TestTraining(96.9)}});
+    results.steps[0].title = "</script><img src=x onerror=\"alert(1)\">";
+    return results;
+  }
+  static std::string WritePage(const std::string& name, const std::string& html) {
+    EXPECT_TRUE(WriteTextFile(Path(name), html).ok());
+    return Path(name);
+  }
+};
+
+TEST_F(ReportTest, IsOnePageOfWhatItsStepsFound) {
+  const std::vector<std::string> command =
+      Report({"--selection", "1:all", "--effort", "quick", "--scratch-epochs", "2", "--recover-epochs", "1",
+              "--image-budget", "50", "--out", Path("page.html"), "--csv", Path("csv")});
+  const Ended first = Run(command);
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, AllOf(HasSubstr("of a user's own determined every encrypted kernel exactly (0 coefficients"),
+                               HasSubstr("The budget of 50 images does not prevent it")));
+  const Json json = Json::parse(*ReadTextFile(Path("page.json"), 1 << 24));
+  std::vector<std::string> names;
+  for (const auto& [name, step] : json["steps"].items()) {
+    names.push_back(name);
+    EXPECT_TRUE(step["result"].is_object()) << name;
+  }
+  EXPECT_THAT(names, ElementsAre("plan", "eval", "extract", "invert", "scratch", "recover", "recover-frozen"));
+  EXPECT_THAT(json["steps"]["recover"]["command"].get<std::string>(),
+              AllOf(StartsWith("privdnn attack recover --selection 1:all"), HasSubstr("--epochs 1")));
+  for (const char* file : {"accuracy.csv", "extraction.csv", "inversion.csv", "inversion.png"}) {
+    EXPECT_TRUE(std::filesystem::exists(Path("csv/") + file)) << file;
+  }
+  // Eight plots and a picture.
+  ExpectAllRendered(Open(Path("page.html")), "9");
+
+  // Nothing runs twice, and the page is the same.
+  const std::string page = *ReadTextFile(Path("page.html"), 1 << 24);
+  const auto log = std::filesystem::last_write_time(Path("page.html.work/invert.log"));
+  const Ended second = Run(command);
+  ASSERT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_EQ(std::filesystem::last_write_time(Path("page.html.work/invert.log")), log);
+  EXPECT_EQ(*ReadTextFile(Path("page.html"), 1 << 24), page);
+
+  // What a step has no result for is said, with the reason.
+  auto other = command;
+  other.insert(other.end(), {"--skip", "invert,extract"});
+  const Ended third = Run(other);
+  ASSERT_EQ(third.exit_code, 0) << third.err;
+  EXPECT_THAT(third.out, AllOf(HasSubstr("no result: kernels from replies: Not run: left out by --skip."),
+                               Not(HasSubstr("determined every")), Not(HasSubstr("queries"))));
+  ExpectAllRendered(Open(Path("page.html")), "6");
+}
+
+TEST_F(ReportTest, GoesOnAfterAKillAndEndsInOrder) {
+  const std::vector<std::string> command = Report(
+      {"--skip", "invert,extract,recover,recover-frozen", "--scratch-epochs", "10000", "--out", Path("long.html")});
+  const auto start = [&] {
+    const std::filesystem::path log = Path("long.html.work/scratch.log");
+    std::error_code ignored;
+    std::filesystem::remove(log, ignored);
+    ChildProcess child = *ChildProcess::Start(Command(command), Log());
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (!std::filesystem::exists(log) && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return child;
+  };
+  ChildProcess killed = start();
+  killed.Signal(SIGKILL);
+  EXPECT_EQ(killed.Wait(kPatience)->signal, SIGKILL);
+  const auto plan = std::filesystem::last_write_time(Path("long.html.work/plan.json"));
+  ChildProcess interrupted = start();
+  interrupted.Signal(SIGINT);
+  const auto end = interrupted.Wait(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_EQ(std::filesystem::last_write_time(Path("long.html.work/plan.json")), plan);
+  EXPECT_FALSE(std::filesystem::exists(Path("long.html")));
+}
+
+TEST_F(ReportTest, RefusesInWords) {
+  ExpectFails(Report({PRIVDNN_ASSETS "/lenet5-mnist/model.onnx", "--out", Path("no.html")}), "--selection is needed");
+  ExpectFails(Report({"--out", Path("no.json")}), "that is where the report's JSON would be");
+  // More weights than rings can hold: without a plan there is no report.
+  ExpectFails(Report({"--selection", "3:all", "--image-budget", "1000000000000000000", "--out", Path("no.html")}),
+              "privdnn plan --selection 3:all");
+  EXPECT_EQ(Run(Report({"--skip", "plan"})).exit_code, 2);
+}
+
+TEST_F(ReportTest, EveryFigureIsDrawnInLightAndDark) {
+  const std::string page = WritePage("all.html", RenderHtml(Describe(Everything())));
+  const Shown light = Open(page), dark = Open(page, {"--blink-settings=preferredColorScheme=0"});
+  ExpectAllRendered(light, "8");
+  ExpectAllRendered(dark, "8");
+  // A title there is markup.
+  EXPECT_THAT(light.dom, AllOf(HasSubstr("&lt;img src=x"), Not(HasSubstr("<img src=x"))));
+}
+
+TEST_F(ReportTest, ABrowserNoticesFiguresWithoutData) {
+  report::Document document = Describe(Everything());
+  for (report::Section& s : document.sections) {
+    if (s.id != "accuracy") continue;
+    for (auto& row : s.figures[0].table.rows) row[1] = nullptr;
+  }
+  const Shown shown = Open(WritePage("empty.html", RenderHtml(document)));
+  EXPECT_EQ(shown.Root("data-figures"), "8");
+  EXPECT_EQ(shown.Root("data-rendered"), "7");
+  EXPECT_EQ(shown.Root("data-errors"), "figure accuracy is empty");
+}
+
+TEST_F(ReportTest, ABrowserNoticesWhatAPageFetches) {
+  const std::string image = "<img src=\"http://outside.example/x.png\">";
+  const Shown bare = Open(WritePage("bare.html", "<html><head></head><body>" + image + "</body></html>"));
+  EXPECT_THAT(bare.fetched, ElementsAre("http://outside.example/x.png"));
+  // The report's own policy stops it.
+  std::string html = RenderHtml(Describe(Everything()));
+  html.insert(html.find("<main>"), image);
+  const Shown stopped = Open(WritePage("stopped.html", html));
+  EXPECT_THAT(stopped.fetched, IsEmpty());
+  EXPECT_THAT(stopped.dom, HasSubstr("outside.example"));
+}
+
+}  // namespace
+}  // namespace privdnn::cli
