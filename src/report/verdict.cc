@@ -90,7 +90,7 @@ void AddTraining(const Results& results, Sentences& verdict) {
                                    reached - alone, images),
                        "accuracy"});
   } else if (alone - reached > margin) {
-    verdict.push_back({Tone::kProtects,
+    verdict.push_back({Tone::kNote,
                        fmt::format("{}: {:.1f} points below {}. The plaintext part was of no use to this "
                                    "attacker.",
                                    text, alone - reached, images),
