@@ -138,6 +138,24 @@ absl::StatusOr<AttackNetwork> RecoverNetwork(const nn::Graph& graph, const nn::S
   return network;
 }
 
+absl::StatusOr<AttackNetwork> TransplantNetwork(const nn::Graph& from, const nn::Graph& into,
+                                                const nn::Selection& selection, const RecoverOptions& options) {
+  PRIVDNN_ASSIGN_OR_RETURN(const HiddenWeights stolen, FindHiddenWeights(from, selection));
+  PRIVDNN_ASSIGN_OR_RETURN(const HiddenWeights missing, FindHiddenWeights(into, selection));
+  PRIVDNN_ASSIGN_OR_RETURN(AttackNetwork network, RecoverNetwork(into, selection, options));
+  for (const auto& [name, flags] : missing.core) {
+    const auto same = stolen.core.find(name);
+    if (same == stolen.core.end() || same->second != flags) {
+      return InvalidArgument("'{}' has other core neurons in the two networks, or another shape", name);
+    }
+    const std::vector<float>& values = from.initializers.at(name).values;
+    for (size_t i = 0; i < flags.size(); ++i) {
+      if (flags[i]) network.graph.initializers.at(name).values[i] = values[i];
+    }
+  }
+  return network;
+}
+
 absl::StatusOr<nn::ImageSet> DrawSamples(const nn::ImageSet& set, int64_t count, uint64_t seed) {
   if (count < 1 || count > set.count) {
     return InvalidArgument("{} samples of {} images: needs 1 or more, and no more than there are", count, set.count);

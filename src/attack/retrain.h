@@ -41,6 +41,12 @@ struct RecoverOptions {
 absl::StatusOr<AttackNetwork> RecoverNetwork(const nn::Graph& graph, const nn::Selection& selection,
                                              const RecoverOptions& options);
 
+// What neurons stolen from one network are worth in another of the same form: `into` as RecoverNetwork has it, with
+// `from`'s core neurons in place of new ones. Between two copies of one network that is a perfect theft: it is the
+// separated network. InvalidArgument, too, if the networks differ in what is hidden.
+absl::StatusOr<AttackNetwork> TransplantNetwork(const nn::Graph& from, const nn::Graph& into,
+                                                const nn::Selection& selection, const RecoverOptions& options);
+
 // Puts new values in the place of the flagged ones. Weights are uniform in +-sqrt(6 / fan-in) in front of a rectifier
 // (He et al., ICCV 2015) and, like biases everywhere, in +-1 / sqrt(fan-in) elsewhere; batch normalisation starts as
 // the identity, so do other constants that are added (0) or multiplied (1). The same seed gives the same value to the

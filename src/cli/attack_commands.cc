@@ -13,6 +13,7 @@ void AddAttack(CLI::App& app, Globals& globals, Action& action) {
   attack->require_subcommand(1);
   AddAttackScratch(*attack, globals, action);
   AddAttackRecover(*attack, globals, action);
+  AddAttackTransplant(*attack, globals, action);
   AddAttackExtract(*attack, globals, action);
   AddAttackInvert(*attack, globals, action);
 }

@@ -23,6 +23,7 @@ constexpr int64_t kDefaultSamples = 1000;
 // As in the paper.
 constexpr int kScratchEpochs = 512;
 constexpr int kRecoverEpochs = 64;
+constexpr char kBefore[] = "before training";
 
 const std::map<std::string, nn::Split> kSampleSplits = {{"train", nn::Split::kTrain},
                                                         {"validation", nn::Split::kValidationHalf}};
@@ -40,6 +41,9 @@ struct AttackCommand {
 };
 struct RecoverCommand : AttackCommand {
   bool freeze = false, knows_cut = false;
+};
+struct TransplantCommand : RecoverCommand {
+  std::string from;
 };
 
 // The attacker's images, those that it holds out to choose the epoch, and those that its network is judged by.
@@ -97,11 +101,21 @@ absl::StatusOr<nn::TrainOptions> Options(const AttackCommand& command, const nn:
   return options;
 }
 
-// Trains and reports; a selection adds A_s and A_r. `name` is the attack's, `symbol` the paper's for what it reaches.
+// What an attack starts from and how its figures are called.
+struct Attack {
+  attack::AttackNetwork network;
+  nn::TrainOptions options;
+  std::string name;
+  std::string before;                  // training
+  std::string after;                   // the paper's symbol for it; empty: it doesn't train
+  std::optional<nn::Graph> from = {};  // whose core neurons it has
+};
+
+// Trains and reports; a selection adds A_s and A_r.
 absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::Graph& graph,
-                                        const std::optional<nn::Selection>& selection,
-                                        const attack::AttackNetwork& network, const nn::TrainOptions& options,
-                                        const std::string& name, const std::string& symbol, Json json) {
+                                        const std::optional<nn::Selection>& selection, const Attack& attack,
+                                        Json json) {
+  const auto& [network, options, name, before_label, symbol, from] = attack;
   nn::SetExecutorThreads(options.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command));
   FactTable table(fmt::format("{} attacked by training", command.model.Name()));
@@ -126,9 +140,15 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::
     json["accuracy_original"] = original;
     table.Add("A_o, original", fmt::format("{:.2f} %", original));
   }
+  if (from) {
+    PRIVDNN_ASSIGN_OR_RETURN(const double source, nn::Accuracy(*from, images.test));
+    json["accuracy_original_from"] = source;
+    table.Add("A_o of the network that was robbed", fmt::format("{:.2f} %", source));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const double before, nn::Accuracy(network.graph, images.test));
   json["accuracy_before_training"] = before;
-  table.Add("before training", fmt::format("{:.2f} %", before));
+  table.Add(before_label, fmt::format("{:.2f} %", before));
+  if (symbol.empty()) return CommandOutput{std::move(json), table.Render()};
 
   const auto start = std::chrono::steady_clock::now();
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainResult result,
@@ -158,19 +178,44 @@ absl::StatusOr<CommandOutput> Scratch(const AttackCommand& command) {
     PRIVDNN_ASSIGN_OR_RETURN(selection, LoadSelection(command.selection, command.model, graph));
   }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kScratchEpochs));
-  return RunAttack(command, graph, selection, attack::ScratchNetwork(graph, command.seed), options, "scratch",
-                   "A_t, trained from nothing", {{"attack", "scratch"}});
+  return RunAttack(
+      command, graph, selection,
+      {attack::ScratchNetwork(graph, command.seed), options, "scratch", kBefore, "A_t, trained from nothing"},
+      {{"attack", "scratch"}});
+}
+
+attack::RecoverOptions Knowledge(const RecoverCommand& command) {
+  attack::RecoverOptions options{.knows_cut = command.knows_cut, .seed = command.seed};
+  if (command.freeze) options.known_rate = 0;
+  return options;
 }
 
 absl::StatusOr<CommandOutput> Recover(const RecoverCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, command.model, graph));
-  attack::RecoverOptions recover{.knows_cut = command.knows_cut, .seed = command.seed};
-  if (command.freeze) recover.known_rate = 0;
+  const attack::RecoverOptions recover = Knowledge(command);
   PRIVDNN_ASSIGN_OR_RETURN(const attack::AttackNetwork network, attack::RecoverNetwork(graph, selection, recover));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kRecoverEpochs));
-  return RunAttack(command, graph, selection, network, options, "recover", "A_rec, core neurons trained anew",
+  return RunAttack(command, graph, selection,
+                   {network, options, "recover", kBefore, "A_rec, core neurons trained anew"},
                    {{"attack", "recover"}, {"known_rate", recover.known_rate}, {"knows_cut", recover.knows_cut}});
+}
+
+absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph from, nn::LoadOnnx(command.from));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, command.model, graph));
+  const attack::RecoverOptions recover = Knowledge(command);
+  PRIVDNN_ASSIGN_OR_RETURN(const attack::AttackNetwork network,
+                           attack::TransplantNetwork(from, graph, selection, recover));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kRecoverEpochs));
+  return RunAttack(command, graph, selection,
+                   {network, options, "transplant", "with the stolen core neurons",
+                    command.samples ? "with the stolen core neurons, trained" : "", from},
+                   {{"attack", "transplant"},
+                    {"from", command.from},
+                    {"known_rate", recover.known_rate},
+                    {"knows_cut", recover.knows_cut}});
 }
 
 void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) {
@@ -208,6 +253,13 @@ void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) 
   command->add_flag("--augmentation", o.augmentation, "random changes to images, as in the recipe")->group(group);
 }
 
+void AddKnowledge(CLI::App* command, RecoverCommand& o) {
+  command->add_flag("--freeze", o.freeze, "keep the plaintext weights; else they train at a tenth of the rate");
+  command->add_flag("--knows-cut", o.knows_cut,
+                    "let the attacker know the weights from core neurons to plaintext neurons, which no package holds, "
+                    "as the authors do");
+}
+
 }  // namespace
 
 void AddAttackScratch(CLI::App& attack, Globals& globals, Action& action) {
@@ -225,11 +277,20 @@ void AddAttackRecover(CLI::App& attack, Globals& globals, Action& action) {
                              "privdnn attack recover model.onnx --selection selection.json --data ~/data --freeze");
   const auto o = std::make_shared<RecoverCommand>();
   AddOptions(command, *o, std::to_string(kRecoverEpochs));
-  command->add_flag("--freeze", o->freeze, "keep the plaintext weights; else they train at a tenth of the rate");
-  command->add_flag("--knows-cut", o->knows_cut,
-                    "let the attacker know the weights from core neurons to plaintext neurons, which no package holds, "
-                    "as the authors do");
+  AddKnowledge(command, *o);
   command->callback([o, &action] { action = [o] { return Recover(*o); }; });
+}
+
+void AddAttackTransplant(CLI::App& attack, Globals& globals, Action& action) {
+  auto* command = AddCommand(attack, globals, "transplant",
+                             "Core neurons stolen from one user's network, in the plaintext part of another's; with "
+                             "--samples, trained on from there",
+                             "privdnn attack transplant alice.onnx bob.onnx --selection selection.json --data ~/data");
+  const auto o = std::make_shared<TransplantCommand>();
+  command->add_option("from", o->from, "ONNX model whose core neurons were stolen")->required();
+  AddOptions(command, *o, std::to_string(kRecoverEpochs));
+  AddKnowledge(command, *o);
+  command->callback([o, &action] { action = [o] { return Transplant(*o); }; });
 }
 
 }  // namespace privdnn::cli

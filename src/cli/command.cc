@@ -77,8 +77,8 @@ int RunProgram(int argc, const char* const* argv) {
   app.footer("Exit codes: 0 ok, 1 failed, 2 wrong usage. `privdnn COMMAND --help` has an example of each command.");
   Globals globals;
   Action action;
-  for (const auto add : {AddTrain, AddExport, AddEval, AddSelect, AddPlan, AddKeygen, AddEncrypt, AddServe, AddInfer,
-                         AddDemo, AddAttack, AddReport, AddBench, AddData, AddVersion}) {
+  for (const auto add : {AddTrain, AddExport, AddEval, AddSelect, AddObfuscate, AddPlan, AddKeygen, AddEncrypt,
+                         AddServe, AddInfer, AddDemo, AddAttack, AddReport, AddBench, AddData, AddVersion}) {
     add(app, globals, action);
   }
   try {

@@ -50,6 +50,7 @@ void AddTrain(CLI::App& app, Globals& globals, Action& action);
 void AddExport(CLI::App& app, Globals& globals, Action& action);
 void AddEval(CLI::App& app, Globals& globals, Action& action);
 void AddSelect(CLI::App& app, Globals& globals, Action& action);
+void AddObfuscate(CLI::App& app, Globals& globals, Action& action);
 void AddPlan(CLI::App& app, Globals& globals, Action& action);
 void AddKeygen(CLI::App& app, Globals& globals, Action& action);
 void AddEncrypt(CLI::App& app, Globals& globals, Action& action);

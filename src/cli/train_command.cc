@@ -6,6 +6,7 @@
 
 #include "cli/inputs.h"
 #include "cli/recipe_options.h"
+#include "cli/training_sets.h"
 #include "nn/architectures.h"
 #include "nn/executor.h"
 #include "nn/onnx.h"
@@ -34,31 +35,6 @@ nn::TrainOptions Options(const TrainCommand& command, nn::TrainOptions options) 
   return options;
 }
 
-struct Sets {
-  nn::ImageSet train, validation, test;
-};
-
-absl::StatusOr<Sets> LoadSets(const TrainCommand& command, const std::string& name) {
-  PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(command.data));
-  const nn::LoadOptions options{command.threads, MakeProgress(std::make_shared<ProgressBar>("reading"))};
-  Sets sets;
-  PRIVDNN_ASSIGN_OR_RETURN(sets.train, nn::LoadDataSet(name, root, nn::Split::kTrain, options));
-  if (command.hold_out == 0) {
-    PRIVDNN_ASSIGN_OR_RETURN(sets.validation, nn::LoadDataSet(name, root, nn::Split::kValidationHalf, options));
-    PRIVDNN_ASSIGN_OR_RETURN(sets.test, nn::LoadDataSet(name, root, nn::Split::kTestHalf, options));
-    return sets;
-  }
-  if (command.hold_out >= sets.train.count) {
-    return InvalidArgument("{}: {} training images, of which {} cannot be held out", name, sets.train.count,
-                           command.hold_out);
-  }
-  auto [train, held_out] = nn::SplitValidation(sets.train, command.hold_out);
-  sets.train = std::move(train);
-  sets.validation = std::move(held_out);
-  PRIVDNN_ASSIGN_OR_RETURN(sets.test, nn::LoadDataSet(name, root, nn::Split::kTest, options));
-  return sets;
-}
-
 absl::StatusOr<nn::Graph> InitialGraph(const TrainCommand& command, int32_t classes) {
   if (!command.initial.empty()) return nn::LoadOnnx(command.initial);
   return nn::BuildArchitecture(command.architecture, command.seed, classes);
@@ -68,7 +44,8 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Recipe recipe, nn::FindRecipe(command.architecture));
   const std::string data_set = command.data_set.value_or(recipe.data_set);
   nn::TrainOptions options = Options(command, recipe.options);
-  PRIVDNN_ASSIGN_OR_RETURN(const Sets sets, LoadSets(command, data_set));
+  PRIVDNN_ASSIGN_OR_RETURN(const TrainingSets sets,
+                           LoadTrainingSets(data_set, command.data, command.hold_out, command.threads));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph initial, InitialGraph(command, sets.train.classes));
 
   const auto start = std::chrono::steady_clock::now();
@@ -126,11 +103,7 @@ void AddTrain(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--data", o->data, "data root that holds it; default: PRIVDNN_DATA");
   command->add_option("--out", o->out, "ONNX file to write")->required();
   command->add_option("--init", o->initial, "ONNX model to train further, instead of a new network");
-  command
-      ->add_option("--hold-out", o->hold_out,
-                   "choose the epoch on the last N training images, and report on all test images; without it, half "
-                   "of the test images choose and the other half reports")
-      ->check(CLI::PositiveNumber);
+  AddHoldOut(command, o->hold_out);
   command->add_option("--seed", o->seed, "of initial weights, order and augmentation")->capture_default_str();
   command->add_option("--checkpoint", o->checkpoint,
                       "file for the state of an unfinished training; the same command goes on from it");

@@ -1,0 +1,237 @@
+// obfuscate: a network of its own for each user.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "attack/hidden_weights.h"
+#include "attack/obfuscate.h"
+#include "attack/retrain.h"
+#include "cli/accuracies.h"
+#include "cli/inputs.h"
+#include "cli/recipe_options.h"
+#include "cli/training_sets.h"
+#include "nn/architectures.h"
+#include "nn/executor.h"
+#include "nn/onnx.h"
+#include "nn/recipes.h"
+#include "service/pki.h"
+
+namespace privdnn::cli {
+namespace {
+
+// The tail knows most of what it needs, but the layer that begins anew takes the full rate.
+constexpr int kEpochs = 12;
+// That outputs are measured on.
+constexpr int64_t kCalibrationImages = 1000;
+
+struct ObfuscateCommand {
+  ModelInput model;
+  std::string selection, user, data_set, data, out, checkpoint;
+  int64_t hold_out = 0;
+  std::optional<int64_t> samples;
+  std::optional<uint64_t> seed;
+  double max_loss = 0.5;
+  bool no_mixing = false, keep_next = false;
+  int64_t kernel = 1;
+  int threads = 1;
+  RecipeOptions recipe;
+};
+
+// The recipe of the model's architecture, or for other models the defaults.
+nn::Recipe RecipeFor(const nn::Graph& graph) {
+  auto recipe = nn::FindRecipe(graph.name);
+  return recipe.ok() ? *std::move(recipe) : nn::Recipe{"mnist", {}};
+}
+
+nn::TrainOptions Options(const ObfuscateCommand& command, nn::TrainOptions options) {
+  options.epochs = kEpochs;
+  options.half_size_epochs = 0;
+  options = command.recipe.Apply(options);
+  options.seed = command.seed.value_or(1);
+  options.threads = command.threads;
+  options.checkpoint = command.checkpoint;
+  return options;
+}
+
+// Secret, unless --seed says otherwise; then other ones for each user.
+std::unique_ptr<RandomSource> Randomness(const ObfuscateCommand& command) {
+  if (!command.seed) return std::make_unique<SystemRandom>();
+  spdlog::warn("kernels drawn by --seed {} are for experiments: whoever knows it knows them", *command.seed);
+  const auto digest = Sha256({reinterpret_cast<const uint8_t*>(command.user.data()), command.user.size()});
+  uint64_t stream = 0;
+  std::memcpy(&stream, digest.data(), sizeof(stream));
+  return std::make_unique<DeterministicRandom>(*command.seed, stream);
+}
+
+// Where a training that is to go on later keeps what it started from: secret kernels are drawn only once.
+std::string StartFile(const ObfuscateCommand& command) {
+  return fmt::format("{}.{}.onnx", command.checkpoint, command.user);
+}
+
+// `start`, from a file, in the place of a network that was drawn anew from the same model. FailedPrecondition if they
+// differ in more than what is drawn.
+absl::Status TakeUp(const nn::Graph& start, const nn::Selection& selection, attack::ObfuscatedNetwork& network) {
+  PRIVDNN_ASSIGN_OR_RETURN(const attack::HiddenWeights hidden, attack::FindHiddenWeights(network.graph, selection));
+  bool same = start.nodes == network.graph.nodes;
+  for (const auto& [name, tensor] : network.graph.initializers) {
+    const auto found = start.initializers.find(name);
+    same = same && found != start.initializers.end() && found->second.shape == tensor.shape;
+    if (!same) break;
+    if (!network.rates.contains(name)) continue;
+    const auto core = hidden.core.find(name);
+    for (size_t i = 0; i < tensor.values.size(); ++i) {
+      const bool drawn = core != hidden.core.end() && core->second[i];
+      same = same && (drawn || found->second.values[i] == tensor.values[i]);
+    }
+  }
+  if (!same) return FailedPrecondition("the start of a training with another model, selection or kernel");
+  network.graph = start;
+  return absl::OkStatus();
+}
+
+absl::Status KeepStart(const ObfuscateCommand& command, const nn::Selection& selection,
+                       attack::ObfuscatedNetwork& network) {
+  const std::string path = StartFile(command);
+  if (!std::filesystem::exists(path)) PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(network.graph, path));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph start, nn::LoadOnnx(path));
+  return Annotate(TakeUp(start, selection, network), path);
+}
+
+Json LayersJson(const attack::ObfuscatedNetwork& network) {
+  Json json = Json::array();
+  for (const attack::ObfuscatedLayer& layer : network.layers) {
+    json.push_back({{"layer", layer.number},
+                    {"core_neurons", layer.neurons},
+                    {"secret_numbers", layer.secret_numbers},
+                    {"kernel_before", layer.kernel_before},
+                    {"kernel_after", layer.kernel_after}});
+  }
+  return json;
+}
+
+absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
+  PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, command.model, graph));
+  const nn::Recipe recipe = RecipeFor(graph);
+  const std::string data_set = command.data_set.empty() ? recipe.data_set : command.data_set;
+  nn::TrainOptions options = Options(command, recipe.options);
+  nn::SetExecutorThreads(options.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(TrainingSets sets,
+                           LoadTrainingSets(data_set, command.data, command.hold_out, command.threads));
+  if (command.samples) {
+    PRIVDNN_ASSIGN_OR_RETURN(sets.train, attack::DrawSamples(sets.train, *command.samples, options.seed));
+  }
+
+  const auto random = Randomness(command);
+  PRIVDNN_ASSIGN_OR_RETURN(attack::ObfuscatedNetwork network,
+                           attack::Obfuscate(graph, selection, sets.train.Head(kCalibrationImages),
+                                             {command.kernel, !command.no_mixing, !command.keep_next}, *random));
+  if (!command.checkpoint.empty()) PRIVDNN_RETURN_IF_ERROR(KeepStart(command, selection, network));
+  PRIVDNN_ASSIGN_OR_RETURN(const double original, nn::Accuracy(graph, sets.validation));
+  PRIVDNN_ASSIGN_OR_RETURN(const double test_original, nn::Accuracy(graph, sets.test));
+  PRIVDNN_ASSIGN_OR_RETURN(const double before, nn::Accuracy(network.graph, sets.validation));
+
+  const auto start = std::chrono::steady_clock::now();
+  options.rates = network.rates;
+  options.on_epoch = [&](const nn::EpochReport& e) {
+    spdlog::info("epoch {} of {}: loss {:.4f}, validation accuracy {:.2f} %, before obfuscation {:.2f} %", e.epoch,
+                 options.epochs, e.train_loss, e.validation_accuracy, original);
+  };
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainResult result,
+                           nn::Train(network.graph, sets.train, sets.validation, options,
+                                     MakeProgress(std::make_shared<ProgressBar>("training"))));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
+  PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy test, EvaluateSelection(result.graph, selection, sets.test));
+
+  const double loss = original - result.validation_accuracy;
+  CommandOutput output;
+  output.failed = loss > command.max_loss;
+  output.json = {{"model", command.model.Name()},
+                 {"user", command.user},
+                 {"selection", Json::parse(nn::FormatSelection(selection))},
+                 {"out", command.out},
+                 {"layers", LayersJson(network)},
+                 {"mixed", !command.no_mixing},
+                 {"weights_renewed", network.renewed},
+                 {"data_set", data_set},
+                 {"training_images", sets.train.count},
+                 {"epochs", result.epochs.size()},
+                 {"seconds", seconds},
+                 {"validation_images", sets.validation.count},
+                 {"validation_accuracy_original", original},
+                 {"validation_accuracy_before_training", before},
+                 {"validation_accuracy", result.validation_accuracy},
+                 {"loss", loss},
+                 {"max_loss", command.max_loss},
+                 {"kept", !output.failed},
+                 {"test_images", sets.test.count},
+                 {"test_accuracy_original", test_original},
+                 {"test_accuracy", test.original},
+                 {"test_accuracy_without_core", test.removed},
+                 {"options", RecipeJson(options)}};
+  FactTable table(fmt::format("{}: {} obfuscated for {}", command.out, command.model.Name(), command.user));
+  for (const attack::ObfuscatedLayer& layer : network.layers) {
+    table.Add(
+        fmt::format("layer {}", layer.number),
+        fmt::format("{} core neurons, {} secret numbers, kernel {} instead of {}", layer.neurons, layer.secret_numbers,
+                    fmt::join(layer.kernel_after, "x"), fmt::join(layer.kernel_before, "x")));
+  }
+  table.Add("trained", fmt::format("{} epochs on {} images of {}", result.epochs.size(), sets.train.count, data_set));
+  table.Add("validation images", fmt::format("{:.2f} %, before training {:.2f} %, original {:.2f} %",
+                                             result.validation_accuracy, before, original));
+  table.Add("test images, whole and separated",
+            fmt::format("{:.2f} %, original {:.2f} %", test.original, test_original));
+  table.Add("A_r, core neurons removed", fmt::format("{:.2f} %", test.removed));
+  output.text = table.Render();
+  if (output.failed) {
+    output.text += fmt::format("It lost {:.2f} points, which is more than --max-loss {}: train longer (--epochs)\n",
+                               loss, command.max_loss);
+  }
+  return output;
+}
+
+}  // namespace
+
+void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
+  auto* command = AddCommand(app, globals, "obfuscate",
+                             "Another network for each user: core neurons stolen from one are worth nothing in others",
+                             "privdnn obfuscate model.onnx --selection selection.json --user alice --data ~/data "
+                             "--out alice.onnx");
+  const auto o = std::make_shared<ObfuscateCommand>();
+  o->model.AddPositional(command);
+  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command->add_option("--user", o->user, "whom the network is for")->required();
+  command->add_option("--out", o->out, "ONNX file to write; the same selection is to be encrypted")->required();
+  command->add_option("--data-set", o->data_set, "to train the tail on; default: the architecture's own, else mnist")
+      ->check(CLI::IsMember(DataSetNames()));
+  command->add_option("--data", o->data, "data root that holds it; default: PRIVDNN_DATA");
+  AddHoldOut(command, o->hold_out);
+  command->add_option("--samples", o->samples, "train on so many of the images, drawn at random; default: all")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--kernel", o->kernel,
+                   "side of the secret kernels, odd; above 1 the layer's own, the package and times grow")
+      ->check(CLI::Range(1, 15))
+      ->capture_default_str();
+  command->add_flag("--no-mixing", o->no_mixing, "make each new neuron of its old one alone, not of all core neurons");
+  command->add_flag("--keep-next", o->keep_next, "let the layer behind learn from what it is, not from nothing");
+  command->add_option("--max-loss", o->max_loss, "points of validation accuracy that may be lost; exit code 1 if more")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--seed", o->seed,
+                      "draw kernels that can be drawn again, for experiments; default: secret ones, of the system");
+  command->add_option("--checkpoint", o->checkpoint,
+                      "file for the state of an unfinished training; the same command goes on from it. What it starts "
+                      "from lies beside it, as FILE.USER.onnx, and is as secret as the model");
+  AddThreads(command, o->threads);
+  o->recipe.Add(command, fmt::format("Training of the tail (default: the architecture's recipe, {} epochs)", kEpochs));
+  command->callback([o, &action] { action = [o] { return Obfuscate(*o); }; });
+}
+
+}  // namespace privdnn::cli
