@@ -92,10 +92,11 @@ def percent(arguments):
     before = None
     for share in sorted(arguments.percents):
         options = ["--percent", str(share), "--out", str(runs / f"{share}.selection.json")]
-        # Each selection holds the one before.
-        options += ["--amend", before] if before else []
-        options += ["--method", arguments.method, "--greedy-step", str(arguments.greedy_step)]
-        options += ["--order", arguments.order]
+        # Each selection holds the one before; rankings see to that by themselves.
+        options += ["--method", arguments.method]
+        if arguments.method.endswith("greedy"):
+            options += ["--amend", before] if before else []
+            options += ["--greedy-step", str(arguments.greedy_step), "--order", arguments.order]
         options += ["--racing"] if arguments.racing else []
         run = select(arguments, str(share), runs, options)
         before = str(runs / f"{share}.selection.json")

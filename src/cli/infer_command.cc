@@ -142,7 +142,7 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   table.Add("outputs of encrypted neurons",
             terms.output_noise > 0
                 ? fmt::format("perturbed by the owner, errors of deviation {:.4g}", terms.output_noise)
-                : "exact");
+                : "exact, as the owner says");
   AddPredictions(command, images, result.predictions, json, table);
   output.text = table.Render();
   return output;

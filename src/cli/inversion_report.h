@@ -26,7 +26,8 @@ struct InversionReport {
 };
 
 // Scores with intervals, into members of `json` ("one_image", "mean_image", "reconstructions", "query_equals_guess")
-// and as a table with this title. Failed if reconstructions from queries are nearer to their images than others'.
+// and as a table with this title. Failed if reconstructions from queries are as a whole nearer to their images than
+// others' are, or further: they should not differ.
 CommandOutput Judge(const InversionReport& report, Json json, const std::string& title);
 
 // PNG file with a row for each method of each of the first `count` images: the original, then what the method made of

@@ -29,7 +29,7 @@ constexpr int64_t kMostDenseWeights = int64_t{1} << 22;
 constexpr int64_t kVectorSide = 4;  // at least, of the maps that vectors become
 constexpr int64_t kHoldOutEvery = 10;
 constexpr int64_t kDecodeBatch = 64;
-constexpr double kLeastVariance = 1e-12;
+constexpr double kLeastShare = 1e-10;  // of a channel's mean square that its variance has if it isn't rounding
 
 // What becomes of one tensor of features: maps of the layout's first size.
 struct Entry {
@@ -136,7 +136,8 @@ at::Tensor WithoutScales(const at::Tensor& x) {
   std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
   shape[0] = x.size(0);
   shape[1] = x.size(1);
-  return x / (square + kLeastVariance).sqrt().reshape(shape);
+  // A channel of zeros stays so, however small the others are.
+  return x * at::where(square > 0, square.rsqrt(), at::zeros_like(square)).reshape(shape);
 }
 
 Standard Standardise(const at::Tensor& x) {
@@ -144,7 +145,7 @@ Standard Standardise(const at::Tensor& x) {
   const at::Tensor mean = x.mean(axes, true);
   const at::Tensor variance = (x - mean).square().mean(axes, true);
   // A channel that never changes stays 0.
-  return {mean, at::where(variance > kLeastVariance, (variance + kLeastVariance).rsqrt(), at::zeros_like(variance))};
+  return {mean, at::where(variance > kLeastShare * mean.square(), variance.rsqrt(), at::zeros_like(variance))};
 }
 
 // The network's weights in the order in which Forward takes them.
@@ -277,7 +278,7 @@ class Trainer {
         }
       }
       const double error = (network_.Images(held_out.features) - held_out.images).square().mean().item<double>();
-      if (!best_weights.empty() && error >= best_error) continue;
+      if (!best_weights.empty() && !(error < best_error)) continue;
       best_error = error;
       best_weights.clear();
       for (const at::Tensor& w : network_.weights) best_weights.push_back(w.clone());

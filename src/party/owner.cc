@@ -22,6 +22,12 @@ absl::StatusOr<std::vector<double>> IntegerNoise(const PreparedSegment& segment,
   for (const double scale : segment.header.output_scale) {
     noise.push_back(output_noise / scale);
     const double most = MaxOutputNoise(segment.parameters);
+    if (noise.back() < 1) {
+      return InvalidArgument(
+          "output noise: output {} of segment {} has steps of {:.4g}; a deviation of {:.4g} is below one and would be "
+          "lost in rounding",
+          noise.size() - 1, index, scale, output_noise);
+    }
     if (noise.back() <= most) continue;
     return InvalidArgument(
         "output noise: output {} of segment {} takes a deviation of at most {:.4g} before its errors reach a quarter "

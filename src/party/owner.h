@@ -8,7 +8,8 @@ namespace privdnn {
 // Noise on a segment's outputs, `output_noise` >= 0 its standard deviation in the units of the encrypted layer's
 // outputs (an integer times its output_scale): the deviation of each output's error as an integer; nothing for no
 // noise. InvalidArgument, with segment `index`, output and bound, for a deviation that is negative, not a finite
-// number, or so large that it could carry an output of ordinary size around the plaintext modulus (MaxOutputNoise).
+// number, below one integer (rounding would lose it), or so large that it could carry an output of ordinary size around
+// the plaintext modulus (MaxOutputNoise).
 absl::StatusOr<std::vector<double>> IntegerNoise(const PreparedSegment& segment, size_t index, double output_noise);
 
 // Pure computation on bytes; knows nothing of networks, users or budgets. Const and thread-safe.

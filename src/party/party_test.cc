@@ -242,6 +242,9 @@ TEST_F(WireTest, RefusesOutputNoiseThatIsNoneOrCouldWrapAround) {
       MaxOutputNoise(user_.segment(0).parameters) * std::ranges::min(user_.segment(0).header.output_scale);
   EXPECT_THAT(error(1.001 * most), HasSubstr("a quarter of the plaintext modulus 2^"));
   EXPECT_EQ(error(0.999 * most), "");
+  const double step = std::ranges::max(user_.segment(0).header.output_scale);
+  EXPECT_THAT(error(0.999 * step), HasSubstr("would be lost in rounding"));
+  EXPECT_EQ(error(1.001 * step), "");
 }
 
 TEST_F(WireTest, MalformedRepliesAreRefusedWithTheReason) {
