@@ -35,8 +35,12 @@ report() {
   "$program" "$@" --json >"$name.part" || [[ $1 == obfuscate && -s $name.part ]] || return
   mv "$name.part" "$name"
 }
-# number FIELD REPORT: a field at the top level of a JSON object; per cent to two places.
-number() { sed -n "s/^ *\"$1\": \([-0-9.e+]*\),\{0,1\}$/\1/p" "$out/$2.json" | head -n 1 | xargs printf '%.2f'; }
+# number FIELD REPORT: a field at the top level of a JSON object, per cent to two places; - if it isn't a number.
+number() {
+  local value
+  value=$(sed -n "s/^ *\"$1\": \([-0-9.e+]*\),\{0,1\}$/\1/p" "$out/$2.json" | head -n 1)
+  if [[ -n $value ]]; then printf '%.2f' "$value"; else printf -- '-'; fi
+}
 
 for i in "${!rows[@]}"; do
   read -ra options <<<"${rows[i]#*|}"

@@ -1,5 +1,5 @@
 // Polymorphic obfuscation, a defence (after the paper's): every user gets a network of its own, so that neurons stolen
-// from one are worth nothing in another's. What it is worth, attack::TransplantNetwork measures.
+// from one don't work as they are in another's. What that is worth, attack::TransplantNetwork measures.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,7 @@ namespace privdnn::cli {
 namespace {
 
 // The tail knows most of what it needs, but the layer that begins anew takes the full rate.
-constexpr int kEpochs = 12;
+constexpr int kEpochs = 20;
 // That outputs are measured on.
 constexpr int64_t kCalibrationImages = 1000;
 
@@ -67,9 +67,14 @@ std::unique_ptr<RandomSource> Randomness(const ObfuscateCommand& command) {
   return std::make_unique<DeterministicRandom>(*command.seed, stream);
 }
 
-// Where a training that is to go on later keeps what it started from: secret kernels are drawn only once.
-std::string StartFile(const ObfuscateCommand& command) {
-  return fmt::format("{}.{}.onnx", command.checkpoint, command.user);
+// Where a training that is to go on later keeps what it started from: secret kernels are drawn only once. Another
+// model, selection or way to obfuscate has another start.
+std::string StartFile(const ObfuscateCommand& command, const nn::Graph& graph, const nn::Selection& selection) {
+  const std::string what =
+      fmt::format("{} {} {} {} {}", HexEncode(Sha256(nn::ExportOnnx(graph))), nn::FormatSelection(selection),
+                  command.kernel, command.no_mixing, command.keep_next);
+  const auto digest = Sha256({reinterpret_cast<const uint8_t*>(what.data()), what.size()});
+  return fmt::format("{}.{}.{}.onnx", command.checkpoint, command.user, HexEncode(digest).substr(0, 8));
 }
 
 // `start`, from a file, in the place of a network that was drawn anew from the same model. FailedPrecondition if they
@@ -93,10 +98,12 @@ absl::Status TakeUp(const nn::Graph& start, const nn::Selection& selection, atta
   return absl::OkStatus();
 }
 
-absl::Status KeepStart(const ObfuscateCommand& command, const nn::Selection& selection,
-                       attack::ObfuscatedNetwork& network) {
-  const std::string path = StartFile(command);
-  if (!std::filesystem::exists(path)) PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(network.graph, path));
+absl::Status KeepStart(const std::string& path, const nn::Selection& selection, attack::ObfuscatedNetwork& network) {
+  if (std::filesystem::exists(path)) {
+    spdlog::info("the secret kernels are those of {}", path);
+  } else {
+    PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(network.graph, path));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph start, nn::LoadOnnx(path));
   return Annotate(TakeUp(start, selection, network), path);
 }
@@ -131,7 +138,9 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(attack::ObfuscatedNetwork network,
                            attack::Obfuscate(graph, selection, sets.train.Head(kCalibrationImages),
                                              {command.kernel, !command.no_mixing, !command.keep_next}, *random));
-  if (!command.checkpoint.empty()) PRIVDNN_RETURN_IF_ERROR(KeepStart(command, selection, network));
+  if (!command.checkpoint.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(KeepStart(StartFile(command, graph, selection), selection, network));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const double original, nn::Accuracy(graph, sets.validation));
   PRIVDNN_ASSIGN_OR_RETURN(const double test_original, nn::Accuracy(graph, sets.test));
   PRIVDNN_ASSIGN_OR_RETURN(const double before, nn::Accuracy(network.graph, sets.validation));
@@ -199,10 +208,11 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
 }  // namespace
 
 void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
-  auto* command = AddCommand(app, globals, "obfuscate",
-                             "Another network for each user: core neurons stolen from one are worth nothing in others",
-                             "privdnn obfuscate model.onnx --selection selection.json --user alice --data ~/data "
-                             "--out alice.onnx");
+  auto* command =
+      AddCommand(app, globals, "obfuscate",
+                 "Another network for each user: core neurons stolen from one don't work as they are in others",
+                 "privdnn obfuscate model.onnx --selection selection.json --user alice --data ~/data "
+                 "--out alice.onnx");
   const auto o = std::make_shared<ObfuscateCommand>();
   o->model.AddPositional(command);
   command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");

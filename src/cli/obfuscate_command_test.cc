@@ -118,7 +118,7 @@ TEST_F(ObfuscateCommand, GoesOnFromACheckpointWithTheKernelsItDrew) {
   EXPECT_THAT(Message(For("bob", command).status()), HasSubstr("another graph, data set or options"));
   auto other = command;
   other.insert(other.end(), {"--kernel", "3"});
-  EXPECT_THAT(Message(For("alice", other).status()), HasSubstr("another model, selection or kernel"));
+  EXPECT_THAT(Message(For("alice", other).status()), HasSubstr("another graph, data set or options"));
 }
 
 TEST_F(ObfuscateCommand, SaysWhetherAccuracyWasKept) {
