@@ -1,6 +1,8 @@
 // `report` as its users run it, and its page in a browser.
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <optional>
 
 #include "process_test.h"
 #include "report/html.h"
@@ -15,6 +17,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::SizeIs;
 using testing::StartsWith;
 
 constexpr char kBrowser[] = "/usr/bin/chromium";
@@ -104,11 +107,58 @@ class ReportTest : public ProcessTest {
     results.steps[0].title = "</script><img src=x onerror=\"alert(1)\">";
     return results;
   }
+  static std::string Undated(const std::string& name);
+
+  static bool Becomes(const std::function<bool()>& so) {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (!so() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return so();
+  }
+  static bool Contains(const std::string& file, const std::string& text) {
+    const auto all = ReadTextFile(file, 1 << 24);
+    return all.ok() && all->find(text) != std::string::npos;
+  }
+  static std::vector<std::string> Ending(const std::string& directory, const std::string& extension) {
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+      if (entry.path().extension() == extension) files.push_back(entry.path().string());
+    }
+    return files;
+  }
+  // Those whose command lines have this text; ended ones have none, even if nobody waited for them.
+  static std::vector<std::string> Processes(const std::string& text) {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      std::ifstream file(entry.path() / "cmdline");
+      const std::string line{std::istreambuf_iterator<char>(file), {}};
+      if (line.find(text) != std::string::npos) found.push_back(entry.path().filename().string());
+    }
+    return found;
+  }
+  // That a log's first line of progress in training names.
+  static std::optional<uint64_t> FirstStepOfTraining(const std::string& log) {
+    constexpr std::string_view kBegin = "progress\tscratch\t";
+    const auto text = ReadTextFile(log, 1 << 24);
+    const size_t at = text.ok() ? text->find(kBegin) : std::string::npos;
+    if (at == std::string::npos || text->find('\n', at) == std::string::npos) return std::nullopt;
+    return std::stoull(text->substr(at + kBegin.size()));
+  }
+
   static std::string WritePage(const std::string& name, const std::string& html) {
     EXPECT_TRUE(WriteTextFile(Path(name), html).ok());
     return Path(name);
   }
 };
+
+// A page without the day it was made on, which may end between two runs.
+std::string ReportTest::Undated(const std::string& name) {
+  std::string page = *ReadTextFile(Path(name + ".html"), 1 << 24);
+  const std::string made = Json::parse(*ReadTextFile(Path(name + ".json"), 1 << 24))["facts"]["made"];
+  const std::string day = made.substr(0, std::string("2026-01-01").size());
+  EXPECT_THAT(page, HasSubstr(day));
+  for (size_t at = page.find(day); at != std::string::npos; at = page.find(day, at)) page.erase(at, day.size());
+  return page;
+}
 
 TEST_F(ReportTest, IsOnePageOfWhatItsStepsFound) {
   const std::vector<std::string> command =
@@ -134,12 +184,12 @@ TEST_F(ReportTest, IsOnePageOfWhatItsStepsFound) {
   ExpectAllRendered(Open(Path("page.html")), "9");
 
   // Nothing runs twice, and the page is the same.
-  const std::string page = *ReadTextFile(Path("page.html"), 1 << 24);
+  const std::string page = Undated("page");
   const auto log = std::filesystem::last_write_time(Path("page.html.work/invert.log"));
   const Ended second = Run(command);
   ASSERT_EQ(second.exit_code, 0) << second.err;
   EXPECT_EQ(std::filesystem::last_write_time(Path("page.html.work/invert.log")), log);
-  EXPECT_EQ(*ReadTextFile(Path("page.html"), 1 << 24), page);
+  EXPECT_EQ(Undated("page"), page);
 
   // What a step has no result for is said, with the reason.
   auto other = command;
@@ -151,31 +201,64 @@ TEST_F(ReportTest, IsOnePageOfWhatItsStepsFound) {
   ExpectAllRendered(Open(Path("page.html")), "6");
 }
 
-TEST_F(ReportTest, GoesOnAfterAKillAndEndsInOrder) {
-  const std::vector<std::string> command = Report(
-      {"--skip", "invert,extract,recover,recover-frozen", "--scratch-epochs", "10000", "--out", Path("long.html")});
+TEST_F(ReportTest, CtrlCLosesNothingAndAKillEndsTheStep) {
+  const std::string tmp = Path("long.tmp"), work = Path("long.html.work/");
+  std::filesystem::create_directory(tmp);
   const auto start = [&] {
-    const std::filesystem::path log = Path("long.html.work/scratch.log");
+    const std::string log = work + "scratch.log";
     std::error_code ignored;
     std::filesystem::remove(log, ignored);
-    ChildProcess child = *ChildProcess::Start(Command(command), Log());
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    while (!std::filesystem::exists(log) && std::chrono::steady_clock::now() < end) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return child;
+    ChildProcess report =
+        *ChildProcess::Start(Command(Report({"--skip", "invert,extract,recover,recover-frozen", "--scratch-epochs",
+                                             "10000", "--out", Path("long.html")})),
+                             Log(), {"TMPDIR=" + tmp}, ChildProcess::Group::kOwn);
+    EXPECT_TRUE(Becomes([&] { return FirstStepOfTraining(log).has_value(); })) << "no training";
+    return report;
   };
-  ChildProcess killed = start();
-  killed.Signal(SIGKILL);
-  EXPECT_EQ(killed.Wait(kPatience)->signal, SIGKILL);
-  const auto plan = std::filesystem::last_write_time(Path("long.html.work/plan.json"));
+  // As a terminal sends it, to the whole group.
   ChildProcess interrupted = start();
-  interrupted.Signal(SIGINT);
+  EXPECT_EQ(FirstStepOfTraining(work + "scratch.log"), 1);
+  EXPECT_THAT(Processes(work), SizeIs(1));
+  interrupted.SignalGroup(SIGINT);
   const auto end = interrupted.Wait(kPatience);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->exit_code, 1);
-  EXPECT_EQ(std::filesystem::last_write_time(Path("long.html.work/plan.json")), plan);
+  EXPECT_THAT(Processes(work), IsEmpty());
+  EXPECT_TRUE(std::filesystem::is_empty(tmp));
+  const std::vector<std::string> states = Ending(work, ".state");
+  ASSERT_THAT(states, SizeIs(1));
   EXPECT_FALSE(std::filesystem::exists(Path("long.html")));
+
+  // Training goes on from there, and what was done before isn't done again.
+  const auto plan = std::filesystem::last_write_time(work + "plan.json");
+  const auto state = std::filesystem::last_write_time(states[0]);
+  ChildProcess killed = start();
+  EXPECT_GT(FirstStepOfTraining(work + "scratch.log"), 1);
+  EXPECT_EQ(std::filesystem::last_write_time(work + "plan.json"), plan);
+  EXPECT_THAT(Processes(work), SizeIs(1));
+  killed.Signal(SIGKILL);
+  EXPECT_EQ(killed.Wait(kPatience)->signal, SIGKILL);
+  EXPECT_TRUE(Becomes([&] { return Processes(work).empty(); })) << "the step goes on without its report";
+  EXPECT_THAT(Ending(work, ".state"), ElementsAre(states[0]));
+  EXPECT_GT(std::filesystem::last_write_time(states[0]), state);
+}
+
+TEST_F(ReportTest, CtrlCLeavesNoKeysOfAnOwner) {
+  const std::string tmp = Path("keys.tmp"), work = Path("keys.html.work/");
+  std::filesystem::create_directory(tmp);
+  ChildProcess report = *ChildProcess::Start(Command(Report({"--skip", "invert,scratch,recover,recover-frozen",
+                                                             "--effort", "quick", "--out", Path("keys.html")})),
+                                             Log(), {"TMPDIR=" + tmp}, ChildProcess::Group::kOwn);
+  ASSERT_TRUE(Becomes([&] { return Contains(work + "extract.log", "listening on"); })) << "no owner";
+  EXPECT_FALSE(std::filesystem::is_empty(tmp));
+  report.SignalGroup(SIGINT);
+  const auto end = report.Wait(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_TRUE(std::filesystem::is_empty(tmp));
+  EXPECT_THAT(Processes(tmp), IsEmpty());
+  // It ended of itself.
+  EXPECT_TRUE(Contains(work + "extract.log", " error "));
 }
 
 TEST_F(ReportTest, RefusesInWords) {

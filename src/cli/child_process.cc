@@ -34,7 +34,9 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
 }
 
 // In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void BecomeChild(char* const* arguments, char* const* environment, int out, int err, pid_t parent) {
+[[noreturn]] void BecomeChild(char* const* arguments, char* const* environment, int out, int err, pid_t parent,
+                              ChildProcess::Group group) {
+  if (group == ChildProcess::Group::kOwn) ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);  // it died before the line above
   ::dup2(out, STDOUT_FILENO);
@@ -47,7 +49,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
 
 absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>& arguments,
                                                  const std::string& stderr_file,
-                                                 const std::vector<std::string>& environment) {
+                                                 const std::vector<std::string>& environment, Group group) {
   std::vector<char*> raw = Pointers(arguments), variables = Pointers(environment);
   raw.push_back(nullptr);
   for (char** v = environ; *v; ++v) variables.push_back(*v);
@@ -63,7 +65,9 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>&
     return FailedPrecondition("pipe: {}", ErrnoText());
   }
   const pid_t parent = ::getpid(), pid = ::fork();
-  if (pid == 0) BecomeChild(raw.data(), variables.data(), pipe_ends[1], err, parent);
+  if (pid == 0) BecomeChild(raw.data(), variables.data(), pipe_ends[1], err, parent, group);
+  // Here, too: whoever gets there first. It fails once the child has begun its program, in its group.
+  if (pid > 0 && group == Group::kOwn) ::setpgid(pid, pid);
   if (err >= 0) ::close(err);
   ::close(pipe_ends[1]);
   if (pid < 0) {
@@ -83,6 +87,10 @@ ChildProcess::~ChildProcess() {
 
 void ChildProcess::Signal(int signal) const {
   if (pid_ > 0) ::kill(pid_, signal);
+}
+
+void ChildProcess::SignalGroup(int signal) const {
+  if (pid_ > 0) ::kill(-pid_, signal);
 }
 
 void ChildProcess::End(std::chrono::milliseconds patience) {

@@ -24,10 +24,14 @@ struct ChildExit {
 class ChildProcess {
  public:
   // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. `environment`: "NAME=value",
-  // beside this process's. FailedPrecondition, saying why, if it can't be started.
+  // beside this process's and before it. kOwn: a process group of its own, so that a terminal's Ctrl-C reaches this
+  // process alone, which then ends the child; with kShared the child gets that signal, too. FailedPrecondition, saying
+  // why, if it can't be started.
+  enum class Group { kShared, kOwn };
   static absl::StatusOr<ChildProcess> Start(const std::vector<std::string>& arguments,
                                             const std::string& stderr_file = "",
-                                            const std::vector<std::string>& environment = {});
+                                            const std::vector<std::string>& environment = {},
+                                            Group group = Group::kShared);
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess();
@@ -35,6 +39,8 @@ class ChildProcess {
   // Reads stdout up to and without `end`, for at most `patience`; DeadlineExceeded or Unavailable (it ended) otherwise.
   absl::StatusOr<std::string> ReadUntil(const std::string& end, std::chrono::milliseconds patience);
   void Signal(int signal) const;
+  // To all of its group; it has to have one of its own.
+  void SignalGroup(int signal) const;
   // Asks it to end in order, waits for that as long as `patience`, interrupted or not, and then ends it.
   void End(std::chrono::milliseconds patience);
   // The largest resident set so far, in bytes.

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "base/random.h"
-#include "cli/child_process.h"
 
 namespace privdnn::cli {
 namespace {
@@ -81,6 +80,12 @@ std::string Reason(const std::filesystem::path& log, const ChildExit& end) {
 
 }  // namespace
 
+Json ResultOf(const ChildExit& end) {
+  if (end.exit_code != 0 && end.exit_code != 1) return nullptr;
+  Json json = Json::parse(end.output, nullptr, /*allow_exceptions=*/false);
+  return json.is_object() ? json : Json(nullptr);
+}
+
 std::string ShellLine(const std::vector<std::string>& arguments) {
   std::string line;
   for (const std::string& a : arguments) {
@@ -150,8 +155,13 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   if (step.checkpoint) arguments.insert(arguments.end(), {"--checkpoint", state.string()});
   if (step.picture) arguments.insert(arguments.end(), {"--out", File(step, ".png").string()});
   const auto start = std::chrono::steady_clock::now();
-  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess child,
-                           ChildProcess::Start(arguments, log.string(), {"PRIVDNN_PROGRESS=lines"}));
+  // A step may put an owner's keys there; they go with it, however it ends.
+  PRIVDNN_ASSIGN_OR_RETURN(const TemporaryDirectory temporary, TemporaryDirectory::Create());
+  // Ctrl-C must reach it once only, by End: at the second signal it would end at once, and lose its state of training.
+  PRIVDNN_ASSIGN_OR_RETURN(
+      ChildProcess child,
+      ChildProcess::Start(arguments, log.string(), {"PRIVDNN_PROGRESS=lines", "TMPDIR=" + temporary.path().string()},
+                          ChildProcess::Group::kOwn));
   LogProgress progress(log, label);
   absl::StatusOr<ChildExit> end = absl::UnknownError("");
   do {
@@ -162,12 +172,11 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   PRIVDNN_RETURN_IF_ERROR(end.status());
   if (Interrupted()) return absl::CancelledError("interrupted");
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  Json json = Json::parse(end->output, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) {
+  result.result = ResultOf(*end);
+  if (result.result.is_null()) {
     result.reason = Reason(log, *end);
     return absl::OkStatus();
   }
-  result.result = std::move(json);
   if (step.picture) {
     PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
   }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "cli/child_process.h"
 #include "cli/report_steps.h"
 
 namespace privdnn::cli {
@@ -36,6 +37,10 @@ class StepRunner {
   std::string subject_;
   AppendFile lock_;
 };
+
+// The JSON object that a command printed, or null if it has not ended as commands with a result do: with exit code 0,
+// or with 1 when what it looked at failed.
+Json ResultOf(const ChildExit& end);
 
 // A command line that a shell takes as these arguments.
 std::string ShellLine(const std::vector<std::string>& arguments);
