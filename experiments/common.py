@@ -19,14 +19,29 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = os.environ.get("PRIVDNN", str(ROOT / "build/release/privdnn"))
 
 
+def settings(command):
+    """What the result of a command depends on, in a line."""
+    kept = [word for word in map(str, command) if word != "--resume"]
+    if "--threads" in kept:
+        at = kept.index("--threads")
+        del kept[at:at + 2]
+    return " ".join(kept)
+
+
 def run(result, command, checkpoint=None):
     """What `privdnn COMMAND --json` prints, kept in the file `result`; from there if an earlier run has written it.
 
-    `checkpoint`, where the command keeps an unfinished run, goes when it is finished. Ends the script on failure; a
-    report with exit code 1 is none, but says that the answer is no.
+    The command is kept beside it: one with other settings doesn't get that result. `checkpoint`, where the command
+    keeps an unfinished run, goes when it is finished. Ends the script on failure; a report with exit code 1 is none,
+    but says that the answer is no.
     """
     result.parent.mkdir(parents=True, exist_ok=True)
-    if not result.exists():
+    made_by = result.with_suffix(".command")
+    if result.exists():
+        if not made_by.exists() or made_by.read_text() != settings(command):
+            sys.exit(f"{result}: made with other settings than `{settings(command)}`; take another OUT, or remove it")
+    else:
+        made_by.write_text(settings(command))
         command = [PROGRAM, *map(str, command), "--json"]
         print(" ".join(command), file=sys.stderr, flush=True)
         done = subprocess.run(command, stdout=subprocess.PIPE)
