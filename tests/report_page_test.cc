@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "process_test.h"
@@ -108,6 +109,7 @@ class ReportTest : public ProcessTest {
     return results;
   }
   static std::string Undated(const std::string& name);
+  static std::map<std::string, std::filesystem::file_time_type> Times(const std::string& work);
 
   static bool Becomes(const std::function<bool()>& so) {
     const auto end = std::chrono::steady_clock::now() + kPatience;
@@ -259,6 +261,44 @@ TEST_F(ReportTest, CtrlCLeavesNoKeysOfAnOwner) {
   EXPECT_THAT(Processes(tmp), IsEmpty());
   // It ended of itself.
   EXPECT_TRUE(Contains(work + "extract.log", " error "));
+}
+
+// When each step's log was last written.
+std::map<std::string, std::filesystem::file_time_type> ReportTest::Times(const std::string& work) {
+  std::map<std::string, std::filesystem::file_time_type> times;
+  for (const std::string& log : Ending(work, ".log")) {
+    times[std::filesystem::path(log).stem()] = std::filesystem::last_write_time(log);
+  }
+  return times;
+}
+
+TEST_F(ReportTest, ResultsOfOtherPicturesOrProgramsAreMadeAnew) {
+  const std::string work = Path("anew.html.work/");
+  std::vector<std::string> command = Command(
+      Report({"--skip", "extract,scratch,recover,recover-frozen", "--effort", "quick", "--out", Path("anew.html")}));
+  const auto run = [&] {
+    auto child = *ChildProcess::Start(command, Log());
+    EXPECT_EQ(child.Wait(kPatience)->exit_code, 0);
+    return Times(work);
+  };
+  const auto first = run();
+  ASSERT_EQ(first.size(), 3u);
+  EXPECT_EQ(run(), first);
+
+  // Another run's picture.
+  ASSERT_TRUE(WriteTextFile(work + "invert.png", "not this").ok());
+  const auto second = run();
+  EXPECT_EQ(second.at("plan"), first.at("plan"));
+  EXPECT_NE(second.at("invert"), first.at("invert"));
+  EXPECT_NE(*ReadTextFile(work + "invert.png", 1 << 24), "not this");
+
+  // Another build.
+  const std::string other = Path("other-build");
+  std::filesystem::copy_file(command[0], other);
+  std::ofstream(other, std::ios::app) << "another";
+  command[0] = other;
+  const auto third = run();
+  for (const auto& [step, time] : third) EXPECT_NE(time, second.at(step)) << step;
 }
 
 TEST_F(ReportTest, RefusesInWords) {

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "cli/inputs.h"
+#include "cli/report_subject.h"
 #include "cli/step_runner.h"
 #include "nn/onnx.h"
 #include "report/csv.h"
@@ -97,6 +98,19 @@ absl::Status WriteReport(const ReportCommand& command, const report::Document& d
   return command.csv.empty() ? absl::OkStatus() : report::WriteFigures(document, command.csv);
 }
 
+// What all results are of: this program, the network, the core neurons, and the data that steps load.
+absl::StatusOr<std::string> Subject(const ReportInput& input, const nn::Graph& graph, const nn::Selection& selection) {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string program, FileDigest("/proc/self/exe"));
+  std::string subject = program + HexEncode(Sha256(nn::ExportOnnx(graph))) + nn::FormatSelection(selection);
+  if (input.data_set.empty() && input.data.empty()) return subject;
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(input.data));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::DataSetInfo info,
+                           nn::FindDataSet(input.data_set.empty() ? "mnist" : input.data_set));
+  // Each data set lies in a folder of the root.
+  const std::string_view folder = info.layout.substr(0, info.layout.find('/'));
+  return subject + DataState(std::filesystem::path(root) / folder);
+}
+
 absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   command.input.effort = Efforts().at(command.effort);
   Effort& effort = command.input.effort;
@@ -113,7 +127,7 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.input.selection, command.model, graph));
   command.input.model = command.model.path;
   command.input.compact_selection = Compact(selection);
-  const std::string subject = HexEncode(Sha256(nn::ExportOnnx(graph))) + nn::FormatSelection(selection);
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string subject, Subject(command.input, graph, selection));
   const std::string work = command.work.empty() ? command.out + ".work" : command.work;
   PRIVDNN_ASSIGN_OR_RETURN(const StepRunner runner, StepRunner::Create(work, subject));
 

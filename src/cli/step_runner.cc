@@ -111,7 +111,7 @@ absl::StatusOr<StepRunner> StepRunner::Create(std::filesystem::path directory, s
 
 absl::StatusOr<report::StepResult> StepRunner::Run(const ReportStep& step, const std::vector<std::string>& arguments,
                                                    const std::string& label) const {
-  const Json whole = {PRIVDNN_VERSION, subject_, arguments};
+  const Json whole = {subject_, arguments};
   const std::string key =
       HexEncode(Sha256(AsBytes(whole.dump(-1, ' ', false, Json::error_handler_t::replace)))).substr(0, 16);
   std::vector<std::string> shown = arguments;
@@ -141,6 +141,8 @@ absl::StatusOr<report::StepResult> StepRunner::Kept(const ReportStep& step, cons
   result.result = std::move(kept["result"]);
   if (step.picture) {
     PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
+    // An interrupted run with other options may have left another one there.
+    if (kept.value("picture_sha256", Json()) != HexEncode(Sha256(result.picture))) return NotFound("no picture");
   }
   return result;
 }
@@ -180,7 +182,8 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   if (step.picture) {
     PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
   }
-  const Json kept = {{"key", key}, {"arguments", arguments}, {"seconds", result.seconds}, {"result", result.result}};
+  Json kept = {{"key", key}, {"arguments", arguments}, {"seconds", result.seconds}, {"result", result.result}};
+  if (step.picture) kept["picture_sha256"] = HexEncode(Sha256(result.picture));
   PRIVDNN_RETURN_IF_ERROR(
       WriteTextFile(File(step, ".json"), kept.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
   std::filesystem::remove(state, ignored);

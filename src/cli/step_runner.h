@@ -10,11 +10,12 @@
 namespace privdnn::cli {
 
 // A directory with each step's result (NAME.json), log (NAME.log), picture (NAME.png) and, while it runs, state of
-// training (NAME-KEY.state). A result counts for the command line, the version of the program, the model and the core
-// neurons that it was made with.
+// training (NAME-KEY.state). A result counts for the command line and the subject that it was made with, and together
+// with the picture that was made with it.
 class StepRunner {
  public:
-  // `subject`: a digest of model and selection. FailedPrecondition if another process works in `directory`.
+  // `subject`: names all that results depend on besides their command lines. FailedPrecondition if another process
+  // works in `directory`.
   static absl::StatusOr<StepRunner> Create(std::filesystem::path directory, std::string subject);
 
   // The step's result, from the directory if it is there. A command that fails gives a result without JSON and with
