@@ -29,6 +29,7 @@ TEST_F(AttackExtract, FindsTheEmbeddedModelsKernelsExactlyFromAsManyImagesAsPred
   EXPECT_EQ(json["check_mismatches"], 0);
   EXPECT_EQ(json["check_integers"], 8 * 13 * 16);
   EXPECT_EQ(json["clone_accuracy"], json["accuracy_separated"]);
+  EXPECT_EQ(json["clone_images"], 1000);
   EXPECT_THAT(json["owner"].get<std::string>(), HasSubstr("process of its own on this machine"));
 }
 
@@ -79,6 +80,7 @@ TEST_F(AttackExtract, FitsAnAnnouncedlyNoisyOwnersOutputsAndClaimsNoKernels) {
   EXPECT_EQ(json["kernel_mismatches"], nullptr);
   EXPECT_EQ(json["check_integers"], 0);
   EXPECT_EQ(json["images_asked"], 500);
+  EXPECT_EQ(json["clone_images"], 500);
   EXPECT_GT(json["clone_accuracy"], 95);
 }
 

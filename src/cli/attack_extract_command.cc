@@ -95,7 +95,8 @@ Json Report(const ExtractionAttack& e, const ExtractCommand& command, const std:
                {"outputs_attacked", sum("outputs")},
                {"check_integers", sum("check_integers")},
                {"check_mismatches", sum("check_mismatches")},
-               {"clone_accuracy", nullptr}};
+               {"clone_accuracy", nullptr},
+               {"clone_images", nullptr}};
   if (e.determined()) {
     json["images_needed"] = e.images_needed();
     if (compared) json["kernel_mismatches"] = sum("kernel_mismatches");
@@ -248,7 +249,9 @@ std::string Text(const Json& json) {
               fmt::format("{} of {} differ from the owner's", json["check_mismatches"].get<uint64_t>(),
                           json["check_integers"].get<uint64_t>()));
   }
-  if (!json["clone_accuracy"].is_null()) table.Add("clone, without the owner", Percent(json["clone_accuracy"]));
+  if (!json["clone_accuracy"].is_null())
+    table.Add("clone, without the owner",
+              fmt::format("{} of {} images", Percent(json["clone_accuracy"]), json["clone_images"].get<uint64_t>()));
   if (json.contains("accuracy_separated")) {
     table.Add("A_s, authorised user", Percent(json["accuracy_separated"]));
     table.Add("A_r, before the attack", Percent(json["accuracy_without_core"]));
@@ -306,6 +309,7 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
   CommandOutput output;
   output.json = Report(attack, command, owner, target.output_noise(), truth != nullptr);
   if (accuracy) output.json["clone_accuracy"] = *accuracy;
+  if (images.labelled) output.json["clone_images"] = images.fresh.count;
   PRIVDNN_RETURN_IF_ERROR(AddCurve(command, images, attack, output.json));
   if (truth && command.layers && attack.determined()) {
     PRIVDNN_RETURN_IF_ERROR(AddLayers(attack, *truth, output.json));

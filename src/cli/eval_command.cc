@@ -136,6 +136,7 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
   CommandOutput output;
   FactTable table(fmt::format("{} on {} {}", command.model.Name(), inputs.count, raw ? "inputs" : "images"));
   output.json = {{"model", command.model.Name()}, {raw ? "inputs" : "images", inputs.count}};
+  if (labelled) output.json["classes"] = images.classes;
   if (command.selection.empty() || !command.outputs.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(const Outputs outputs, RunModel(graph, inputs));
     if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOutputs(outputs, command.outputs));

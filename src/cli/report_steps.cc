@@ -79,7 +79,7 @@ Arguments Extract(const ReportInput& in, const report::Results& before) {
   constexpr double kMore = 1.1;
   constexpr int64_t kMoreImages = 20;
   const Json& plan = *before.Find("plan");
-  const auto needed = plan.at("images_to_reconstruct").get<double>();
+  const auto needed = static_cast<double>(report::ImagesForAllKernels(plan));
   const auto budget = plan.at("image_budget").get<uint64_t>();
   const int64_t half = std::max(in.effort.judged, static_cast<int64_t>(std::ceil(kMore * needed)) + kMoreImages);
   Arguments a = Begin(in, {"attack", "extract"});

@@ -210,7 +210,9 @@ Section Extraction(const Results& results) {
     section.figures.push_back(
         {"extraction",
          "What a clone by so many images is worth",
-         "Percent of images that were not asked; dashed: with the owner (A_s) and the package alone (A_r).",
+         fmt::format("Percent of {} images that were not asked; dashed: with the owner (A_s) and the package alone "
+                     "(A_r).",
+                     extract->at("clone_images").get<uint64_t>()),
          {{{"images asked"}, {"clone, %", 2}, {"A_s, %", 2}, {"A_r, %", 2}, {"kernels"}}, std::move(rows)},
          Plot{.kind = Plot::Kind::kLines,
               .columns = {1},
@@ -293,7 +295,7 @@ Section Security(const Results& results) {
        Plot{.columns = {1, 2}, .y_title = "bits", .min = 0},
        std::nullopt});
   Rows budget = {{"planned budget", plan->at("image_budget")},
-                 {"determine all kernels", plan->at("images_to_reconstruct")},
+                 {"determine all kernels", ImagesForAllKernels(*plan)},
                  {"determine the first", plan->at("images_to_reconstruct_first")},
                  {"as many equations as parameters", plan->at("images_by_parameter_count")},
                  {"keys, by chosen ciphertexts", plan->at("images_to_recover_keys")}};

@@ -59,6 +59,21 @@ TEST(PrivacyReport, EveryFigureStandsBesideTheCommandThatMadeIt) {
   }
 }
 
+TEST(PrivacyReport, AllKernelsAreThoseOfTheSegmentThatTakesMostImages) {
+  Results results = Everything();
+  Json& plan = results.steps[0].result;
+  plan["segments"].push_back(plan["segments"][0]);
+  plan["segments"][1]["images_to_reconstruct"] = 4000;
+  EXPECT_EQ(ImagesForAllKernels(plan), 4000u);
+  EXPECT_THAT(RenderCsv(Find(Describe(results), "security").figures[1].table),
+              HasSubstr("determine all kernels,4000\ndetermine the first,366\n"));
+}
+
+TEST(PrivacyReport, ClonesStandBesideTheImagesThatJudgeThem) {
+  EXPECT_THAT(Find(Describe(Everything()), "extraction").figures[0].caption,
+              HasSubstr("Percent of 500 images that were not asked"));
+}
+
 TEST(PrivacyReport, SaysWhyAStepHasNoResult) {
   Results results = Everything();
   results.steps[2].result = nullptr;

@@ -1,6 +1,8 @@
 // What the steps of a privacy report found out: the JSON of privdnn's own commands.
 #pragma once
 
+#include <algorithm>
+
 #include "report/document.h"
 
 namespace privdnn::report {
@@ -28,5 +30,15 @@ struct Results {
     return nullptr;
   }
 };
+
+// The images after which linear algebra has the kernels of every segment, by a plan's JSON, whose own figure is that of
+// the segment that needs fewest.
+inline uint64_t ImagesForAllKernels(const Json& plan) {
+  uint64_t images = 0;
+  for (const Json& s : plan.at("segments")) {
+    images = std::max(images, s.at("images_to_reconstruct").get<uint64_t>());
+  }
+  return images;
+}
 
 }  // namespace privdnn::report

@@ -13,6 +13,7 @@ inline Json TestPlan(uint64_t budget) {
       "predicted": [{"images": 1, "user_encrypted_ms_per_image": 1.5, "owner_ms_per_image": 0.5,
                      "peak_rss_bytes_user": 1000, "peak_rss_bytes_owner": 2000}],
       "segments": [{"kind": "quadratic", "layers": [1, 2], "core_neurons": [2, 13], "neurons": [6, 16],
+                    "images_to_reconstruct": 366,
                     "statistical_security_bits": 43.5, "ring_dimension": 4096, "log_q": 99.9, "plain_bits": 37}],
       "image_budget": )" +
                      std::to_string(budget) + "}");
@@ -20,6 +21,7 @@ inline Json TestPlan(uint64_t budget) {
 
 inline Json TestEval(double original, double separated, double removed) {
   return {{"images", 5000},
+          {"classes", 10},
           {"accuracy_original", original},
           {"accuracy_separated", separated},
           {"accuracy_without_core", removed}};
@@ -35,14 +37,15 @@ inline Json TestTraining(double reached, uint64_t images = 5000) {
           {"accuracy_after_training", reached}};
 }
 
-// `needed` null: the images did not determine the kernels.
+// Of one segment. `needed` null: the images did not determine its kernels.
 inline Json TestExtract(const Json& needed) {
   Json json = Json::parse(R"({"images_predicted": 366, "images_asked": 384, "kernel_mismatches": 0,
       "unknowns_per_output": 5851, "outputs_attacked": 13, "check_integers": 1664, "check_mismatches": 0,
-      "clone_accuracy": 98.6, "accuracy_separated": 98.5, "accuracy_without_core": 22.6,
+      "clone_accuracy": 98.6, "clone_images": 500, "accuracy_separated": 98.5, "accuracy_without_core": 22.6,
       "curve": [{"images_used": 11, "clone_accuracy": 95.0}, {"images_used": 37, "clone_accuracy": 97.8}],
       "layers": [{"segment": 0, "first_layer_errors": [0.0001, 0.0002], "second_layer_errors": [0.001, 0.002]}]})");
   json["images_needed"] = needed;
+  json["segments"] = {{{"segment", 0}, {"outputs", 13}, {"images_needed", needed}}};
   return json;
 }
 

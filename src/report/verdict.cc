@@ -18,13 +18,15 @@ std::string Images(uint64_t count) { return fmt::format("{} image{}", count, cou
 void AddPackage(const Json& eval, Sentences& verdict) {
   const double original = Number(eval, "accuracy_original"), separated = Number(eval, "accuracy_separated"),
                removed = Number(eval, "accuracy_without_core");
-  const double margin = DifferenceMargin(original, removed, Number(eval, "images"));
-  const std::string of = fmt::format("right for {:.1f} % of {} test images, with the owner for {:.1f} %", removed,
-                                     Count(eval, "images"), separated);
+  const double margin = DifferenceMargin(separated, removed, Number(eval, "images"));
+  const std::string of = fmt::format(
+      "right for {:.1f} % of {} test images (guessing among {} classes: about {:.1f} %), with the owner for "
+      "{:.1f} %",
+      removed, Count(eval, "images"), Count(eval, "classes"), 100 / Number(eval, "classes"), separated);
   if (removed <= separated / 2) {
     verdict.push_back({Tone::kProtects,
                        fmt::format("As a file, without the owner and without training, the package is {}: "
-                                   "less than half as often.",
+                                   "at most half as often.",
                                    of),
                        "accuracy"});
   } else if (separated - removed > margin) {
@@ -112,6 +114,22 @@ const Json* PointWithin(const Json& curve, uint64_t images) {
   return best;
 }
 
+// The outputs of a segment whose kernels were determined by fewest images, or nullptr.
+const Json* FirstDetermined(const Json& extract) {
+  const Json* first = nullptr;
+  for (const Json& s : extract.at("segments")) {
+    if (s.at("images_needed").is_null()) continue;
+    if (!first || Count(s, "images_needed") < Count(*first, "images_needed")) first = &s;
+  }
+  return first;
+}
+
+// "the kernels of 13 outputs of segment 0 by 366 images"
+std::string WhichKernels(const Json& segment) {
+  return fmt::format("the kernels of {} outputs of segment {} by {}", Count(segment, "outputs"),
+                     Count(segment, "segment"), Images(Count(segment, "images_needed")));
+}
+
 void AddExactExtraction(const Results& results, const Json& extract, Sentences& verdict) {
   const uint64_t needed = Count(extract, "images_needed");
   std::string text =
@@ -120,8 +138,8 @@ void AddExactExtraction(const Results& results, const Json& extract, Sentences& 
     text += fmt::format(" ({} coefficients differ from the owner's)", Count(extract, "kernel_mismatches"));
   }
   if (!extract.at("clone_accuracy").is_null()) {
-    text += fmt::format("; the clone answers without the owner and is right for {:.1f} %",
-                        Number(extract, "clone_accuracy"));
+    text += fmt::format("; the clone answers without the owner and is right for {:.1f} % of {} that were not asked",
+                        Number(extract, "clone_accuracy"), Images(Count(extract, "clone_images")));
   }
   const Json* plan = results.Find("plan");
   const uint64_t budget = plan ? Count(*plan, "image_budget") : UINT64_MAX;
@@ -130,6 +148,11 @@ void AddExactExtraction(const Results& results, const Json& extract, Sentences& 
   } else if (budget >= needed) {
     verdict.push_back(
         {Tone::kExposes, fmt::format("{}. The budget of {} does not prevent it.", text, Images(budget)), "extraction"});
+  } else if (const Json* first = FirstDetermined(extract); first && Count(*first, "images_needed") <= budget) {
+    verdict.push_back({Tone::kExposes,
+                       fmt::format("{}. The budget of {} is below that, but lets a user determine {}.", text,
+                                   Images(budget), WhichKernels(*first)),
+                       "extraction"});
   } else {
     verdict.push_back(
         {Tone::kProtects,
@@ -151,31 +174,50 @@ void AddClone(const Results& results, const Json& extract, Sentences& verdict) {
            Count(p, "images_used") <= budget;
   });
   if (close != curve.end()) {
-    verdict.push_back({Tone::kExposes,
-                       fmt::format("Replies to {} already brought a clone that is only approximate from {:.1f} % to "
-                                   "{:.1f} %, of {:.1f} % with the owner{}.",
-                                   Images(Count(*close, "images_used")), removed, Number(*close, "clone_accuracy"),
-                                   separated, plan ? "; the budget allows them" : ""),
-                       "extraction"});
+    verdict.push_back(
+        {Tone::kExposes,
+         fmt::format("Replies to {} already brought a clone that is only approximate from {:.1f} % to "
+                     "{:.1f} %, of {:.1f} % with the owner, on {} that were not asked{}.",
+                     Images(Count(*close, "images_used")), removed, Number(*close, "clone_accuracy"), separated,
+                     Images(Count(extract, "clone_images")), plan ? "; the budget allows them" : ""),
+         "extraction"});
   } else if (const Json* within = PointWithin(curve, budget)) {
-    verdict.push_back({Tone::kNote,
-                       fmt::format("Of the approximate clones tried, the one with most images ({}{}) reached {:.1f} %, "
-                                   "from {:.1f} % without the owner and of {:.1f} % with it.",
-                                   Count(*within, "images_used"), plan ? " within the budget" : "",
-                                   Number(*within, "clone_accuracy"), removed, separated),
-                       "extraction"});
+    verdict.push_back(
+        {Tone::kNote,
+         fmt::format("Of the approximate clones tried, the one with most images ({}{}) reached {:.1f} %, "
+                     "from {:.1f} % without the owner and of {:.1f} % with it, on {} that were not "
+                     "asked.",
+                     Count(*within, "images_used"), plan ? " within the budget" : "", Number(*within, "clone_accuracy"),
+                     removed, separated, Images(Count(extract, "clone_images"))),
+         "extraction"});
   }
+}
+
+void AddPartialExtraction(const Results& results, const Json& extract, Sentences& verdict) {
+  std::string text = fmt::format(
+      "Replies to the {} that were asked did not determine all kernels; more, or inputs "
+      "chosen for it, may.",
+      Images(Count(extract, "images_asked")));
+  const Json* first = FirstDetermined(extract);
+  if (!first) {
+    verdict.push_back({Tone::kNote, text, "extraction"});
+    return;
+  }
+  text += fmt::format(" They did determine {}", WhichKernels(*first));
+  const Json* plan = results.Find("plan");
+  const bool within = !plan || Count(*plan, "image_budget") >= Count(*first, "images_needed");
+  if (plan) {
+    text += fmt::format("; the budget of {} {}", Images(Count(*plan, "image_budget")),
+                        within ? "does not prevent that" : "is below that");
+  }
+  verdict.push_back({within ? Tone::kExposes : Tone::kNote, text + ".", "extraction"});
 }
 
 void AddExtraction(const Results& results, const Json& extract, Sentences& verdict) {
   if (!extract.at("images_needed").is_null()) {
     AddExactExtraction(results, extract, verdict);
   } else {
-    verdict.push_back({Tone::kNote,
-                       fmt::format("Replies to the {} that were asked did not determine all kernels; more, or "
-                                   "inputs chosen for it, may.",
-                                   Images(Count(extract, "images_asked"))),
-                       "extraction"});
+    AddPartialExtraction(results, extract, verdict);
   }
   AddClone(results, extract, verdict);
 }
@@ -190,19 +232,25 @@ void AddInversion(const Json& invert, Sentences& verdict) {
   }
   const std::string run = fmt::format("{}; {}; {:.0f} % intervals", Images(Count(invert, "images")),
                                       fmt::join(methods, ", "), 100 * Number(invert, "confidence"));
-  verdict.push_back(
-      invert.at("query_equals_guess").get<bool>()
-          ? Sentence{Tone::kProtects,
-                     fmt::format("From queries, as the owner gets them, the attack found nothing of a user's "
-                                 "image: no more than from another image's query ({}).",
-                                 run),
-                     "inversion"}
-          : Sentence{Tone::kExposes,
-                     fmt::format("In this run, reconstructions from queries differed from those from other "
-                                 "images' queries ({}). That happens by chance, too, though seldom: repeat it "
-                                 "with another seed.",
-                                 run),
-                     "inversion"});
+  if (!invert.at("query_equals_guess").get<bool>()) {
+    verdict.push_back({Tone::kExposes,
+                       fmt::format("In this run, reconstructions from queries differed from those from other "
+                                   "images' queries ({}). That happens by chance, too, though seldom: repeat it "
+                                   "with another seed.",
+                                   run),
+                       "inversion"});
+  } else {
+    const std::string text = fmt::format(
+        "From queries, as the owner gets them, the attack found nothing of a user's "
+        "image: no more than from another image's query ({}).",
+        run);
+    // An attack that never works shows nothing.
+    verdict.push_back(found.empty() ? Sentence{Tone::kNote,
+                                               text + " It found nothing in the clear either, so this run can't tell "
+                                                      "whether masks protect images.",
+                                               "inversion"}
+                                    : Sentence{Tone::kProtects, text, "inversion"});
+  }
   if (!found.empty()) {
     verdict.push_back({Tone::kNote,
                        fmt::format("The same attack does find images in what an owner would see without "

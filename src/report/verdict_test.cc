@@ -28,7 +28,14 @@ TEST(Verdict, SaysNothingWithoutResults) {
 }
 
 TEST(Verdict, WhatThePackageIsWorthAlone) {
-  EXPECT_THAT(Of({{"eval", TestEval(99.3, 99.2, 18.5)}}), ElementsAre(Says(Tone::kProtects, "right for 18.5 %")));
+  EXPECT_THAT(Of({{"eval", TestEval(99.3, 99.2, 18.5)}}),
+              ElementsAre(AllOf(Says(Tone::kProtects,
+                                     "right for 18.5 % of 5000 test images (guessing among 10 classes: about "
+                                     "10.0 %), with the owner for 99.2 %"),
+                                Says(Tone::kProtects, "at most half as often"))));
+  // 2.3 points are within the margin of 5000 images at 50 % (2.6), if not at 99.9 % (1.8).
+  EXPECT_THAT(Of({{"eval", TestEval(99.9, 50, 47.7)}}),
+              ElementsAre(Says(Tone::kExposes, "no difference"), Says(Tone::kNote, "costs authorised users")));
   EXPECT_THAT(Of({{"eval", TestEval(99.3, 99.2, 60)}}), ElementsAre(Says(Tone::kExposes, "a good part of the model")));
   EXPECT_THAT(Of({{"eval", TestEval(99.3, 99.2, 99)}}), ElementsAre(Says(Tone::kExposes, "no difference")));
   EXPECT_THAT(Of({{"eval", TestEval(99.3, 90, 10)}}),
@@ -65,11 +72,46 @@ TEST(Verdict, HoldsKernelsAgainstTheBudget) {
   EXPECT_THAT(with(1000)[0], Says(Tone::kExposes,
                                   "366 images of a user's own determined every encrypted kernel exactly "
                                   "(0 coefficients differ"));
+  EXPECT_THAT(with(1000)[0], Says(Tone::kExposes, "right for 98.6 % of 500 images that were not asked"));
   EXPECT_THAT(with(1000)[1], Says(Tone::kExposes, "Replies to 11 images"));
+  EXPECT_THAT(with(1000)[1], Says(Tone::kExposes, "with the owner, on 500 images that were not asked"));
   EXPECT_THAT(with(365)[0], Says(Tone::kProtects, "365 images is below that"));
   // Below every point of the curve nothing was tried.
   EXPECT_THAT(with(10), ElementsAre(Says(Tone::kProtects, "10 images is below"), Says(Tone::kNote, "128 bits")));
   EXPECT_THAT(with(12).back(), Says(Tone::kExposes, "about 12 images of the budget for the keys"));
+}
+
+// Two segments, of which the second takes more images.
+Json ExtractOfTwo(const Json& first, const Json& second) {
+  const bool all = !first.is_null() && !second.is_null();
+  Json extract = TestExtract(all ? std::max(first, second) : Json(nullptr));
+  extract["segments"] = {{{"segment", 0}, {"outputs", 13}, {"images_needed", first}},
+                         {{"segment", 1}, {"outputs", 2}, {"images_needed", second}}};
+  extract["curve"] = Json::array();
+  return extract;
+}
+
+TEST(Verdict, ABudgetProtectsOnlyIfItIsBelowEverySegment) {
+  const auto with = [](uint64_t budget) {
+    return Of({{"plan", TestPlan(budget)}, {"extract", ExtractOfTwo(366, 40)}})[0];
+  };
+  EXPECT_THAT(with(39), Says(Tone::kProtects, "39 images is below that and prevents"));
+  EXPECT_THAT(with(40), Says(Tone::kExposes,
+                             "The budget of 40 images is below that, but lets a user determine the "
+                             "kernels of 2 outputs of segment 1 by 40 images."));
+  EXPECT_THAT(with(366), Says(Tone::kExposes, "does not prevent it"));
+}
+
+TEST(Verdict, SomeKernelsAreDetermined) {
+  const std::string open = "384 images that were asked did not determine all kernels",
+                    found = "They did determine the kernels of 13 outputs of segment 0 by 40 images";
+  const auto with = [](uint64_t budget) {
+    return Of({{"plan", TestPlan(budget)}, {"extract", ExtractOfTwo(40, nullptr)}})[0];
+  };
+  EXPECT_THAT(with(40), AllOf(Says(Tone::kExposes, open), Says(Tone::kExposes, found + "; the budget of 40 images does "
+                                                                                       "not prevent that.")));
+  EXPECT_THAT(with(39), Says(Tone::kNote, found + "; the budget of 39 images is below that."));
+  EXPECT_THAT(Of({{"extract", ExtractOfTwo(40, nullptr)}})[0], Says(Tone::kExposes, found + "."));
 }
 
 TEST(Verdict, ClonesThatReachLittleAreSaidToo) {
@@ -91,7 +133,8 @@ TEST(Verdict, ImagesFromQueries) {
   EXPECT_THAT(Of({{"invert", TestInvert(true, true)}}),
               ElementsAre(Says(Tone::kProtects, "found nothing"), Says(Tone::kNote, "masks (features by decoder)")));
   EXPECT_THAT(Of({{"invert", TestInvert(true, false)}}),
-              ElementsAre(Says(Tone::kProtects, "24 images; decoder; 99 %")));
+              ElementsAre(AllOf(Says(Tone::kNote, "24 images; decoder; 99 %"),
+                                Says(Tone::kNote, "found nothing in the clear either, so this run can't tell"))));
   EXPECT_THAT(Of({{"invert", TestInvert(false, false)}}), ElementsAre(Says(Tone::kExposes, "differed")));
 }
 
