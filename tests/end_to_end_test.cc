@@ -198,8 +198,8 @@ TEST_F(EndToEnd, BudgetsAreEnforcedAcrossRestarts) {
   RunningOwner owner = StartOwner("small.key");
   const Ended refused = infer(owner, "20");
   EXPECT_EQ(refused.exit_code, 1);
-  EXPECT_THAT(refused.err, HasSubstr("20 of the 30 images allowed are used"));
-  EXPECT_EQ(infer(owner, "10").exit_code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("10 images are left of the package's budget, 20 were to be asked"));
+  EXPECT_EQ(infer(owner, "10").exit_code, 0);  // none of them was spent
   EXPECT_EQ(infer(owner, "1").exit_code, 1);
 }
 

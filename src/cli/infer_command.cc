@@ -89,6 +89,12 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
     spdlog::warn("the owner perturbs its replies: outputs have errors of deviation {:.4g}, results are not exact",
                  terms.output_noise);
   }
+  // A budget that ends on the way would have been spent for nothing.
+  const auto needed = static_cast<uint64_t>(images.count) * static_cast<uint64_t>(options.repeats);
+  if ((ranks == nullptr || ranks->rank() == 0) && terms.images_remaining && needed > *terms.images_remaining) {
+    return FailedPrecondition("{} images are left of the package's budget, {} were to be asked: --limit takes fewer",
+                              *terms.images_remaining, needed);
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model, options));
   options.plain = plain ? &*plain : nullptr;
   const InferenceSetup setup{user, rest, client, images, options};

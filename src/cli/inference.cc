@@ -165,7 +165,11 @@ absl::StatusOr<OwnerTerms> AskTerms(const User& user, Client& client, const std:
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerDescription owner, client.Describe());
   const std::string id = HexEncode(user.package().id());
   const auto offer = std::ranges::find(owner.packages, id, &PackageDescription::id);
-  const double noise = offer == owner.packages.end() ? 0 : offer->output_noise;  // not hosted: Evaluate will say so
+  OwnerTerms terms;
+  if (offer != owner.packages.end()) {  // if it isn't, Evaluate will say so
+    terms.output_noise = offer->output_noise;
+    terms.images_remaining = offer->images_remaining;
+  }
   auto most = std::min(int64_t{kMaxImagesPerMessage}, static_cast<int64_t>(owner.max_images_per_message));
   uint64_t needed = 0;
   for (size_t k = 0; k < user.num_segments(); ++k) {
@@ -177,7 +181,8 @@ absl::StatusOr<OwnerTerms> AskTerms(const User& user, Client& client, const std:
     while (most > 0 && !fits(most)) --most;
     needed = std::max(needed, user.sizes(k).query(1));
   }
-  if (most > 0) return OwnerTerms{most, noise};
+  terms.most_images = most;
+  if (most > 0) return terms;
   return FailedPrecondition("{}: takes messages of {} bytes, one image needs {}", address, owner.max_message_bytes,
                             needed);
 }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,8 +51,9 @@ struct InferenceResult {
 absl::Status CheckImages(const nn::ImageSet& images, const RestNetwork& rest);
 // What an owner says in advance.
 struct OwnerTerms {
-  int64_t most_images = 0;  // that a message may hold, for every segment and both ways
-  double output_noise = 0;  // deviation of the errors in the package's replies; 0: replies are exact
+  int64_t most_images = 0;                   // that a message may hold, for every segment and both ways
+  double output_noise = 0;                   // deviation of the errors in the package's replies; 0: replies are exact
+  std::optional<uint64_t> images_remaining;  // of the package's budget; nothing if the owner doesn't have the package
 };
 // FailedPrecondition, naming `address`, if the owner takes less than one image a message.
 absl::StatusOr<OwnerTerms> AskTerms(const User& user, Client& client, const std::string& address);
