@@ -11,8 +11,8 @@ namespace privdnn::nn {
 
 // Threads that LibTorch uses for one operator, process-wide (it starts with 1). For small networks 1 is fastest. With
 // more, OpenMP's threads wait actively for each other within a network and end with it. By default they do so for
-// milliseconds an operator, which is slow where other work keeps the cores busy; GOMP_SPINCOUNT=5000 in the environment,
-// as the program sets it, makes them sleep soon.
+// milliseconds an operator, which is slow where other work keeps the cores busy; GOMP_SPINCOUNT=5000 in the
+// environment, as the program sets it, makes them sleep soon.
 void SetExecutorThreads(int threads);
 
 class Executor {
