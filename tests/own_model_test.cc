@@ -135,7 +135,7 @@ TEST_F(OwnModel, EverySegmentHasTheBudget) {
   EXPECT_EQ(Json::parse(user.out)["images_remaining"], 10);  // of segment 0; segment 1 has 17
   user = infer("11");
   EXPECT_EQ(user.exit_code, 1);
-  EXPECT_THAT(user.err, HasSubstr("20 of the 30 images allowed are used"));
+  EXPECT_THAT(user.err, HasSubstr("10 images are left of the package's budget, 11 were to be asked"));
   EXPECT_EQ(infer("10").exit_code, 0);
   EXPECT_EQ(infer("1").exit_code, 1);
   owner.process.Signal(SIGTERM);
@@ -148,7 +148,7 @@ TEST_F(OwnModel, EverySegmentHasTheBudget) {
 // One message at a time, so that every other one is between two segments.
 TEST_F(OwnModel, EitherSideMayGoAwayBetweenSegments) {
   const RunningOwner owner = StartOwner();
-  const auto long_run = InferLabelled(owner.address, {"--batch", "1", "--repeats", "1000"});
+  const auto long_run = InferLabelled(owner.address, {"--batch", "1", "--repeats", "500"});
   ExpectOwnerSurvivesAKilledUser(owner, long_run);
   ExpectUserEndsInOrder(owner, long_run);
   EXPECT_EQ(Run(InferLabelled(owner.address, {"--limit", "3"})).exit_code, 0);  // the owner is none the worse
