@@ -72,8 +72,8 @@ class TwoParties : public ProcessTest {
 };
 
 TEST_F(TwoParties, NothingStaysWhenACommandIsStopped) {
-  const std::vector<std::string> bench = {"bench", "infer", "--images", "1000", "--repeats", "100000"};
-  const std::vector<std::string> check = {"plan", "--check", "--check-images", "1000", "--repeats", "100000"};
+  const std::vector<std::string> bench = {"bench", "infer", "--images", "1000", "--repeats", "900"};
+  const std::vector<std::string> check = {"plan", "--check", "--check-images", "1000", "--repeats", "900"};
   for (const int signal : {SIGINT, SIGTERM}) {
     ExpectStopsInOrder({"demo"}, "", 0ms, signal);                   // as soon as there is a directory
     ExpectStopsInOrder(bench, "owner/budgets.sqlite", 0ms, signal);  // the owner starts
