@@ -9,8 +9,10 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "cli/attack_commands.h"
+#include "cli/child_process.h"
 #include "cli/report_command.h"
 
 namespace privdnn::cli {
@@ -24,6 +26,19 @@ void OnSignal(int signal) {
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }
+}
+
+// LibTorch's OpenMP threads wait for each other by spinning, by default for milliseconds, which takes the cores from
+// whoever has work: beside other processes the same training takes ten times as long. Spinning for some microseconds is
+// as good where cores are free. The OpenMP library reads its environment before main, so the program begins again, but
+// only where there is more than one thread: loading LibTorch twice takes a third of a second.
+void SpinBriefly(const CLI::App& app, char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands()[0];
+  const CLI::Option* threads = command->get_option_no_throw("--threads");
+  if (threads == nullptr || threads->as<int>() < 2) return;
+  if (setenv("GOMP_SPINCOUNT", "5000", 1) == 0) execv(OwnPath().c_str(), argv);
 }
 
 }  // namespace
@@ -66,7 +81,7 @@ CLI::Validator NoiseLevel() {
   return CLI::Validator(check, "NUMBER >= 0");
 }
 
-int RunProgram(int argc, const char* const* argv) {
+int RunProgram(int argc, char** argv) {
   // stdout belongs to results; everything else goes to stderr.
   spdlog::set_default_logger(spdlog::stderr_color_mt("privdnn"));
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
@@ -86,6 +101,7 @@ int RunProgram(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
+  SpinBriefly(app, argv);
   const auto output = action();
   if (!output.ok()) {
     spdlog::error("{}", Message(output.status()));

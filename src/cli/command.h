@@ -63,6 +63,6 @@ void AddData(CLI::App& app, Globals& globals, Action& action);
 void AddVersion(CLI::App& app, Globals& globals, Action& action);
 
 // The whole program. Returns the exit code: 0 ok, 1 failed, 2 wrong usage.
-int RunProgram(int argc, const char* const* argv);
+int RunProgram(int argc, char** argv);
 
 }  // namespace privdnn::cli
