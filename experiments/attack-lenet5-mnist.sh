@@ -11,17 +11,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${PRIVDNN_DATA:?set it to the data root, see privdnn data list}"
 
-program=${PRIVDNN:-build/release/privdnn}
+# shellcheck source=experiments/program.sh
+source experiments/program.sh
 seeds=${SEEDS:-1 2 3} samples=${SAMPLES:-1000} out=${OUT:-runs/attack-lenet5-mnist}
 # name|selection
 rows=('one neuron of either convolution|1:0;2:0' 'the default, 2 and 13|assets/lenet5-mnist/selection.json'
   'both convolutions|1:all;2:all' 'the first of three fully connected layers|3:all'
   'both convolutions and that layer|1:all;2:all;3:all')
 
-if [[ ! -x $program ]]; then
-  printf 'attack-lenet5-mnist: %s is not there; make builds it, PRIVDNN names another\n' "$program" >&2
-  exit 1
-fi
 mkdir -p "$out"
 
 # attack REPORT ARGUMENTS...: runs it unless the report is there. Stopped, it goes on where it was.

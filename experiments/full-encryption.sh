@@ -11,17 +11,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-program=${PRIVDNN:-build/release/privdnn}
+# shellcheck source=experiments/program.sh
+source experiments/program.sh
 images=${IMAGES:-300} repeats=${REPEATS:-3} threads=${THREADS:-1}
 every_layer='1:all;2:all;3:all;4:all;5:all'
 default=assets/lenet5-mnist/selection.json
 # name|selection|bits of a quantised input value, of every segment
 runs=("partial|$default|8" "full|$every_layer|8" "full|$every_layer|10" "full|$every_layer|12")
 
-if [[ ! -x $program ]]; then
-  printf 'full-encryption: %s is not there; make builds it, PRIVDNN names another\n' "$program" >&2
-  exit 1
-fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 

@@ -12,7 +12,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${PRIVDNN_DATA:?set it to the data root, see privdnn data list}"
 
-program=${PRIVDNN:-build/release/privdnn}
+# shellcheck source=experiments/program.sh
+source experiments/program.sh
 samples=${SAMPLES:-100 1000} out=${OUT:-runs/obfuscation}
 selection=assets/lenet5-mnist/selection.json
 # name|options of obfuscate
@@ -20,10 +21,6 @@ rows=('mixed neurons (default)|--kernel 1' 'the same, next layer kept|--kernel 1
   '3x3 kernels, one a neuron|--kernel 3 --no-mixing' 'the same, next layer kept|--kernel 3 --no-mixing --keep-next'
   '3x3 kernels that mix|--kernel 3')
 
-if [[ ! -x $program ]]; then
-  printf 'obfuscation: %s is not there; make builds it, PRIVDNN names another\n' "$program" >&2
-  exit 1
-fi
 mkdir -p "$out"
 
 # report NAME ARGUMENTS...: the JSON of a command, unless it is there. Exit code 1 of obfuscate says that accuracy was

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <random>
 
+#include "base/random.h"
 #include "nn/executor.h"
 
 namespace privdnn::attack {
@@ -45,13 +46,6 @@ std::vector<double> Differences(const std::vector<double>& a, const std::vector<
   std::vector<double> differences;
   for (size_t i = 0; i < a.size(); ++i) differences.push_back(a[i] - b[i]);
   return differences;
-}
-
-// Images [begin, end).
-nn::Tensor Slice(const nn::Tensor& images, int64_t begin, int64_t end) {
-  const int64_t size = SizeOf(images).values();
-  return {{end - begin, images.dim(1), images.dim(2), images.dim(3)},
-          {images.values.begin() + begin * size, images.values.begin() + end * size}};
 }
 
 // Tensors of more images behind those that are there, one by one; `all` may be empty.
@@ -97,6 +91,12 @@ absl::StatusOr<QueriedFeatures> QueryBatch(const User& user, const RestNetwork& 
 
 }  // namespace
 
+nn::Tensor Slice(const nn::Tensor& images, int64_t begin, int64_t end) {
+  const int64_t size = SizeOf(images).values();
+  return {{end - begin, images.dim(1), images.dim(2), images.dim(3)},
+          {images.values.begin() + begin * size, images.values.begin() + end * size}};
+}
+
 absl::StatusOr<nn::Graph> FeatureGraph(const nn::Graph& graph, const std::vector<nn::Segment>& segments,
                                        SeenNeurons seen) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph separated, nn::Separate(graph, segments));
@@ -140,8 +140,7 @@ std::vector<nn::Tensor> ScaleChannels(std::vector<nn::Tensor> features, uint64_t
     const auto channels = static_cast<size_t>(tensor.dim(0) * tensor.dim(1));
     const size_t positions = tensor.values.size() / channels;
     for (size_t c = 0; c < channels; ++c) {
-      const double uniform = static_cast<double>(engine() >> 11) * 0x1p-52 - 1;  // [-1, 1)
-      const auto scale = static_cast<float>(std::exp(kLogLargestScale * uniform));
+      const auto scale = static_cast<float>(std::exp(kLogLargestScale * SymmetricUniform<double>(engine())));
       for (size_t p = 0; p < positions; ++p) tensor.values[c * positions + p] *= scale;
     }
   }

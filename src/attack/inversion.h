@@ -26,6 +26,9 @@ enum class SeenNeurons { kAll, kEncrypted };
 absl::StatusOr<nn::Graph> FeatureGraph(const nn::Graph& graph, const std::vector<nn::Segment>& segments,
                                        SeenNeurons seen);
 
+// Images [begin, end) of images (N, C, H, W), 0 <= begin <= end <= N.
+nn::Tensor Slice(const nn::Tensor& images, int64_t begin, int64_t end);
+
 // A FeatureGraph's outputs, in its order, of images (N, C, H, W).
 absl::StatusOr<std::vector<nn::Tensor>> Features(const nn::Graph& feature_graph, const nn::Tensor& images);
 

@@ -16,15 +16,6 @@ namespace {
 constexpr int64_t kMaxKernel = 15;
 constexpr int64_t kCalibrationBatch = 100;
 
-// Uniform in [-1, 1).
-std::vector<double> UniformValues(size_t count, RandomSource& random) {
-  std::vector<uint64_t> words(count);
-  random.Fill(std::span<uint64_t>(words));
-  std::vector<double> values;
-  for (const uint64_t word : words) values.push_back(static_cast<double>(word >> 11) * 0x1p-52 - 1);
-  return values;
-}
-
 // Whether a layer's weights have its neurons in the second dimension.
 bool NeuronsInColumns(const nn::Node& node) {
   const auto* gemm = std::get_if<nn::Gemm>(&node.op);
@@ -212,8 +203,8 @@ absl::StatusOr<SecretKernels> DrawKernels(const nn::Node& node, const nn::Segmen
         segment.layer_number, node.name, conv ? "kernel 1" : "fully connected", neurons, neurons == 1 ? "" : "s",
         neurons == 1 ? "" : ", and is not to mix them");
   }
-  secret.values =
-      UniformValues(neurons * (secret.mix ? neurons : 1) * static_cast<size_t>(secret.side * secret.side), random);
+  secret.values = SymmetricUniforms<double>(
+      neurons * (secret.mix ? neurons : 1) * static_cast<size_t>(secret.side * secret.side), random);
   return secret;
 }
 

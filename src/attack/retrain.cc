@@ -57,15 +57,6 @@ WeightFlags AllWeights(const nn::Graph& graph) {
   return all;
 }
 
-// Uniform in [-1, 1).
-std::vector<float> UniformValues(size_t count, RandomSource& random) {
-  std::vector<uint64_t> words(count);
-  random.Fill(std::span<uint64_t>(words));
-  std::vector<float> values;
-  for (const uint64_t word : words) values.push_back(static_cast<float>(word >> 40) * 0x1p-23f - 1);
-  return values;
-}
-
 }  // namespace
 
 nn::Graph Reinitialize(nn::Graph graph, const WeightFlags& which, uint64_t seed) {
@@ -90,7 +81,7 @@ nn::Graph Reinitialize(nn::Graph graph, const WeightFlags& which, uint64_t seed)
         const auto bound = static_cast<float>(std::sqrt((rectified ? 6 : 1) / fan_in));
         const auto initializer = graph.initializers.find(node.inputs[i]);
         if (initializer == graph.initializers.end()) continue;  // a bias that is computed
-        const auto uniform = UniformValues(initializer->second.values.size(), *random);
+        const auto uniform = SymmetricUniforms<float>(initializer->second.values.size(), *random);
         replace(node.inputs[i], [&](size_t at) { return bound * uniform[at]; });
       }
       ++layer;

@@ -25,21 +25,23 @@ std::string FormatDuration(double seconds) {
 }
 
 ProgressBar::ProgressBar(std::string label)
-    : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), start_(std::chrono::steady_clock::now()) {}
+    : label_(std::move(label)),
+      terminal_(::isatty(STDERR_FILENO) == 1),
+      lines_(WantsLines()),
+      start_(std::chrono::steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() {
-  if (drawn_ && !WantsLines()) std::fputc('\n', stderr);
+  if (drawn_ && !lines_) std::fputc('\n', stderr);
 }
 
 void ProgressBar::Update(uint64_t done, uint64_t total, const std::string& note) {
-  const bool lines = WantsLines();
-  if (!(lines || terminal_) || total == 0) return;
+  if (!(lines_ || terminal_) || total == 0) return;
   const auto now = std::chrono::steady_clock::now();
-  const std::chrono::milliseconds pause(lines ? 1000 : 100);
+  const std::chrono::milliseconds pause(lines_ ? 1000 : 100);
   if (drawn_ && done < total && now - last_ < pause) return;
   last_ = now;
   drawn_ = true;
-  if (lines) return fmt::print(stderr, "progress\t{}\t{}\t{}\t{}\n", label_, done, total, note);
+  if (lines_) return fmt::print(stderr, "progress\t{}\t{}\t{}\t{}\n", label_, done, total, note);
   const double fraction = static_cast<double>(done) / static_cast<double>(total);
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   constexpr int kWidth = 30;

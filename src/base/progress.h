@@ -24,7 +24,7 @@ class ProgressBar {
 
  private:
   std::string label_;
-  bool terminal_;
+  bool terminal_, lines_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_;

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace privdnn {
 
@@ -45,6 +48,25 @@ class DeterministicRandom final : public RandomSource {
   uint64_t stream_;
   uint64_t counter_ = 0;
 };
+
+// Uniform in [0, 1) and in [-1, 1): the top bits of a uniform word, as many as T has, so that nothing is rounded.
+template <std::floating_point T>
+constexpr T UnitUniform(uint64_t word) {
+  constexpr int kBits = std::numeric_limits<T>::digits;
+  return static_cast<T>(word >> (64 - kBits)) / static_cast<T>(uint64_t{1} << kBits);
+}
+template <std::floating_point T>
+constexpr T SymmetricUniform(uint64_t word) {
+  return 2 * UnitUniform<T>(word) - 1;
+}
+template <std::floating_point T>
+std::vector<T> SymmetricUniforms(size_t count, RandomSource& random) {
+  std::vector<uint64_t> words(count);
+  random.Fill(std::span<uint64_t>(words));
+  std::vector<T> values;
+  for (const uint64_t word : words) values.push_back(SymmetricUniform<T>(word));
+  return values;
+}
 
 // SHAKE128 of the concatenated parts; fills all of `out`.
 void Shake128(std::span<const std::span<const uint8_t>> parts, std::span<uint8_t> out);

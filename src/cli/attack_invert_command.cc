@@ -150,13 +150,6 @@ absl::Status Reconstruct(const InvertCommand& command, const View& view, const I
   return absl::OkStatus();
 }
 
-nn::Tensor FirstImages(const nn::Tensor& images, int64_t count) {
-  nn::Tensor first = images;
-  first.shape[0] = std::min(count, images.dim(0));
-  first.values.resize(static_cast<size_t>(images.size() / images.dim(0) * first.dim(0)));
-  return first;
-}
-
 absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
   const auto start = std::chrono::steady_clock::now();
   if (command.count > command.attacked) {
@@ -189,7 +182,8 @@ absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
        [&](const nn::Tensor& x) { return parties.Query(x); }},
   };
   const attack::PixelPrior prior = attack::MeasurePixels(images.attackers);
-  InversionReport report{images.attacked, FirstImages(images.attackers, kGuesses), prior.mean, {}};
+  InversionReport report{
+      images.attacked, attack::Slice(images.attackers, 0, std::min(kGuesses, images.attackers.dim(0))), prior.mean, {}};
   report.mean_image.shape.insert(report.mean_image.shape.begin(), 1);
   for (const View& view : views) {
     PRIVDNN_RETURN_IF_ERROR(Reconstruct(command, view, images, prior, report.reconstructions));

@@ -106,9 +106,9 @@ struct Attack {
   attack::AttackNetwork network;
   nn::TrainOptions options;
   std::string name;
-  std::string before;                  // training
-  std::string after;                   // the paper's symbol for it; empty: it doesn't train
-  std::optional<nn::Graph> from = {};  // whose core neurons it has
+  std::string before;               // training
+  std::string after;                // the paper's symbol for it; empty: it doesn't train
+  const nn::Graph* from = nullptr;  // whose core neurons it has
 };
 
 // Trains and reports; a selection adds A_s and A_r.
@@ -211,7 +211,7 @@ absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kRecoverEpochs));
   return RunAttack(command, graph, selection,
                    {network, options, "transplant", "with the stolen core neurons",
-                    command.samples ? "with the stolen core neurons, trained" : "", from},
+                    command.samples ? "with the stolen core neurons, trained" : "", &from},
                    {{"attack", "transplant"},
                     {"from", command.from},
                     {"known_rate", recover.known_rate},

@@ -93,10 +93,9 @@ std::vector<float> ExtractionAttack::RandomInputs(size_t k, uint64_t images) {
 }
 
 // Through the whole network, as its user evaluates them.
-absl::StatusOr<ExtractionAttack::Transcript> ExtractionAttack::AskImages(const nn::ImageSet& images, int64_t first,
-                                                                         int64_t end) {
+absl::StatusOr<ExtractionAttack::Transcript> ExtractionAttack::AskImages(const nn::Tensor& images) {
   Transcript transcript;
-  transcript.evaluation = target_.rest().Start(images.Batch(first, end));
+  transcript.evaluation = target_.rest().Start(images);
   for (size_t k = 0; k < num_segments(); ++k) {
     PRIVDNN_ASSIGN_OR_RETURN(nn::Tensor feed, target_.rest().Feed(k, transcript.evaluation));
     PRIVDNN_ASSIGN_OR_RETURN(auto outputs, target_.Ask(k, feed.values));
@@ -111,7 +110,7 @@ absl::Status ExtractionAttack::Collect(const nn::ImageSet& images) {
   if (settings_.real_images) {
     for (int64_t first = 0; first < images.count && !determined();) {
       const int64_t end = std::min<int64_t>(first + kAskedAtOnce, images.count);
-      PRIVDNN_ASSIGN_OR_RETURN(const Transcript transcript, AskImages(images, first, end));
+      PRIVDNN_ASSIGN_OR_RETURN(const Transcript transcript, AskImages(images.Batch(first, end)));
       for (size_t k = 0; k < num_segments(); ++k) {
         PRIVDNN_RETURN_IF_ERROR(Add(k, transcript.inputs[k], transcript.outputs[k]));
       }
@@ -186,7 +185,7 @@ absl::Status ExtractionAttack::Check(const nn::ImageSet& fresh) {
   if (settings_.check_images == 0) return absl::OkStatus();
   Transcript transcript;
   if (settings_.real_images) {
-    PRIVDNN_ASSIGN_OR_RETURN(transcript, AskImages(fresh, 0, std::min(settings_.check_images, fresh.count)));
+    PRIVDNN_ASSIGN_OR_RETURN(transcript, AskImages(fresh.Batch(0, std::min(settings_.check_images, fresh.count))));
   }
   for (size_t k = 0; k < num_segments(); ++k) {
     if (!settings_.real_images) {
@@ -228,38 +227,36 @@ absl::StatusOr<double> ExtractionAttack::Accuracy(const nn::ImageSet& images, co
                                                   const EvaluateFn& evaluate) const {
   const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>(doing));
   constexpr int64_t kBatch = 100;
-  std::vector<int32_t> predictions;
-  for (int64_t first = 0; first < images.count; first += kBatch) {
-    const int64_t end = std::min(first + kBatch, images.count);
-    PRIVDNN_ASSIGN_OR_RETURN(RestNetwork::Evaluation evaluation, evaluate(first, end));
-    PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor scores, target_.rest().Scores(evaluation));
-    const auto labels = nn::Argmax(scores);
-    predictions.insert(predictions.end(), labels.begin(), labels.end());
-    if (!progress(static_cast<uint64_t>(end), static_cast<uint64_t>(images.count), "")) {
-      return absl::CancelledError("interrupted");
-    }
-  }
+  int64_t done = 0;
+  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions,
+                           nn::Predict(images, kBatch, [&](const nn::Tensor& batch) -> absl::StatusOr<nn::Tensor> {
+                             PRIVDNN_ASSIGN_OR_RETURN(RestNetwork::Evaluation evaluation, evaluate(batch));
+                             PRIVDNN_ASSIGN_OR_RETURN(nn::Tensor scores, target_.rest().Scores(evaluation));
+                             done += batch.dim(0);
+                             if (!progress(static_cast<uint64_t>(done), static_cast<uint64_t>(images.count), "")) {
+                               return absl::CancelledError("interrupted");
+                             }
+                             return scores;
+                           }));
   return nn::AccuracyPercent(predictions, images.labels);
 }
 
 absl::StatusOr<double> ExtractionAttack::CloneAccuracy(const nn::ImageSet& images, bool exact) const {
-  return Accuracy(images, "running the clone",
-                  [&](int64_t first, int64_t end) -> absl::StatusOr<RestNetwork::Evaluation> {
-                    RestNetwork::Evaluation evaluation = target_.rest().Start(images.Batch(first, end));
-                    for (size_t k = 0; k < num_segments(); ++k) {
-                      PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, target_.rest().Feed(k, evaluation));
-                      target_.rest().Provide(k, CloneOutputs(k, feed.values, exact), evaluation);
-                    }
-                    return evaluation;
-                  });
+  return Accuracy(images, "running the clone", [&](const nn::Tensor& batch) -> absl::StatusOr<RestNetwork::Evaluation> {
+    RestNetwork::Evaluation evaluation = target_.rest().Start(batch);
+    for (size_t k = 0; k < num_segments(); ++k) {
+      PRIVDNN_ASSIGN_OR_RETURN(const nn::Tensor feed, target_.rest().Feed(k, evaluation));
+      target_.rest().Provide(k, CloneOutputs(k, feed.values, exact), evaluation);
+    }
+    return evaluation;
+  });
 }
 
 absl::StatusOr<double> ExtractionAttack::UserAccuracy(const nn::ImageSet& images) {
-  return Accuracy(images, "asking the owner",
-                  [&](int64_t first, int64_t end) -> absl::StatusOr<RestNetwork::Evaluation> {
-                    PRIVDNN_ASSIGN_OR_RETURN(Transcript transcript, AskImages(images, first, end));
-                    return std::move(transcript.evaluation);
-                  });
+  return Accuracy(images, "asking the owner", [&](const nn::Tensor& batch) -> absl::StatusOr<RestNetwork::Evaluation> {
+    PRIVDNN_ASSIGN_OR_RETURN(Transcript transcript, AskImages(batch));
+    return std::move(transcript.evaluation);
+  });
 }
 
 std::vector<double> ExtractionAttack::OutputDeviations() const {

@@ -87,10 +87,10 @@ class ExtractionAttack {
   bool Determined(size_t k) const;
   std::string HowFar(size_t k) const;
   std::vector<float> RandomInputs(size_t k, uint64_t images);
-  absl::StatusOr<Transcript> AskImages(const nn::ImageSet& images, int64_t first, int64_t end);
+  absl::StatusOr<Transcript> AskImages(const nn::Tensor& images);
   absl::Status Add(size_t k, std::span<const float> inputs, std::span<const int64_t> outputs);
-  // Percent of images that are classified right by what `evaluate` makes of images [first, end).
-  using EvaluateFn = std::function<absl::StatusOr<RestNetwork::Evaluation>(int64_t first, int64_t end)>;
+  // Percent of images that are classified right by what `evaluate` makes of some of them.
+  using EvaluateFn = std::function<absl::StatusOr<RestNetwork::Evaluation>(const nn::Tensor& images)>;
   absl::StatusOr<double> Accuracy(const nn::ImageSet& images, const std::string& doing,
                                   const EvaluateFn& evaluate) const;
   // [image][output][position] of a segment.

@@ -27,9 +27,8 @@ class LocalOwner {
   std::filesystem::path package() const { return user_directory() / "model.privdnn"; }
   static constexpr char kUserName[] = "user";
 
-  // Ends the process and starts another for the same package, whose replies have errors of this deviation (privdnn
-  // serve
-  // --output-noise). It listens somewhere else; budgets go on.
+  // Ends the process and starts another for the same package, whose replies have errors of this deviation
+  // (privdnn serve --output-noise). It listens somewhere else; budgets go on.
   absl::Status Restart(double output_noise);
 
   // Ends the process in order and returns its largest resident set in bytes; Internal if it failed.

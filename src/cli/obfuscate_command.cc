@@ -10,6 +10,8 @@
 #include "attack/hidden_weights.h"
 #include "attack/obfuscate.h"
 #include "attack/retrain.h"
+#include "base/bytes.h"
+#include "base/random.h"
 #include "cli/accuracies.h"
 #include "cli/inputs.h"
 #include "cli/recipe_options.h"
@@ -61,7 +63,7 @@ nn::TrainOptions Options(const ObfuscateCommand& command, nn::TrainOptions optio
 std::unique_ptr<RandomSource> Randomness(const ObfuscateCommand& command) {
   if (!command.seed) return std::make_unique<SystemRandom>();
   spdlog::warn("kernels drawn by --seed {} are for experiments: whoever knows it knows them", *command.seed);
-  const auto digest = Sha256({reinterpret_cast<const uint8_t*>(command.user.data()), command.user.size()});
+  const auto digest = Sha256(AsBytes(command.user));
   uint64_t stream = 0;
   std::memcpy(&stream, digest.data(), sizeof(stream));
   return std::make_unique<DeterministicRandom>(*command.seed, stream);
@@ -73,8 +75,7 @@ std::string StartFile(const ObfuscateCommand& command, const nn::Graph& graph, c
   const std::string what =
       fmt::format("{} {} {} {} {}", HexEncode(Sha256(nn::ExportOnnx(graph))), nn::FormatSelection(selection),
                   command.kernel, command.no_mixing, command.keep_next);
-  const auto digest = Sha256({reinterpret_cast<const uint8_t*>(what.data()), what.size()});
-  return fmt::format("{}.{}.{}.onnx", command.checkpoint, command.user, HexEncode(digest).substr(0, 8));
+  return fmt::format("{}.{}.{}.onnx", command.checkpoint, command.user, HexEncode(Sha256(AsBytes(what))).substr(0, 8));
 }
 
 // `start`, from a file, in the place of a network that was drawn anew from the same model. FailedPrecondition if they

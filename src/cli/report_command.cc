@@ -102,10 +102,9 @@ absl::Status WriteReport(const ReportCommand& command, const report::Document& d
 absl::StatusOr<std::string> Subject(const ReportInput& input, const nn::Graph& graph, const nn::Selection& selection) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string program, FileDigest("/proc/self/exe"));
   std::string subject = program + HexEncode(Sha256(nn::ExportOnnx(graph))) + nn::FormatSelection(selection);
-  if (input.data_set.empty() && input.data.empty()) return subject;
+  if (input.embedded_images()) return subject;
   PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(input.data));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::DataSetInfo info,
-                           nn::FindDataSet(input.data_set.empty() ? "mnist" : input.data_set));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::DataSetInfo info, nn::FindDataSet(input.images_of()));
   // Each data set lies in a folder of the root.
   const std::string_view folder = info.layout.substr(0, info.layout.find('/'));
   return subject + DataState(std::filesystem::path(root) / folder);
@@ -120,9 +119,6 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   if (std::filesystem::path(command.out).extension() == ".json") {
     return InvalidArgument("--out {}: that is where the report's JSON would be", command.out);
   }
-  if (!command.input.data_set.empty() || !command.input.data.empty()) {
-    PRIVDNN_RETURN_IF_ERROR(DataRoot(command.input.data).status());
-  }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.input.selection, command.model, graph));
   command.input.model = command.model.path;
@@ -134,10 +130,8 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   report::Results results{"Privacy report: " + command.model.Name(), {}, {}};
   results.facts = {{"model", command.model.Name()},
                    {"core neurons", command.input.compact_selection},
-                   {"images", command.input.data_set.empty() && command.input.data.empty()
-                                  ? "1,000 MNIST test images that the program carries"
-                              : command.input.data_set.empty() ? "mnist"
-                                                               : command.input.data_set},
+                   {"images", command.input.embedded_images() ? "1,000 MNIST test images that the program carries"
+                                                              : command.input.images_of()},
                    {"effort", command.effort},
                    {"made", fmt::format("{} (UTC), by privdnn {}", Today(), PRIVDNN_VERSION)}};
   PRIVDNN_ASSIGN_OR_RETURN(results, RunSteps(command, runner, std::move(results)));

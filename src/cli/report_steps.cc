@@ -23,7 +23,7 @@ Arguments Begin(const ReportInput& in, std::initializer_list<std::string> comman
 void AddData(const ReportInput& in, Arguments& to, const std::string& split = "", int64_t limit = 0) {
   if (!in.data_set.empty()) Add(to, {"--data-set", in.data_set});
   if (!in.data.empty()) Add(to, {"--data", in.data});
-  if (in.data_set.empty() && in.data.empty()) return;
+  if (in.embedded_images()) return;
   if (!split.empty()) Add(to, {"--split", split});
   if (limit > 0) Add(to, {"--limit", std::to_string(limit)});
 }
@@ -53,7 +53,7 @@ Arguments Training(const ReportInput& in, const std::string& attack, int64_t epo
   Arguments a = Begin(in, {"attack", attack});
   AddData(in, a);
   // Of the embedded images the attacker has what there is.
-  if (!in.data_set.empty() || !in.data.empty()) Add(a, {"--samples", std::to_string(in.effort.samples)});
+  if (!in.embedded_images()) Add(a, {"--samples", std::to_string(in.effort.samples)});
   Add(a, {"--epochs", std::to_string(epochs)});
   AddSeedAndThreads(in, a);
   return a;

@@ -28,6 +28,10 @@ struct ReportInput {
   std::optional<uint64_t> image_budget;
   std::optional<uint64_t> seed;
   int threads = 1;
+
+  bool embedded_images() const { return data_set.empty() && data.empty(); }
+  // The known data set that the images are of.
+  std::string images_of() const { return data_set.empty() ? "mnist" : data_set; }
 };
 
 struct ReportStep {

@@ -119,7 +119,7 @@ class ResultFile {
   static constexpr size_t kBuffer = 1 << 16;
   explicit ResultFile(FileWriter writer) : writer_(std::move(writer)) {}
   absl::Status Flush() {
-    PRIVDNN_RETURN_IF_ERROR(writer_.Append({reinterpret_cast<const uint8_t*>(text_.data()), text_.size()}));
+    PRIVDNN_RETURN_IF_ERROR(writer_.Append(AsBytes(text_)));
     text_.clear();
     return absl::OkStatus();
   }

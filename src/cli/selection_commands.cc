@@ -2,6 +2,7 @@
 #include <chrono>
 #include <optional>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "cli/on_ranks.h"
 #include "cli/select_report.h"
@@ -33,7 +34,7 @@ absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks)
   if (out) {
     const nn::Selection selection = evaluator.ToSelection(selected.result.best.candidate);
     const std::string text = nn::FormatSelection(selection) + "\n";
-    PRIVDNN_RETURN_IF_ERROR(out->Append({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+    PRIVDNN_RETURN_IF_ERROR(out->Append(AsBytes(text)));
     PRIVDNN_RETURN_IF_ERROR(out->Commit());
   }
   return ReportSelected(command, evaluator, selected, seconds);

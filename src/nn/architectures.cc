@@ -98,12 +98,8 @@ class GraphBuilder {
   }
   Tensor Uniform(std::vector<int64_t> shape, float bound) {
     Tensor tensor = Tensor::Zeros(std::move(shape));
-    std::vector<uint64_t> words(tensor.values.size());
-    random_.Fill(std::span<uint64_t>(words));
-    for (size_t i = 0; i < words.size(); ++i) {
-      const float unit = static_cast<float>(words[i] >> 40) * 0x1p-24f;  // [0, 1)
-      tensor.values[i] = (2 * unit - 1) * bound;
-    }
+    tensor.values = SymmetricUniforms<float>(tensor.values.size(), random_);
+    for (float& v : tensor.values) v *= bound;
     return tensor;
   }
 

@@ -9,6 +9,8 @@
 #include <numeric>
 #include <random>
 
+#include "base/random.h"
+
 namespace privdnn::nn {
 namespace {
 
@@ -22,9 +24,7 @@ std::mt19937_64 Engine(uint64_t seed, Stream stream, uint64_t index) {
 }
 
 // Uniform in [-bound, bound).
-double Symmetric(std::mt19937_64& engine, double bound) {
-  return (static_cast<double>(engine() >> 11) * 0x1p-52 - 1) * bound;
-}
+double Symmetric(std::mt19937_64& engine, double bound) { return SymmetricUniform<double>(engine()) * bound; }
 
 // The 2x3 matrix that takes output coordinates to input coordinates, both running from -1 to 1 over the image.
 std::array<double, 6> RandomAffineMap(std::mt19937_64& engine, const Augmentation& options, int64_t height,
@@ -43,9 +43,7 @@ std::array<double, 6> RandomAffineMap(std::mt19937_64& engine, const Augmentatio
 }
 
 // True with this probability.
-bool Decide(std::mt19937_64& engine, double probability) {
-  return static_cast<double>(engine() >> 11) * 0x1p-53 < probability;
-}
+bool Decide(std::mt19937_64& engine, double probability) { return UnitUniform<double>(engine()) < probability; }
 
 // One image of `channels` planes.
 struct Planes {

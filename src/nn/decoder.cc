@@ -12,6 +12,7 @@
 #include <optional>
 #include <random>
 
+#include "base/random.h"
 #include "nn/adam.h"
 #include "nn/program.h"
 
@@ -156,7 +157,7 @@ std::vector<at::Tensor> FirstWeights(const Layout& layout, std::mt19937_64& engi
     Tensor w = Tensor::Zeros(shape);
     const auto fan_in = static_cast<double>(w.size() / shape[0]);
     const auto bound = static_cast<float>(gain * std::sqrt(6 / fan_in));
-    for (float& v : w.values) v = bound * (static_cast<float>(engine() >> 40) * 0x1p-23f - 1);
+    for (float& v : w.values) v = bound * SymmetricUniform<float>(engine());
     weights.push_back(ToTorch(w));
     weights.push_back(at::zeros({shape[0]}));
   };

@@ -8,6 +8,7 @@
 #include <numbers>
 #include <random>
 
+#include "base/random.h"
 #include "nn/adam.h"
 #include "nn/program.h"
 
@@ -95,7 +96,7 @@ at::Tensor Priors(const at::Tensor& x, const at::Tensor& mean, const at::Tensor&
 Tensor Start(int64_t count, const std::vector<int64_t>& image_shape, uint64_t seed) {
   Tensor x = Tensor::Zeros(image_shape);
   std::mt19937_64 engine(seed);
-  for (float& v : x.values) v = kStartNoise * static_cast<float>(engine() >> 40) * 0x1p-24f;
+  for (float& v : x.values) v = kStartNoise * UnitUniform<float>(engine());
   const std::vector<float> one = x.values;
   for (int64_t i = 1; i < count; ++i) x.values.insert(x.values.end(), one.begin(), one.end());
   x.shape[0] = count;

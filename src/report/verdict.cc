@@ -19,29 +19,19 @@ void AddPackage(const Json& eval, Sentences& verdict) {
   const double original = Number(eval, "accuracy_original"), separated = Number(eval, "accuracy_separated"),
                removed = Number(eval, "accuracy_without_core");
   const double margin = DifferenceMargin(separated, removed, Number(eval, "images"));
-  const std::string of = fmt::format(
-      "right for {:.1f} % of {} test images (guessing among {} classes: about {:.1f} %), with the owner for "
-      "{:.1f} %",
-      removed, Count(eval, "images"), Count(eval, "classes"), 100 / Number(eval, "classes"), separated);
+  const char* how = "no difference that these images could show";
   if (removed <= separated / 2) {
-    verdict.push_back({Tone::kProtects,
-                       fmt::format("As a file, without the owner and without training, the package is {}: "
-                                   "at most half as often.",
-                                   of),
-                       "accuracy"});
+    how = "at most half as often";
   } else if (separated - removed > margin) {
-    verdict.push_back({Tone::kExposes,
-                       fmt::format("As a file, without the owner and without training, the package is {}: "
-                                   "a good part of the model works without the encrypted neurons.",
-                                   of),
-                       "accuracy"});
-  } else {
-    verdict.push_back({Tone::kExposes,
-                       fmt::format("As a file, without the owner and without training, the package is {}: "
-                                   "no difference that these images could show.",
-                                   of),
-                       "accuracy"});
+    how = "a good part of the model works without the encrypted neurons";
   }
+  verdict.push_back(
+      {removed <= separated / 2 ? Tone::kProtects : Tone::kExposes,
+       fmt::format("As a file, without the owner and without training, the package is right for {:.1f} % of {} test "
+                   "images (guessing among {} classes: about {:.1f} %), with the owner for {:.1f} %: {}.",
+                   removed, Count(eval, "images"), Count(eval, "classes"), 100 / Number(eval, "classes"), separated,
+                   how),
+       "accuracy"});
   if (original - separated > DifferenceMargin(original, separated, Number(eval, "images"))) {
     verdict.push_back({Tone::kNote,
                        fmt::format("Separation costs authorised users {:.1f} points: {:.1f} % instead of {:.1f} %.",

@@ -154,10 +154,11 @@ struct Grown {
   Reference reference;          // of the best
 };
 
-absl::StatusOr<Grown> Greedy(const Evaluator& evaluator, Arena& arena, const SearchOptions& o, size_t width) {
+absl::StatusOr<Grown> Greedy(const Evaluator& evaluator, Arena& arena, const SearchOptions& o, GreedyOrder order,
+                             size_t width) {
   const Growth first{&Candidate::first, o.count1, o.pool1, evaluator.first_neurons(), o.greedy_step},
       second{&Candidate::second, o.count2, o.pool2, evaluator.second_neurons(), o.greedy_step};
-  if (o.order == GreedyOrder::kLayers) {
+  if (order == GreedyOrder::kLayers) {
     // The first layer by itself: what the network still can do without its core neurons.
     Grown grown{{{o.start.first, {}}}, {}};
     PRIVDNN_ASSIGN_OR_RETURN(grown.reference, StartFrom(arena, grown.beam[0]));
@@ -182,13 +183,13 @@ absl::StatusOr<Grown> Greedy(const Evaluator& evaluator, Arena& arena, const Sea
 }
 
 // For the progress: runs of an image through a candidate's network.
-uint64_t GreedyRuns(const Evaluator& evaluator, const SearchOptions& o) {
+uint64_t GreedyRuns(const Evaluator& evaluator, const SearchOptions& o, GreedyOrder order) {
   const auto layer = [&](const std::vector<int64_t>& start, int64_t count, const std::vector<int64_t>& pool,
                          int64_t neurons) {
     return StepsToGrow(static_cast<int64_t>(start.size()), count,
                        static_cast<int64_t>(Others(start, pool, neurons).size()), o.greedy_step);
   };
-  const uint64_t networks = o.order == GreedyOrder::kLayers ? 1 : 2;
+  const uint64_t networks = order == GreedyOrder::kLayers ? 1 : 2;
   return Runs(evaluator, layer(o.start.first, o.count1, o.pool1, evaluator.first_neurons()), networks) +
          Runs(evaluator, layer(o.start.second, o.count2, o.pool2, evaluator.second_neurons()));
 }
@@ -346,8 +347,8 @@ absl::StatusOr<SearchResult> GreedySearch(const Evaluator& evaluator, const Outc
                                           const SearchOptions& options, const ProgressFn& progress) {
   PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
   Arena arena(evaluator, source, options.racing, progress);
-  arena.Plan(GreedyRuns(evaluator, options));
-  PRIVDNN_ASSIGN_OR_RETURN(const Grown grown, Greedy(evaluator, arena, options, 1));
+  arena.Plan(GreedyRuns(evaluator, options, options.order));
+  PRIVDNN_ASSIGN_OR_RETURN(const Grown grown, Greedy(evaluator, arena, options, options.order, 1));
   PRIVDNN_ASSIGN_OR_RETURN(Judged judged, arena.Judge(grown.beam[0], options.score));
   return arena.Result(std::move(judged));
 }
@@ -391,13 +392,13 @@ absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const 
 }
 
 absl::StatusOr<SearchResult> SwapSearch(const Evaluator& evaluator, const OutcomeSource& source,
-                                        const SearchOptions& given, const ProgressFn& progress) {
-  SearchOptions options = given;
-  options.order = GreedyOrder::kLayers;  // of the two what exchanges get further from, and cheaper
+                                        const SearchOptions& options, const ProgressFn& progress) {
+  constexpr GreedyOrder kOrder = GreedyOrder::kLayers;  // of the two what exchanges get further from, and cheaper
   PRIVDNN_RETURN_IF_ERROR(CheckSearch(evaluator, options));
   Arena arena(evaluator, source, options.racing, progress);
-  arena.Plan(GreedyRuns(evaluator, options));
-  PRIVDNN_ASSIGN_OR_RETURN(const Grown grown, Greedy(evaluator, arena, options, static_cast<size_t>(options.beam)));
+  arena.Plan(GreedyRuns(evaluator, options, kOrder));
+  PRIVDNN_ASSIGN_OR_RETURN(const Grown grown,
+                           Greedy(evaluator, arena, options, kOrder, static_cast<size_t>(options.beam)));
   PRIVDNN_ASSIGN_OR_RETURN(const auto first, arena.Best(grown.beam, 1, options.score, grown.reference));
   const auto swaps = [&](const Candidate& candidate) {
     std::vector<Candidate> neighbours;
