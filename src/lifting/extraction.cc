@@ -264,7 +264,8 @@ class Counter {
     const auto [column_ranks, columns] = Inner(columns_);
     count.inner_unknowns = Unknowns(row_ranks, column_ranks) + (quadratic_ ? 0 : 1);
     count.inner_positions = rows * columns;
-    count.inner_images = DivideUp(count.inner_unknowns, count.inner_positions);
+    // What determines everything determines the inner sums too; few positions by themselves may take longer.
+    count.inner_images = std::min(DivideUp(count.inner_unknowns, count.inner_positions), count.images);
     return count;
   }
 

@@ -85,7 +85,8 @@ class PatchAxis {
 struct ExtractionCount {
   uint64_t unknowns = 0;  // independent sums of an output's coefficients, bias included
   uint64_t images = 0;    // that determine all of them
-  // Positions away from the border see the same sums. The clone of such an output needs fewer images.
+  // Positions away from the border see the same sums. The clone of such an output needs no more images than that of
+  // all: as many as its own equations take or, where that is sooner, those of all positions.
   uint64_t inner_unknowns = 0, inner_positions = 0, inner_images = 0;
 };
 // Each image gives an equation a position. Of a set of positions that alone see some unknowns, every image gives as

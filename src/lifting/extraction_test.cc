@@ -84,6 +84,19 @@ TEST(Extraction, CountsLinearSegments) {
   EXPECT_EQ(Count(convolution).images, 145u);
 }
 
+TEST(Extraction, TheInsideTakesNoMoreThanEverything) {
+  // LeNet-5's first layer in front of 7x7 taps: of 36 positions 9 see no padding, and they alone tell their sums later
+  // than all positions tell everything.
+  SegmentSpec s = LeNetSpec();
+  s.pads2 = {3, 3, 3, 3};
+  s.groups = {{1, {7, 7}, {2, 2}, {0, 0}, {6, 6}}};
+  const ExtractionCount padded = Count(s);
+  EXPECT_EQ(padded.inner_unknowns, 7755u);  // 862 images of 9 equations each
+  EXPECT_EQ(padded.inner_positions, 9u);
+  EXPECT_EQ(padded.images, 333u);
+  EXPECT_EQ(padded.inner_images, 333u);
+}
+
 TEST(Extraction, CountsWhatOnlySomePositionsSeeWithTheBias) {
   // Positions that see no tap at all tell the bias by itself.
   SegmentSpec s;
