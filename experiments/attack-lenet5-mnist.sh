@@ -8,6 +8,8 @@
 # Arguments go to every attack. Reports are kept in OUT (default: runs/attack-lenet5-mnist), and what is there isn't run
 # again: another directory for other arguments. About a minute a seed on an idle core.
 set -euo pipefail
+# shellcheck source=experiments/help.sh
+source "$(dirname "${BASH_SOURCE[0]}")/help.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${PRIVDNN_DATA:?set it to the data root, see privdnn data list}"
 

@@ -9,6 +9,9 @@
 # About a minute on an idle machine for the 300 images and 3 repeats that are the default, five for the second line.
 # `bench infer` runs owner and user as two processes and compares every decrypted integer with the integer reference.
 set -euo pipefail
+# shellcheck source=experiments/help.sh
+source "$(dirname "${BASH_SOURCE[0]}")/help.sh"
+at_most 0 "$@"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # shellcheck source=experiments/program.sh

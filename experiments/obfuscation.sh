@@ -9,6 +9,8 @@
 # Arguments go to every `obfuscate`. Reports are kept in OUT (default: runs/obfuscation), and what is there isn't run
 # again. About 10 minutes of an idle core.
 set -euo pipefail
+# shellcheck source=experiments/help.sh
+source "$(dirname "${BASH_SOURCE[0]}")/help.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${PRIVDNN_DATA:?set it to the data root, see privdnn data list}"
 

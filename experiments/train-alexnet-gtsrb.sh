@@ -5,6 +5,9 @@
 #
 # Stopped, it goes on where it was when it is started again.
 set -eu
+# shellcheck source=experiments/help.sh
+. "$(dirname "$0")/help.sh"
+at_most 1 "$@"
 out=${1:-models}
 train=$(dirname "$0")/train.sh
 # Twice 12 epochs: the second run starts from the first one's model, at the full learning rate again.

@@ -5,4 +5,7 @@
 #
 # Stopped, it goes on where it was when it is started again.
 set -eu
+# shellcheck source=experiments/help.sh
+. "$(dirname "$0")/help.sh"
+at_most 1 "$@"
 exec "$(dirname "$0")/train.sh" "${1:-models}" lenet5-mnist --arch lenet5-mnist --seed 1 --hold-out 5000

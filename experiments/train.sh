@@ -5,6 +5,9 @@
 #
 # Stopped, it goes on where it was when it is started again. PRIVDNN names another program than build/release/privdnn.
 set -eu
+# shellcheck source=experiments/help.sh
+. "$(dirname "$0")/help.sh"
+[ $# -ge 4 ] || wrong_usage 'needs OUTPUT_DIRECTORY, NAME and options of privdnn train'
 : "${PRIVDNN_DATA:?set it to the data root, see privdnn data list}"
 out=$1
 name=$2
