@@ -3,227 +3,160 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <optional>
 
-#include "nn/dense.h"
+#include "attack/square_span.h"
 
 namespace privdnn::attack {
 namespace {
 
 using nn::Matrix;
 
-constexpr int kIterations = 60;
+// Iterations of the last fit, and of those before it.
+constexpr int kIterations = 60, kFewIterations = 10;
 constexpr double kGoodEnough = 1e-5;  // relative improvement of an iteration that is the last
+// How far a square may be from the span, and by what that grows while none is found. Neurons that outputs hardly depend
+// on drown in the span's errors.
+constexpr double kInSpan = 0.3, kWider = 1.25;
 
-// One coefficient of a product as the layers make it: the sum over terms of factor * r[tap] * w[i] * w[j].
-struct Term {
-  uint32_t tap, i, j;
-  double factor;
-};
-using Terms = std::vector<Term>;
-
-// Solves a x = b in place of b, [n][sides], for a positive definite a, [n][n], which is overwritten. False if it isn't.
-bool SolvePositive(std::vector<double>& a, std::vector<double>& b, size_t n) {
-  const size_t sides = b.size() / n;
-  for (size_t j = 0; j < n; ++j) {
-    double* row = a.data() + j * n;
-    for (size_t k = 0; k < j; ++k) row[j] -= row[k] * row[k];
-    if (!(row[j] > 0)) return false;
-    row[j] = std::sqrt(row[j]);
-    for (size_t i = j + 1; i < n; ++i) {
-      double* other = a.data() + i * n;
-      other[j] = (other[j] - std::inner_product(row, row + j, other, 0.0)) / row[j];
-    }
-  }
-  for (size_t s = 0; s < sides; ++s) {
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t k = 0; k < i; ++k) b[i * sides + s] -= a[i * n + k] * b[k * sides + s];
-      b[i * sides + s] /= a[i * n + i];
-    }
-    for (size_t i = n; i-- > 0;) {
-      for (size_t k = i + 1; k < n; ++k) b[i * sides + s] -= a[k * n + i] * b[k * sides + s];
-      b[i * sides + s] /= a[i * n + i];
-    }
-  }
-  return true;
-}
-
+// Both layers, by least squares over all equations.
 class Fit {
  public:
-  Fit(const OutputPolynomial& polynomial, const ExtractedKernels& kernels, size_t neurons)
-      : neurons_(neurons),
-        window_(polynomial.geometry().window()),
-        taps_(polynomial.geometry().spec().groups[polynomial.group()].kernel.area()),
-        outputs_(polynomial.outputs()) {
-    const uint32_t width = polynomial.geometry().spec().groups[polynomial.group()].kernel.w;
-    const auto& list = polynomial.list();
-    for (size_t u = 0; u < list.size() && list[u].places == 2; ++u) {
-      Terms terms;
-      for (uint32_t row = list[u].rows.begin; row < list[u].rows.end; ++row) {
-        for (uint32_t column = list[u].columns.begin; column < list[u].columns.end; ++column) {
-          const uint32_t i = polynomial.WindowPlace(list[u].first, row, column);
-          const uint32_t j = polynomial.WindowPlace(list[u].second, row, column);
-          terms.push_back({row * width + column, i, j, i == j ? 1.0 : 2.0});
-        }
+  // `first`: [neuron][place], of which the first `known` stay as they are. `rest`, [neuron][pair], stands for the
+  // squares of neurons that are still missing.
+  static absl::StatusOr<Fit> Start(const ProductEquations& equations, std::vector<double> first, size_t known,
+                                   std::vector<double> rest) {
+    Fit fit(equations, std::move(first), known, std::move(rest));
+    PRIVDNN_RETURN_IF_ERROR(fit.Solve());
+    return fit;
+  }
+
+  absl::Status Run(int iterations, const ProgressFn& progress) {
+    double damping = 1e-3;
+    for (int i = 0; i < iterations; ++i) {
+      if (!progress(static_cast<uint64_t>(i), static_cast<uint64_t>(iterations),
+                    fmt::format("fit, residual {:.2g}", Residual()))) {
+        return absl::CancelledError("interrupted");
       }
-      equations_.push_back(std::move(terms));
-      for (uint32_t f = 0; f < outputs_; ++f) values_.push_back(static_cast<double>(kernels.sums[f][u]));
+      const double before = Residual();
+      PRIVDNN_ASSIGN_OR_RETURN(const bool better, Improve(damping));
+      damping = better ? damping / 4 : damping * 10;
+      if ((better && Residual() > before * (1 - kGoodEnough)) || damping > 1e3) break;
     }
-    for (const double v : values_) square_ += v * v;
+    return absl::OkStatus();
   }
 
-  // First guesses of w, one for each tap that has places of its own.
-  std::vector<Matrix> Guesses() const {
-    // Where a pair's coefficient in a tap stands alone, its equation.
-    std::vector<size_t> alone(taps_ * window_ * window_, SIZE_MAX);
-    for (size_t u = 0; u < equations_.size(); ++u) {
-      if (equations_[u].size() != 1) continue;
-      const Term& t = equations_[u][0];
-      alone[(t.tap * window_ + t.i) * window_ + t.j] = alone[(t.tap * window_ + t.j) * window_ + t.i] = u;
-    }
-    std::vector<Matrix> guesses;
-    for (size_t tap = 0; tap < taps_; ++tap) {
-      std::vector<Matrix> slices;
-      for (size_t e = 0; e < window_; ++e) {
-        const auto of = alone.begin() + static_cast<std::ptrdiff_t>((tap * window_ + e) * window_);
-        if (std::find(of, of + static_cast<std::ptrdiff_t>(window_), SIZE_MAX) !=
-            of + static_cast<std::ptrdiff_t>(window_)) {
-          continue;
-        }
-        Matrix& slice = slices.emplace_back(Matrix{static_cast<int64_t>(window_), static_cast<int64_t>(outputs_), {}});
-        for (size_t i = 0; i < window_; ++i) {
-          for (size_t f = 0; f < outputs_; ++f) {
-            slice.values.push_back(values_[of[static_cast<std::ptrdiff_t>(i)] * outputs_ + f] / (i == e ? 1 : 2));
-          }
-        }
-      }
-      if (slices.size() < 2) continue;
-      auto guess = nn::CommonFactors(slices, static_cast<int64_t>(neurons_));
-      if (guess.ok()) guesses.push_back(*std::move(guess));
-    }
-    return guesses;
-  }
-
-  // [place][neuron] to w_, and the best r for it. False if there is none.
-  bool Start(const Matrix& guess) {
-    w_.assign(neurons_ * window_, 0);
-    for (size_t c = 0; c < neurons_; ++c) {
-      for (size_t i = 0; i < window_; ++i) w_[c * window_ + i] = guess.values[i * neurons_ + c];
-    }
-    return SolveSecond();
-  }
-
-  // A step of Gauss and Newton for w at this r, damped, then the best r. False, and nothing changes, if the residual
-  // grows.
-  bool Improve(double damping) {
-    const std::vector<double> w = w_, r = r_, left = left_;
-    const double error = error_;
-    if (StepFirst(damping) && SolveSecond() && error_ <= error) return true;
-    w_ = w;
-    r_ = r;
-    left_ = left;
-    error_ = error;
-    return false;
-  }
-
-  double Residual() const { return std::sqrt(error_ / square_); }
+  const std::vector<double>& first() const { return w_; }
 
   Layers Result() const {
     Layers layers;
     layers.residual = Residual();
     for (size_t c = 0; c < neurons_; ++c) {
-      layers.first.emplace_back(w_.begin() + static_cast<std::ptrdiff_t>(c * window_),
-                                w_.begin() + static_cast<std::ptrdiff_t>((c + 1) * window_));
+      layers.first.emplace_back(w_.begin() + static_cast<std::ptrdiff_t>(c * e_.window),
+                                w_.begin() + static_cast<std::ptrdiff_t>((c + 1) * e_.window));
     }
-    for (size_t f = 0; f < outputs_; ++f) {
+    for (size_t f = 0; f < e_.outputs; ++f) {
       std::vector<double>& second = layers.second.emplace_back();
-      for (size_t k = 0; k < neurons_ * taps_; ++k) second.push_back(r_[k * outputs_ + f]);
+      for (size_t k = 0; k < neurons_ * e_.taps; ++k) second.push_back(second_.weights.values[k * e_.outputs + f]);
     }
     return layers;
   }
 
  private:
-  // r, [neuron*taps + tap][output], by least squares; w gets length 1.
-  bool SolveSecond() {
+  Fit(const ProductEquations& equations, std::vector<double> first, size_t known, std::vector<double> rest)
+      : e_(equations),
+        neurons_(first.size() / equations.window),
+        known_(known),
+        w_(std::move(first)),
+        rest_(std::move(rest)) {}
+
+  double Residual() const { return std::sqrt(second_.error / e_.square); }
+
+  // A step of Gauss and Newton for the first layer at this second one, damped, then the best second one. False, and
+  // nothing changes, if the residual grows.
+  absl::StatusOr<bool> Improve(double damping) {
+    if (known_ == neurons_) return false;
+    const std::vector<double> before = w_;
+    SecondLayer second = second_;
+    PRIVDNN_RETURN_IF_ERROR(Step(damping));
+    PRIVDNN_RETURN_IF_ERROR(Solve());
+    if (second_.error <= second.error) return true;
+    w_ = before;
+    second_ = std::move(second);
+    return false;
+  }
+
+  // The second layer for w, whose rows get length 1.
+  absl::Status Solve() {
+    std::vector<double> squares;
     for (size_t c = 0; c < neurons_; ++c) {
-      double* w = w_.data() + c * window_;
-      const double length = std::sqrt(std::inner_product(w, w + window_, w, 0.0));
-      if (!(length > 0)) return false;
-      for (size_t i = 0; i < window_; ++i) w[i] /= length;
+      const std::span<double> w(w_.data() + c * e_.window, e_.window);
+      const double length = std::sqrt(std::inner_product(w.begin(), w.end(), w.begin(), 0.0));
+      for (double& v : w) v /= length;
+      AppendSquare(w, squares);
     }
-    const size_t n = neurons_ * taps_;
-    std::vector<double> normal(n * n), side(n * outputs_);
-    std::vector<std::pair<size_t, double>> row;
-    const auto each = [&](const auto& visit) {
-      for (size_t u = 0; u < equations_.size(); ++u) {
-        row.clear();
-        for (const Term& t : equations_[u]) {
-          for (size_t c = 0; c < neurons_; ++c) {
-            row.emplace_back(c * taps_ + t.tap, t.factor * w_[c * window_ + t.i] * w_[c * window_ + t.j]);
+    squares.insert(squares.end(), rest_.begin(), rest_.end());
+    PRIVDNN_ASSIGN_OR_RETURN(second_, SolveSecond(e_, squares));
+    return absl::OkStatus();
+  }
+
+  absl::Status Step(double damping) {
+    const size_t unknown = neurons_ - known_, n = unknown * e_.window, outputs = e_.outputs;
+    const auto weights = [&](size_t c, size_t tap) {
+      return second_.weights.values.data() + ((known_ + c) * e_.taps + tap) * outputs;
+    };
+    const double* first = w_.data() + known_ * e_.window;
+    // Inner products over outputs, [tap][tap][neuron][neuron].
+    std::vector<double> gram(e_.taps * e_.taps * unknown * unknown);
+    for (size_t s = 0, at = 0; s < e_.taps; ++s) {
+      for (size_t t = 0; t < e_.taps; ++t) {
+        for (size_t c = 0; c < unknown; ++c) {
+          const double* x = weights(c, s);
+          for (size_t d = 0; d < unknown; ++d) {
+            gram[at++] = std::inner_product(x, x + outputs, weights(d, t), 0.0);
           }
         }
-        visit(u);
       }
-    };
-    each([&](size_t u) {
-      for (const auto& [a, x] : row) {
-        for (const auto& [b, y] : row) normal[a * n + b] += x * y;
-        for (size_t f = 0; f < outputs_; ++f) side[a * outputs_ + f] += x * values_[u * outputs_ + f];
-      }
-    });
-    for (size_t k = 0; k < n; ++k) normal[k * n + k] *= 1 + 1e-12;
-    if (!SolvePositive(normal, side, n)) return false;
-    r_ = std::move(side);
-    error_ = 0;
-    left_ = values_;
-    each([&](size_t u) {
-      for (size_t f = 0; f < outputs_; ++f) {
-        double& left = left_[u * outputs_ + f];
-        for (const auto& [a, x] : row) left -= x * r_[a * outputs_ + f];
-        error_ += left * left;
-      }
-    });
-    return true;
-  }
-
-  bool StepFirst(double damping) {
-    const size_t n = neurons_ * window_;
-    std::vector<double> normal(n * n), side(n);
-    std::vector<size_t> index;
-    std::vector<double> derivative;  // [entry of index][output]
-    for (size_t u = 0; u < equations_.size(); ++u) {
-      index.clear();
-      derivative.clear();
-      const auto add = [&](size_t at, double x, const double* r) {
-        index.push_back(at);
-        for (size_t f = 0; f < outputs_; ++f) derivative.push_back(x * r[f]);
-      };
-      for (const Term& t : equations_[u]) {
-        for (size_t c = 0; c < neurons_; ++c) {
-          const double* r = r_.data() + (c * taps_ + t.tap) * outputs_;
-          add(c * window_ + t.i, t.factor * w_[c * window_ + t.j], r);
-          add(c * window_ + t.j, t.factor * w_[c * window_ + t.i], r);
-        }
-      }
-      for (size_t a = 0; a < index.size(); ++a) {
-        const double* x = derivative.data() + a * outputs_;
-        side[index[a]] += std::inner_product(x, x + outputs_, left_.data() + u * outputs_, 0.0);
-        for (size_t b = 0; b < index.size(); ++b) {
-          normal[index[a] * n + index[b]] += std::inner_product(x, x + outputs_, derivative.data() + b * outputs_, 0.0);
+    }
+    Matrix normal{static_cast<int64_t>(n), static_cast<int64_t>(n), std::vector<double>(n * n)};
+    Matrix side{static_cast<int64_t>(n), 1, std::vector<double>(n)};
+    for (size_t u = 0; u < e_.size(); ++u) {
+      const double* left = second_.left.data() + u * outputs;
+      for (const auto& s : e_.terms[u]) {
+        const auto [i, j] = e_.places[s.pair];
+        const double x = s.factor * (i == j ? 1 : 2);
+        for (size_t c = 0; c < unknown; ++c) {
+          const double by = x * std::inner_product(left, left + outputs, weights(c, s.tap), 0.0);
+          const double wi = first[c * e_.window + i], wj = first[c * e_.window + j];
+          side.values[c * e_.window + i] += by * wj;
+          side.values[c * e_.window + j] += by * wi;
+          double* row_i = normal.values.data() + (c * e_.window + i) * n;
+          double* row_j = normal.values.data() + (c * e_.window + j) * n;
+          for (const auto& t : e_.terms[u]) {
+            const auto [k, l] = e_.places[t.pair];
+            const double y = x * t.factor * (k == l ? 1 : 2);
+            const double* g = gram.data() + ((s.tap * e_.taps + t.tap) * unknown + c) * unknown;
+            for (size_t d = 0; d <= c; ++d) {
+              const double yg = y * g[d], wk = first[d * e_.window + k] * yg, wl = first[d * e_.window + l] * yg;
+              row_i[d * e_.window + k] += wj * wl;
+              row_i[d * e_.window + l] += wj * wk;
+              row_j[d * e_.window + k] += wi * wl;
+              row_j[d * e_.window + l] += wi * wk;
+            }
+          }
         }
       }
     }
-    for (size_t k = 0; k < n; ++k) normal[k * n + k] *= 1 + damping;
-    if (!SolvePositive(normal, side, n)) return false;
-    for (size_t k = 0; k < n; ++k) w_[k] += side[k];
-    return true;
+    for (size_t k = 0; k < n; ++k) normal.values[k * n + k] *= 1 + damping;
+    PRIVDNN_ASSIGN_OR_RETURN(const Matrix step, nn::SolvePositive(normal, side));
+    for (size_t k = 0; k < n; ++k) w_[known_ * e_.window + k] += step.values[k];
+    return absl::OkStatus();
   }
 
-  size_t neurons_, window_, taps_, outputs_;
-  std::vector<Terms> equations_;
-  std::vector<double> values_, left_;  // [equation][output]: coefficients, and what is left of them
-  std::vector<double> w_, r_;
-  double error_ = 0, square_ = 0;
+  const ProductEquations& e_;
+  size_t neurons_, known_;
+  std::vector<double> w_;     // [neuron][place]
+  std::vector<double> rest_;  // [neuron][pair]
+  SecondLayer second_;
 };
 
 double Cosine(const std::vector<double>& a, const std::vector<double>& b) {
@@ -233,35 +166,68 @@ double Cosine(const std::vector<double>& a, const std::vector<double>& b) {
 }
 double Sine(double cosine) { return std::sqrt(std::max(0.0, 1 - cosine * cosine)); }
 
+std::vector<double> Squares(const std::vector<double>& first, size_t window) {
+  std::vector<double> squares;
+  for (size_t at = 0; at < first.size(); at += window) AppendSquare(std::span(first).subspan(at, window), squares);
+  return squares;
+}
+
+// Whether squares can be found at all.
+absl::Status CheckReach(const ProductEquations& e, size_t known, size_t neurons) {
+  const size_t k = e.window, unknown = neurons - known;
+  if (neurons > k * (k - 1) / 2 || unknown > e.outputs * e.taps) {
+    return FailedPrecondition(
+        "decomposition: {} neurons before the square, {} of them unknown; at most {} can be told apart in windows of "
+        "{} "
+        "places, and {} unknown ones by {} outputs of {} taps",
+        neurons, unknown, k * (k - 1) / 2, k, e.outputs * e.taps, e.outputs, e.taps);
+  }
+  // Of all matrices of that rank with the known squares among their rows.
+  const size_t freedom = e.outputs * e.taps * neurons + unknown * (e.pairs() - std::min(e.pairs(), neurons));
+  if (unknown > 0 && e.size() * e.outputs <= freedom) {
+    return FailedPrecondition(
+        "decomposition: {} outputs with {} sums of coefficients of products each, for {} neurons before the square, {} "
+        "of them unknown, which leave {} numbers open",
+        e.outputs, e.size(), neurons, unknown, freedom);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const ExtractedKernels& kernels, size_t neurons,
+absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const ExtractedKernels& kernels,
+                                 const std::vector<std::vector<double>>& known, size_t neurons,
                                  const ProgressFn& progress) {
-  const Geometry& g = polynomial.geometry();
-  if (g.spec().kind != SegmentKind::kQuadratic) {
+  if (polynomial.geometry().spec().kind != SegmentKind::kQuadratic) {
     return FailedPrecondition("decomposition: a linear segment is one layer, whose weights its kernels are");
   }
-  if (neurons == 0 || neurons > g.window() || neurons > polynomial.outputs()) {
-    return FailedPrecondition("decomposition: {} neurons before the square, at most {} inputs and {} outputs are",
-                              neurons, g.window(), polynomial.outputs());
-  }
-  Fit fit(polynomial, kernels, neurons);
-  std::optional<Fit> best;
-  for (const Matrix& guess : fit.Guesses()) {
-    if (fit.Start(guess) && (!best || fit.Residual() < best->Residual())) best = fit;
-  }
-  if (!best) return FailedPrecondition("decomposition: no tap has two places of its own that tell the neurons apart");
-  double damping = 1e-3;
-  for (int i = 0; i < kIterations; ++i) {
-    if (!progress(static_cast<uint64_t>(i), kIterations, fmt::format("residual {:.2g}", best->Residual()))) {
-      return absl::CancelledError("interrupted");
+  const ProductEquations equations = MakeEquations(polynomial, kernels);
+  PRIVDNN_RETURN_IF_ERROR(CheckReach(equations, known.size(), neurons));
+  std::vector<double> first;
+  for (const auto& w : known) first.insert(first.end(), w.begin(), w.end());
+  std::vector<double> rest;
+  // What is found is fitted before the span of what is missing is looked at again: that makes it better known.
+  for (size_t missing = neurons - known.size();;) {
+    if (missing > 0) {
+      PRIVDNN_ASSIGN_OR_RETURN(const auto span,
+                               FindSpan(equations, Squares(first, equations.window), missing, rest, progress));
+      std::vector<double> found;
+      for (double within = kInSpan; found.empty() && within < 1; within *= kWider) {
+        PRIVDNN_ASSIGN_OR_RETURN(found, FindSquares(span, equations.window, first, missing, within, progress));
+      }
+      if (found.empty()) {
+        return FailedPrecondition("decomposition: {} of {} unknown neurons before the square are not found", missing,
+                                  neurons - known.size());
+      }
+      first.insert(first.end(), found.begin(), found.end());
+      missing -= found.size() / equations.window;
+      rest = Remainder(span, equations.pairs(), Squares(first, equations.window), missing);
     }
-    const double before = best->Residual();
-    const bool better = best->Improve(damping);
-    damping = better ? damping / 4 : damping * 10;
-    if ((better && best->Residual() > before * (1 - kGoodEnough)) || damping > 1e3) break;
+    PRIVDNN_ASSIGN_OR_RETURN(Fit fit, Fit::Start(equations, first, known.size(), rest));
+    PRIVDNN_RETURN_IF_ERROR(fit.Run(missing > 0 ? kFewIterations : kIterations, progress));
+    if (missing == 0) return fit.Result();
+    first = fit.first();
   }
-  return best->Result();
 }
 
 LayerErrors CompareLayers(const Layers& found, const std::vector<std::vector<double>>& first,

@@ -1,10 +1,9 @@
 // From lifted kernels back to the two layers behind them.
 //
-// A quadratic segment's coefficients of products are A_f[ij,t] = (2 -) sum_c r_{f,c,t} w_c[i] w_c[j]: for a tap t whose
-// window has places E that no other window holds, the coefficients of (e, i), e in E, are known one by one, and the
-// slices S_e[i,f] = sum_c w_c[e] w_c[i] r_{f,c,t} are diagonal in a common basis, the w_c (Jennrich's algorithm). From
-// there on, least squares over all coefficients, sums over overlapping windows included. Kernels are rounded to
-// integers, so that what is found is approximate.
+// A quadratic segment's coefficients of products are A_f[ij,t] = (2 -) sum_c r_{f,c,t} w_c[i] w_c[j], known as far as
+// windows of neighbouring taps don't overlap, and else as sums. The span of the squares comes first, then the squares
+// in it (square_span.h), also where the first layer has more neurons than a window has places; from there on, least
+// squares over all coefficients. Kernels are rounded to integers, so that what is found is approximate.
 #pragma once
 
 #include <vector>
@@ -22,10 +21,13 @@ struct Layers {
   double residual = 0;  // root mean square of what remains of the products' coefficients, relative to theirs
 };
 
-// FailedPrecondition, with the numbers, if the method doesn't reach: it needs a quadratic segment, at most as many
-// neurons in the first layer as outputs and as places in a window, and a tap with two places of its own. Cancelled if
-// `progress` (iterations) says so.
-absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const ExtractedKernels& kernels, size_t neurons,
+// `known`: the first layer's neurons that are not encrypted, [neuron][place], in any scale; they come first in the
+// result. FailedPrecondition, with the numbers, if the method doesn't reach: it needs a quadratic segment with at most
+// (K-1) K / 2 neurons in the first layer for windows of K places, at most as many of them unknown as there are outputs
+// times taps, and more equations than a matrix of that rank has freedom; or if it doesn't find all neurons. Cancelled
+// if `progress` (iterations) says so.
+absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const ExtractedKernels& kernels,
+                                 const std::vector<std::vector<double>>& known, size_t neurons,
                                  const ProgressFn& progress);
 
 // How far layers are from the true ones, [neuron][place] and [output][neuron*taps + tap]: for each true neuron, matched

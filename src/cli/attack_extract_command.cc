@@ -176,6 +176,19 @@ attack::LayerErrors CompareWith(const LiftedSegment& truth, const attack::Layers
   return attack::CompareLayers(found, w, r);
 }
 
+// The first layer's neurons that are not encrypted: a package holds their weights in plaintext, up to their scales.
+std::vector<std::vector<double>> PlaintextNeurons(const nn::Segment& segment) {
+  const nn::FoldedLayer& first = *segment.first;
+  const size_t window = first.weights.size() / static_cast<size_t>(first.outputs);
+  std::vector<std::vector<double>> neurons;
+  for (int64_t c = 0; c < first.outputs; ++c) {
+    if (std::ranges::binary_search(segment.first_neurons, c)) continue;
+    const auto from = first.weights.begin() + c * static_cast<std::ptrdiff_t>(window);
+    neurons.emplace_back(from, from + static_cast<std::ptrdiff_t>(window));
+  }
+  return neurons;
+}
+
 // The two layers behind each quadratic segment's kernels, beside the true ones where these are known. How many neurons
 // the first layer has is public: the architecture is.
 absl::Status AddLayers(const ExtractionAttack& e, const LiftedModel& truth, Json& json) {
@@ -185,17 +198,23 @@ absl::Status AddLayers(const ExtractionAttack& e, const LiftedModel& truth, Json
     const LiftedSegment& segment = truth.segments[a.segment];
     if (a.group != 0 || !segment.segment.first) continue;
     const auto neurons = static_cast<size_t>(segment.segment.first->outputs);
-    Json found = {{"segment", a.segment}, {"neurons", neurons}};
-    const auto layers = attack::Decompose(*a.polynomial, a.kernels, neurons, progress);
+    const auto known = PlaintextNeurons(segment.segment);
+    Json found = {{"segment", a.segment}, {"neurons", neurons}, {"neurons_in_plaintext", known.size()}};
+    const auto start = std::chrono::steady_clock::now();
+    const auto layers = attack::Decompose(*a.polynomial, a.kernels, known, neurons, progress);
     if (absl::IsCancelled(layers.status())) return layers.status();
     if (layers.ok()) {
       const attack::LayerErrors errors = CompareWith(segment, *layers);
       found["residual"] = layers->residual;
-      found["first_layer_errors"] = errors.first;
+      found["first_layer_errors"] = Json::array();
+      for (const int64_t c : segment.segment.first_neurons) {
+        found["first_layer_errors"].push_back(errors.first[static_cast<size_t>(c)]);
+      }
       found["second_layer_errors"] = errors.second;
     } else {
       found["not_found"] = Message(layers.status());
     }
+    found["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     json["layers"].push_back(std::move(found));
   }
   return absl::OkStatus();

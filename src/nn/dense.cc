@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <exception>
-#include <random>
 
 namespace privdnn::nn {
 namespace {
@@ -56,47 +55,18 @@ absl::StatusOr<std::vector<Matrix>> RidgeRegression(const Matrix& a, const Matri
   }
 }
 
-absl::StatusOr<Matrix> CommonFactors(const std::vector<Matrix>& slices, int64_t rank) {
-  if (slices.size() < 2) return InvalidArgument("factors: {} slices, at least 2 are needed", slices.size());
-  for (const Matrix& s : slices) {
-    if (!Fits(s) || s.rows != slices[0].rows || s.columns != slices[0].columns || rank < 1 || s.rows < rank ||
-        s.columns < rank) {
-      return InvalidArgument("factors: {} of slices of {}x{}, one is {}x{}", rank, slices[0].rows, slices[0].columns,
-                             s.rows, s.columns);
-    }
+absl::StatusOr<Matrix> SolvePositive(const Matrix& a, const Matrix& b) {
+  if (!Fits(a) || !Fits(b) || a.rows != a.columns || a.rows != b.rows) {
+    return InvalidArgument("linear system: {} values for {}x{}, {} for {}x{}", a.values.size(), a.rows, a.columns,
+                           b.values.size(), b.rows, b.columns);
   }
-  constexpr int kTries = 32;
   const c10::InferenceMode inference;
   try {
-    std::vector<at::Tensor> views;
-    for (const Matrix& s : slices) views.push_back(View(s));
-    const at::Tensor rows = std::get<0>(at::linalg_svd(at::cat(views, 1), false)).narrow(1, 0, rank);
-    const at::Tensor columns = std::get<2>(at::linalg_svd(at::cat(views, 0), false)).narrow(0, 0, rank).t();
-    const at::Tensor cores = at::stack(views).matmul(columns).transpose(1, 2).matmul(rows).transpose(1, 2);
-    std::mt19937_64 random(1);
-    std::normal_distribution<double> normal;
-    const auto combine = [&] {
-      at::Tensor sum = at::zeros({rank, rank}, at::kDouble);
-      for (int64_t e = 0; e < cores.size(0); ++e) sum += normal(random) * cores[e];
-      return sum;
-    };
-    at::Tensor best;
-    double least = INFINITY;
-    for (int i = 0; i < kTries; ++i) {
-      const at::Tensor a = combine(), b = combine();
-      const auto [values, vectors] = at::linalg_eig(at::linalg_solve(b.t(), a.t()).t());
-      const at::Tensor real = at::real(vectors).contiguous();
-      const double condition = at::linalg_cond(real).item<double>();
-      if (condition < least) {
-        least = condition;
-        best = real;
-      }
-    }
-    if (!best.defined()) return InvalidArgument("factors: the slices have fewer than {}", rank);
-    const at::Tensor factors = rows.matmul(best);
-    return Copy(factors / factors.norm(2, {0}, true));
+    const auto [factor, info] = at::linalg_cholesky_ex(View(a));
+    if (info.item<int>() != 0) return InvalidArgument("linear system: {}x{} is not positive definite", a.rows, a.rows);
+    return Copy(at::cholesky_solve(View(b), factor));
   } catch (const std::exception& e) {
-    return absl::InternalError(fmt::format("factors: {}", e.what()));
+    return absl::InternalError(fmt::format("linear system: {}", e.what()));
   }
 }
 

@@ -20,11 +20,8 @@ struct Matrix {
 absl::StatusOr<std::vector<Matrix>> RidgeRegression(const Matrix& a, const Matrix& b,
                                                     const std::vector<double>& lambdas);
 
-// The W, (rows x rank) with columns of length 1, of slices S_e = W D_e R^T with diagonal D_e: they are unique up to
-// sign and order if W and R have rank `rank` and no two columns of D = (D_e)_e are parallel. By Jennrich's algorithm:
-// eigenvectors of U^T S V (U^T S' V)^-1 for two combinations S, S' of the slices, the best conditioned of a few fixed
-// ones. Approximate for slices that have noise. InvalidArgument if sizes don't fit together or there are fewer than two
-// slices.
-absl::StatusOr<Matrix> CommonFactors(const std::vector<Matrix>& slices, int64_t rank);
+// The X of a X = b for a symmetric, positive definite a, of which the lower half is read; by Cholesky. InvalidArgument
+// if sizes don't fit together or a is not positive definite.
+absl::StatusOr<Matrix> SolvePositive(const Matrix& a, const Matrix& b);
 
 }  // namespace privdnn::nn

@@ -58,34 +58,26 @@ TEST(RidgeRegression, RefusesWhatDoesNotFit) {
   EXPECT_THAT(message(infinite, Random(3, 1, 1), 1), HasSubstr("not finite"));
 }
 
-TEST(CommonFactors, FindsWhatDiagonalisesTheSlices) {
-  const int64_t rows = 7, columns = 5, rank = 4;
-  const Matrix w = Random(rows, rank, 1), r = Random(columns, rank, 2), d = Random(3, rank, 3);
-  std::vector<Matrix> slices;
-  for (int64_t e = 0; e < 3; ++e) {
-    Matrix& s = slices.emplace_back(Matrix{rows, columns, {}});
-    for (int64_t i = 0; i < rows; ++i) {
-      for (int64_t j = 0; j < columns; ++j) {
-        double sum = 0;
-        for (int64_t c = 0; c < rank; ++c) sum += At(w, i, c) * At(d, e, c) * At(r, j, c);
-        s.values.push_back(sum);
-      }
+TEST(SolvePositive, SolvesOrSaysWhyNot) {
+  const Matrix factor = Random(5, 5, 1), x = Random(5, 2, 2);
+  Matrix a{5, 5, std::vector<double>(25)}, b{5, 2, std::vector<double>(10)};
+  for (int64_t i = 0; i < 5; ++i) {
+    for (int64_t j = 0; j < 5; ++j) {
+      for (int64_t k = 0; k < 5; ++k) a.values[static_cast<size_t>(i * 5 + j)] += At(factor, i, k) * At(factor, j, k);
     }
   }
-  const auto found = CommonFactors(slices, rank);
+  for (int64_t i = 0; i < 5; ++i) {
+    for (int64_t s = 0; s < 2; ++s) {
+      for (int64_t k = 0; k < 5; ++k) b.values[static_cast<size_t>(i * 2 + s)] += At(a, i, k) * At(x, k, s);
+    }
+  }
+  const auto found = SolvePositive(a, b);
   ASSERT_TRUE(found.ok()) << found.status();
-  for (int64_t c = 0; c < rank; ++c) {
-    double best = 0, length = 0;
-    for (int64_t i = 0; i < rows; ++i) length += At(w, i, c) * At(w, i, c);
-    for (int64_t k = 0; k < rank; ++k) {
-      double cosine = 0;
-      for (int64_t i = 0; i < rows; ++i) cosine += At(w, i, c) * At(*found, i, k);
-      best = std::max(best, std::fabs(cosine) / std::sqrt(length));
-    }
-    EXPECT_NEAR(best, 1, 1e-9) << c;
-  }
-  EXPECT_THAT(Message(CommonFactors({slices[0]}, rank).status()), HasSubstr("at least 2"));
-  EXPECT_THAT(Message(CommonFactors(slices, 6).status()), HasSubstr("6 of slices of 7x5"));
+  for (size_t k = 0; k < x.values.size(); ++k) EXPECT_NEAR(found->values[k], x.values[k], 1e-9);
+  EXPECT_THAT(Message(SolvePositive(a, Random(4, 2, 1)).status()), HasSubstr("8 for 4x2"));
+  EXPECT_THAT(Message(SolvePositive(Random(4, 5, 1), b).status()), HasSubstr("20 values for 4x5"));
+  a.values[12] = -1;
+  EXPECT_THAT(Message(SolvePositive(a, b).status()), HasSubstr("5x5 is not positive definite"));
 }
 
 }  // namespace
