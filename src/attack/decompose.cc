@@ -174,13 +174,12 @@ std::vector<double> Squares(const std::vector<double>& first, size_t window) {
 
 // Whether squares can be found at all.
 absl::Status CheckReach(const ProductEquations& e, size_t known, size_t neurons) {
-  const size_t k = e.window, unknown = neurons - known;
-  if (neurons > k * (k - 1) / 2 || unknown > e.outputs * e.taps) {
+  const size_t k = e.window, unknown = neurons - known, most = std::max(k, k * (k - 1) / 2);
+  if (neurons > most || unknown > e.outputs * e.taps) {
     return FailedPrecondition(
         "decomposition: {} neurons before the square, {} of them unknown; at most {} can be told apart in windows of "
-        "{} "
-        "places, and {} unknown ones by {} outputs of {} taps",
-        neurons, unknown, k * (k - 1) / 2, k, e.outputs * e.taps, e.outputs, e.taps);
+        "{} places, and {} unknown ones by {} outputs of {} taps",
+        neurons, unknown, most, k, e.outputs * e.taps, e.outputs, e.taps);
   }
   // Of all matrices of that rank with the known squares among their rows.
   const size_t freedom = e.outputs * e.taps * neurons + unknown * (e.pairs() - std::min(e.pairs(), neurons));

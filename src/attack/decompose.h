@@ -21,11 +21,11 @@ struct Layers {
   double residual = 0;  // root mean square of what remains of the products' coefficients, relative to theirs
 };
 
-// `known`: the first layer's neurons that are not encrypted, [neuron][place], in any scale; they come first in the
-// result. FailedPrecondition, with the numbers, if the method doesn't reach: it needs a quadratic segment with at most
-// (K-1) K / 2 neurons in the first layer for windows of K places, at most as many of them unknown as there are outputs
-// times taps, and more equations than a matrix of that rank has freedom; or if it doesn't find all neurons. Cancelled
-// if `progress` (iterations) says so.
+// `known`: those of the first layer's `neurons` that are not encrypted, [neuron][place], in any scale; they come first
+// in the result. FailedPrecondition, with the numbers, if the method doesn't reach: it needs a quadratic segment with
+// at most (K-1) K / 2 neurons in the first layer for windows of K places, at most as many of them unknown as there are
+// outputs times taps, and more equations than a matrix of that rank has freedom; or if it doesn't find all neurons.
+// Cancelled if `progress` (iterations) says so.
 absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const ExtractedKernels& kernels,
                                  const std::vector<std::vector<double>>& known, size_t neurons,
                                  const ProgressFn& progress);

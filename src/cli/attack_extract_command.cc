@@ -206,10 +206,7 @@ absl::Status AddLayers(const ExtractionAttack& e, const LiftedModel& truth, Json
     if (layers.ok()) {
       const attack::LayerErrors errors = CompareWith(segment, *layers);
       found["residual"] = layers->residual;
-      found["first_layer_errors"] = Json::array();
-      for (const int64_t c : segment.segment.first_neurons) {
-        found["first_layer_errors"].push_back(errors.first[static_cast<size_t>(c)]);
-      }
+      found["first_layer_errors"] = errors.first;  // those in plaintext included
       found["second_layer_errors"] = errors.second;
     } else {
       found["not_found"] = Message(layers.status());
