@@ -251,12 +251,19 @@ TEST_F(EndToEnd, EveryCommandHasHelpWithAnExampleAndRefusesWrongUsage) {
                                                           {"export"},
                                                           {"eval"},
                                                           {"select"},
+                                                          {"obfuscate"},
                                                           {"plan"},
                                                           {"keygen"},
                                                           {"encrypt"},
                                                           {"serve"},
                                                           {"infer"},
                                                           {"demo"},
+                                                          {"attack", "scratch"},
+                                                          {"attack", "recover"},
+                                                          {"attack", "transplant"},
+                                                          {"attack", "extract"},
+                                                          {"attack", "invert"},
+                                                          {"report"},
                                                           {"bench", "infer"},
                                                           {"bench", "networks"},
                                                           {"bench", "kernels"},
@@ -275,11 +282,33 @@ TEST_F(EndToEnd, EveryCommandHasHelpWithAnExampleAndRefusesWrongUsage) {
     wrong.push_back("--no-such-option");
     EXPECT_EQ(Run(wrong).exit_code, 2) << command[0];
   }
-  EXPECT_EQ(Run({}).exit_code, 2);
-  EXPECT_EQ(Run({"fly"}).exit_code, 2);
   EXPECT_EQ(Run({"select"}).exit_code, 2);                                 // --counts is missing
   EXPECT_EQ(Run({"train", "--arch", "none", "--out", "x"}).exit_code, 2);  // no such architecture
   EXPECT_EQ(Run({"demo", "--images", "0"}).exit_code, 2);
+}
+
+TEST_F(EndToEnd, UnknownCommandsAreNamedBesideThoseThereAre) {
+  const auto expect_wrong = [](const std::vector<std::string>& arguments, const std::string& with) {
+    const Ended ended = Run(arguments);
+    EXPECT_EQ(ended.exit_code, 2) << with;
+    EXPECT_EQ(ended.out, "");
+    EXPECT_THAT(ended.err, HasSubstr(with));
+  };
+  expect_wrong({}, "privdnn needs a command: one of train, export,");
+  expect_wrong({"fly"}, "privdnn has no command 'fly': one of train, export,");
+  expect_wrong({"fly", "--json"}, "Run `privdnn --help` for more information.");
+  expect_wrong({"attack"}, "privdnn attack needs a command: one of scratch, recover,");
+  expect_wrong({"attack", "fly"}, "privdnn attack has no command 'fly': one of scratch, recover,");
+  expect_wrong({"attack", "select"}, "privdnn attack has no command 'select'");  // the program has one
+  expect_wrong({"bench", "fly"}, "Run `privdnn bench --help` for more information.");
+  // Whoever has a command is told about that one.
+  expect_wrong({"keygen"}, "--out is required\nRun `privdnn keygen --help` for more information.");
+}
+
+TEST_F(EndToEnd, SaysItsVersion) {
+  const Ended flag = Run({"--version"});
+  EXPECT_EQ(flag.exit_code, 0);
+  EXPECT_EQ(flag.out, "privdnn " + Json::parse(Run({"version", "--json"}).out)["version"].get<std::string>() + "\n");
 }
 
 // The same images as an IDX file and as raw floats; an exported architecture.

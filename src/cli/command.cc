@@ -28,15 +28,36 @@ void OnSignal(int signal) {
   }
 }
 
+// The innermost command on the command line.
+const CLI::App& GivenCommand(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands()[0];
+  return *command;
+}
+
+// What is wrong with the command line, and where help is. CLI11 doesn't say which word it took for no command.
+std::string UsageMessage(const CLI::App* app, const CLI::Error& error) {
+  const CLI::App& command = GivenCommand(*app);
+  std::string name = command.get_name(), text = error.what();
+  for (const CLI::App* parent = command.get_parent(); parent != nullptr; parent = parent->get_parent()) {
+    name = parent->get_name() + " " + name;
+  }
+  const auto commands = command.get_subcommands([](const CLI::App*) { return true; });
+  if (!commands.empty() && error.get_name() == "RequiredError") {
+    const std::vector<std::string> words = command.remaining();
+    text = words.empty() ? name + " needs a command" : fmt::format("{} has no command '{}'", name, words[0]);
+    for (size_t i = 0; i < commands.size(); ++i) text += (i == 0 ? ": one of " : ", ") + commands[i]->get_name();
+  }
+  return fmt::format("{}\nRun `{} --help` for more information.\n", text, name);
+}
+
 // LibTorch's OpenMP threads wait for each other by spinning, by default for milliseconds, which takes the cores from
 // whoever has work: beside other processes the same training takes ten times as long. Spinning for some microseconds is
 // as good where cores are free. The OpenMP library reads its environment before main, so the program begins again, but
 // only where there is more than one thread: loading LibTorch twice takes a third of a second.
 void SpinBriefly(const CLI::App& app, char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  const CLI::App* command = &app;
-  while (!command->get_subcommands().empty()) command = command->get_subcommands()[0];
-  const CLI::Option* threads = command->get_option_no_throw("--threads");
+  const CLI::Option* threads = GivenCommand(app).get_option_no_throw("--threads");
   if (threads == nullptr || threads->as<int>() < 2) return;
   if (setenv("GOMP_SPINCOUNT", "5000", 1) == 0) execv(OwnPath().c_str(), argv);
 }
@@ -89,6 +110,8 @@ int RunProgram(int argc, char** argv) {
 
   CLI::App app{"Private inference with partially encrypted neural networks", "privdnn"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", "privdnn " PRIVDNN_VERSION, "print the version; `privdnn version` says more");
+  app.failure_message(UsageMessage);
   app.footer("Exit codes: 0 ok, 1 failed, 2 wrong usage. `privdnn COMMAND --help` has an example of each command.");
   Globals globals;
   Action action;
