@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <optional>
 
 #include "cli/accuracies.h"
 #include "cli/attack_extract_command.h"
+#include "cli/choice.h"
 #include "cli/extraction_attack.h"
 #include "cli/inference.h"
 #include "cli/local_owner.h"
@@ -383,12 +383,10 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   o->network.Add(command, "--selection");
   o->settings.Add(command);
   o->images.Add(command);
-  command
-      ->add_option("--inputs", o->extraction.real_images,
-                   "what is asked: random values of each encrypted part's input, which a user may put in place of "
-                   "images, or images, the first half of those there are; accuracies are of images that were not asked")
-      ->transform(CLI::CheckedTransformer(kInputs))
-      ->default_str("random");
+  AddChoice(command, "--inputs", o->extraction.real_images,
+            "what is asked: random values of each encrypted part's input, which a user may put in place of images, or "
+            "images, the first half of those there are; accuracies are of images that were not asked",
+            kInputs);
   command
       ->add_option("--fractions", o->fractions,
                    "also the clones by so many of the images that are needed, by ridge regression with a penalty "

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
-#include <map>
 
 #include "attack/inversion.h"
 #include "attack/retrain.h"
+#include "cli/choice.h"
 #include "cli/inputs.h"
 #include "cli/inversion_report.h"
 #include "cli/lifted_model.h"
@@ -22,6 +22,8 @@ constexpr int64_t kGuesses = 200;
 constexpr int64_t kDefaultSamples = 1000;
 
 enum class Method { kGradient, kDecoder, kBoth };
+const std::map<std::string, Method> kMethods = {
+    {"gradient", Method::kGradient}, {"decoder", Method::kDecoder}, {"both", Method::kBoth}};
 
 struct InvertCommand {
   ModelInput model;
@@ -227,14 +229,10 @@ void AddAttackInvert(CLI::App& attack, Globals& globals, Action& action) {
       ->check(CLI::Range(2, 1024))
       ->capture_default_str();
   command->add_option("--out", o->out, "PNG file for original and reconstructed images side by side");
-  const std::map<std::string, Method> methods{
-      {"gradient", Method::kGradient}, {"decoder", Method::kDecoder}, {"both", Method::kBoth}};
-  command
-      ->add_option("--method", o->method,
-                   "search for an image with these features (gradient), a network trained to turn features into images "
-                   "(decoder), or both")
-      ->transform(CLI::CheckedTransformer(methods))
-      ->default_str("both");
+  AddChoice(command, "--method", o->method,
+            "search for an image with these features (gradient), a network trained to turn features into images "
+            "(decoder), or both",
+            kMethods);
   command
       ->add_option("--samples", o->samples,
                    "how many images the attacker has of its own, drawn at random; default: 1000, or all of fewer")

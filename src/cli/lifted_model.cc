@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
 
+#include "cli/choice.h"
 #include "cli/prediction.h"
 #include "nn/onnx.h"
 #include "nn/ranges.h"
@@ -45,12 +45,10 @@ void LiftSettings::Add(CLI::App* command) {
   command->add_option("--image-budget", image_budget, "images that may ever be asked of the package")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command
-      ->add_option("--optimise", objective,
-                   "choose rings and packings for the time of one image (latency), the time an image in messages of 8 "
-                   "(throughput), or the bytes on the network (bytes)")
-      ->transform(CLI::CheckedTransformer(kObjectives))
-      ->default_str("latency");
+  AddChoice(command, "--optimise", objective,
+            "choose rings and packings for the time of one image (latency), the time an image in messages of 8 "
+            "(throughput), or the bytes on the network (bytes)",
+            kObjectives);
   command->add_option("--max-package-mb", max_package_mb, "largest package, in 10^6 bytes")->check(CLI::PositiveNumber);
   command
       ->add_option("--max-memory-mb", max_memory_mb,
@@ -266,9 +264,7 @@ Json PlanJson(const LiftedModel& m) {
                             "images_by_parameter_count"}) {
     json[field] = least(field);
   }
-  for (const auto& [name, objective] : kObjectives) {
-    if (objective == m.objective) json["optimise"] = name;
-  }
+  json["optimise"] = NameOf(kObjectives, m.objective);
   json["costs"] = {{"measured_here", m.costs.measured}, {"cpu", m.costs.costs.cpu}, {"kernel", m.costs.costs.kernel}};
   json["predicted"] = Json::array();
   for (const uint64_t images : kPredictedImages) {

@@ -1,6 +1,6 @@
 #include "cli/recipe_options.h"
 
-#include <map>
+#include "cli/choice.h"
 
 namespace privdnn::cli {
 namespace {
@@ -8,14 +8,6 @@ namespace {
 const std::map<std::string, nn::Optimizer> kOptimizers = {{"adam", nn::Optimizer::kAdam}, {"sgd", nn::Optimizer::kSgd}};
 const std::map<std::string, nn::Precision> kPrecisions = {{"float32", nn::Precision::kFloat32},
                                                           {"bfloat16", nn::Precision::kBfloat16}};
-
-template <typename Value>
-std::string NameOf(const std::map<std::string, Value>& names, Value value) {
-  for (const auto& [name, candidate] : names) {
-    if (candidate == value) return name;
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -26,10 +18,7 @@ void RecipeOptions::Add(CLI::App* command, const std::string& group) {
       ->check(CLI::NonNegativeNumber)
       ->group(group);
   command->add_option("--batch", batch, "images a step")->check(CLI::Range(1, 65536))->group(group);
-  command->add_option("--optimizer", optimizer, "adam, or sgd with Nesterov's momentum 0.9")
-      ->transform(CLI::CheckedTransformer(kOptimizers))
-      ->option_text("adam|sgd")
-      ->group(group);
+  AddChoice(command, "--optimizer", optimizer, "adam, or sgd with Nesterov's momentum 0.9", kOptimizers)->group(group);
   command->add_option("--learning-rate", learning_rate, "the highest; it falls to 0 by a cosine")
       ->check(CLI::PositiveNumber)
       ->group(group);
@@ -41,10 +30,7 @@ void RecipeOptions::Add(CLI::App* command, const std::string& group) {
   command->add_option("--averaging", averaging, "decay of the average of weights that is kept; 0: no average")
       ->check(share)
       ->group(group);
-  command->add_option("--precision", precision, "of convolutions and products")
-      ->transform(CLI::CheckedTransformer(kPrecisions))
-      ->option_text("float32|bfloat16")
-      ->group(group);
+  AddChoice(command, "--precision", precision, "of convolutions and products", kPrecisions)->group(group);
   command->add_option("--crop-padding", crop_padding, "random crops, with this many black pixels around the image")
       ->check(CLI::NonNegativeNumber)
       ->group(group);

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "cli/choice.h"
+
 namespace privdnn::cli {
 namespace {
 
@@ -105,12 +107,10 @@ void AddSearch(CLI::App* command, SelectCommand& o) {
       ->check(Parses(ParseScore, "SCORE"))
       ->capture_default_str()
       ->group(kGroup);
-  command
-      ->add_option("--order", o.search.order,
-                   "in which greedy methods grow the layers: in-turn, both by score; layers, the first by the accuracy "
-                   "that is left, then the second by score, as in the paper")
-      ->transform(CLI::CheckedTransformer(kGreedyOrders))
-      ->default_str("in-turn")
+  AddChoice(command, "--order", o.search.order,
+            "in which greedy methods grow the layers: in-turn, both by score; layers, the first by the accuracy that "
+            "is left, then the second by score, as in the paper",
+            kGreedyOrders)
       ->group(kGroup);
   command->add_option("--greedy-step", o.search.greedy_step, "neurons that a greedy step adds")
       ->check(count)

@@ -1,8 +1,7 @@
 #include "cli/select_report.h"
 
-#include <map>
-
 #include "cli/accuracies.h"
+#include "cli/choice.h"
 #include "report/table.h"
 
 namespace privdnn::cli {
@@ -70,9 +69,7 @@ Json Options(const SelectCommand& command, const Evaluator& evaluator, const Sea
   const auto search = FindSelectMethod(command.method).search;
   if (!command.target_without_owner && search == SelectMethod::Search::kRandom) json["tries"] = o.tries;
   if (!command.target_without_owner && search == SelectMethod::Search::kSwap) json["beam"] = o.beam;
-  for (const auto& [name, order] : kGreedyOrders) {
-    if (search == SelectMethod::Search::kGreedy && order == o.order) json["order"] = name;
-  }
+  if (search == SelectMethod::Search::kGreedy) json["order"] = NameOf(kGreedyOrders, o.order);
   if (command.target_without_owner || search == SelectMethod::Search::kGreedy ||
       search == SelectMethod::Search::kSwap) {
     json["greedy_step"] = o.greedy_step;
