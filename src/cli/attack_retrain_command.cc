@@ -24,6 +24,7 @@ constexpr int64_t kDefaultSamples = 1000;
 constexpr int kScratchEpochs = 512;
 constexpr int kRecoverEpochs = 64;
 constexpr char kBefore[] = "before training";
+const std::string kTrainingGroup = "Training";
 
 const std::map<std::string, nn::Split> kSampleSplits = {{"train", nn::Split::kTrain},
                                                         {"validation", nn::Split::kValidationHalf}};
@@ -46,13 +47,14 @@ struct TransplantCommand : RecoverCommand {
   std::string from;
 };
 
-// The attacker's images, those that it holds out to choose the epoch, and those that its network is judged by.
+// The attacker's images, if it trains, those that it holds out to choose the epoch, and those that its network is
+// judged by.
 struct AttackImages {
   nn::ImageSet samples, held_out, test;
   std::string samples_from, test_from;
 };
 
-absl::StatusOr<AttackImages> LoadImages(const AttackCommand& command) {
+absl::StatusOr<AttackImages> LoadImages(const AttackCommand& command, bool trains) {
   AttackImages images;
   nn::ImageSet pool;
   if (command.data_set.empty() && command.data.empty()) {
@@ -66,11 +68,14 @@ absl::StatusOr<AttackImages> LoadImages(const AttackCommand& command) {
     const std::string name = command.data_set.empty() ? "mnist" : command.data_set;
     PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(command.data));
     const nn::LoadOptions options{command.threads, MakeProgress(std::make_shared<ProgressBar>("loading " + name))};
-    PRIVDNN_ASSIGN_OR_RETURN(pool, nn::LoadDataSet(name, root, kSampleSplits.at(command.split), options));
+    if (trains) {
+      PRIVDNN_ASSIGN_OR_RETURN(pool, nn::LoadDataSet(name, root, kSampleSplits.at(command.split), options));
+    }
     PRIVDNN_ASSIGN_OR_RETURN(images.test, nn::LoadDataSet(name, root, nn::Split::kTestHalf, options));
     images.samples_from = fmt::format("{}, {}", name, command.split);
     images.test_from = fmt::format("{}, test-half", name);
   }
+  if (!trains) return images;
   const int64_t count = command.samples.value_or(std::min(kDefaultSamples, pool.count));
   auto drawn = attack::DrawSamples(pool, count, command.seed);
   if (!drawn.ok()) return Annotate(drawn.status(), images.samples_from);
@@ -105,29 +110,32 @@ absl::StatusOr<nn::TrainOptions> Options(const AttackCommand& command, const nn:
 struct Attack {
   attack::AttackNetwork network;
   nn::TrainOptions options;
-  std::string name;
+  std::string name, title;
   std::string before;               // training
   std::string after;                // the paper's symbol for it; empty: it doesn't train
   const nn::Graph* from = nullptr;  // whose core neurons it has
 };
 
-// Trains and reports; a selection adds A_s and A_r.
+// Trains, if it does, and reports; a selection adds A_s and A_r.
 absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::Graph& graph,
                                         const std::optional<nn::Selection>& selection, const Attack& attack,
                                         Json json) {
-  const auto& [network, options, name, before_label, symbol, from] = attack;
+  const auto& [network, options, name, title, before_label, symbol, from] = attack;
+  const bool trains = !symbol.empty();
   nn::SetExecutorThreads(options.threads);
-  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command));
-  FactTable table(fmt::format("{} attacked by training", command.model.Name()));
+  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command, trains));
+  FactTable table(title);
   json["model"] = command.model.Name();
-  json["samples"] = images.samples.count + images.held_out.count;
-  json["samples_from"] = images.samples_from;
-  json["samples_held_out"] = images.held_out.count;
+  if (trains) {
+    json["samples"] = images.samples.count + images.held_out.count;
+    json["samples_from"] = images.samples_from;
+    json["samples_held_out"] = images.held_out.count;
+    table.Add("the attacker's images", fmt::format("{} of {}", json["samples"].get<int64_t>(), images.samples_from));
+  }
   json["test_images"] = images.test.count;
   json["test_images_from"] = images.test_from;
   json["weights"] = network.weights;
   json["weights_unknown"] = network.unknown;
-  table.Add("the attacker's images", fmt::format("{} of {}", json["samples"].get<int64_t>(), images.samples_from));
   table.Add("judged by", fmt::format("{} images: {}", images.test.count, images.test_from));
   table.Add("weights that it doesn't know", fmt::format("{} of {}", network.unknown, network.weights));
 
@@ -148,7 +156,7 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::
   PRIVDNN_ASSIGN_OR_RETURN(const double before, nn::Accuracy(network.graph, images.test));
   json["accuracy_before_training"] = before;
   table.Add(before_label, fmt::format("{:.2f} %", before));
-  if (symbol.empty()) return CommandOutput{std::move(json), table.Render()};
+  if (!trains) return CommandOutput{std::move(json), table.Render()};
 
   const auto start = std::chrono::steady_clock::now();
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainResult result,
@@ -171,6 +179,10 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::
   return CommandOutput{std::move(json), table.Render()};
 }
 
+std::string TrainingTitle(const AttackCommand& command) {
+  return fmt::format("{} attacked by training", command.model.Name());
+}
+
 absl::StatusOr<CommandOutput> Scratch(const AttackCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   std::optional<nn::Selection> selection;
@@ -178,10 +190,10 @@ absl::StatusOr<CommandOutput> Scratch(const AttackCommand& command) {
     PRIVDNN_ASSIGN_OR_RETURN(selection, LoadSelection(command.selection, command.model, graph));
   }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kScratchEpochs));
-  return RunAttack(
-      command, graph, selection,
-      {attack::ScratchNetwork(graph, command.seed), options, "scratch", kBefore, "A_t, trained from nothing"},
-      {{"attack", "scratch"}});
+  return RunAttack(command, graph, selection,
+                   {attack::ScratchNetwork(graph, command.seed), options, "scratch", TrainingTitle(command), kBefore,
+                    "A_t, trained from nothing"},
+                   {{"attack", "scratch"}});
 }
 
 attack::RecoverOptions Knowledge(const RecoverCommand& command) {
@@ -197,7 +209,7 @@ absl::StatusOr<CommandOutput> Recover(const RecoverCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const attack::AttackNetwork network, attack::RecoverNetwork(graph, selection, recover));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kRecoverEpochs));
   return RunAttack(command, graph, selection,
-                   {network, options, "recover", kBefore, "A_rec, core neurons trained anew"},
+                   {network, options, "recover", TrainingTitle(command), kBefore, "A_rec, core neurons trained anew"},
                    {{"attack", "recover"}, {"known_rate", recover.known_rate}, {"knows_cut", recover.knows_cut}});
 }
 
@@ -209,13 +221,14 @@ absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const attack::AttackNetwork network,
                            attack::TransplantNetwork(from, graph, selection, recover));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainOptions options, Options(command, graph, kRecoverEpochs));
-  return RunAttack(command, graph, selection,
-                   {network, options, "transplant", "with the stolen core neurons",
-                    command.samples ? "with the stolen core neurons, trained" : "", &from},
-                   {{"attack", "transplant"},
-                    {"from", command.from},
-                    {"known_rate", recover.known_rate},
-                    {"knows_cut", recover.knows_cut}});
+  return RunAttack(
+      command, graph, selection,
+      {network, options, "transplant", fmt::format("{} with core neurons of {}", command.model.Name(), command.from),
+       "with the stolen core neurons", command.samples ? "with the stolen core neurons, trained" : "", &from},
+      {{"attack", "transplant"},
+       {"from", command.from},
+       {"known_rate", recover.known_rate},
+       {"knows_cut", recover.knows_cut}});
 }
 
 void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) {
@@ -248,7 +261,7 @@ void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) 
                       "file for the state of an unfinished training; the same command goes on from it");
   AddThreads(command, o.threads);
   const std::string group =
-      "Training (default: as the architecture's recipe, " + epochs + " epochs, images as they are)";
+      kTrainingGroup + " (default: as the architecture's recipe, " + epochs + " epochs, images as they are)";
   o.recipe.Add(command, group);
   command->add_flag("--augmentation", o.augmentation, "random changes to images, as in the recipe")->group(group);
 }
@@ -290,6 +303,15 @@ void AddAttackTransplant(CLI::App& attack, Globals& globals, Action& action) {
   command->add_option("from", o->from, "ONNX model whose core neurons were stolen")->required();
   AddOptions(command, *o, std::to_string(kRecoverEpochs));
   AddKnowledge(command, *o);
+  // What only a training takes.
+  CLI::Option* samples = command->get_option("--samples");
+  samples->description("train on so many of the attacker's images, drawn at random; default: it doesn't train");
+  for (CLI::Option* option : command->get_options()) {
+    if (option->get_group().starts_with(kTrainingGroup)) option->needs(samples);
+  }
+  for (const char* name : {"--split", "--hold-out", "--patience", "--out", "--checkpoint", "--freeze"}) {
+    command->get_option(name)->needs(samples);
+  }
   command->callback([o, &action] { action = [o] { return Transplant(*o); }; });
 }
 

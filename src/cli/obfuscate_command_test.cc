@@ -14,6 +14,8 @@ namespace privdnn::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 class ObfuscateCommand : public testing::Test {
  protected:
@@ -80,7 +82,15 @@ TEST_F(ObfuscateCommand, GivesUsersNetworksThatDoNotShareNeurons) {
   EXPECT_EQ(stolen->json["accuracy_original"], stolen->json["accuracy_separated"]);
   EXPECT_LT(stolen->json["accuracy_before_training"], 50);
   EXPECT_FALSE(stolen->json.contains("accuracy_after_training"));
+  EXPECT_FALSE(stolen->json.contains("samples"));
+  EXPECT_EQ(stolen->json["test_images"], 500);
+  EXPECT_THAT(stolen->text, StartsWith(Path("bob") + " with core neurons of " + Path("alice")));
   EXPECT_THAT(stolen->text, HasSubstr("with the stolen core neurons"));
+  EXPECT_THAT(stolen->text, Not(HasSubstr("the attacker's images")));
+  for (const std::string option : {"--epochs", "--patience"}) {
+    EXPECT_THAT(Message(transplant({Path("alice"), Path("bob"), "--selection", selection, option, "3"}).status()),
+                HasSubstr(option + " requires --samples"));
+  }
   const auto own = transplant({Path("bob"), Path("bob"), "--selection", selection});
   EXPECT_EQ(own->json["accuracy_before_training"], own->json["accuracy_original"]);
   const auto trained = transplant(
