@@ -96,15 +96,19 @@ void AddKeygen(CLI::App& app, Globals& globals, Action& action) {
 }
 
 void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
-  auto* command = AddCommand(
-      app, globals, "encrypt", "Encrypt a model's core neurons: a package for a user, a key for the owner",
-      "privdnn encrypt model.onnx --selection selection.json --user alice --package alice.privdnn --key alice.key");
+  auto* command =
+      AddCommand(app, globals, "encrypt", "Encrypt a model's core neurons: a package for a user, a key for the owner",
+                 "privdnn encrypt model.onnx --selection selection.json --user alice --package alice.privdnn --key "
+                 "alice-package.key");
   const auto o = std::make_shared<EncryptCommand>();
   o->network.model.AddPositional(command);
   command->add_option("--selection", o->network.selection,
                       "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   command->add_option("--package", o->package, "package file to write")->required();
-  command->add_option("--key", o->key, "owner's key file to write (mode 0600)")->required();
+  command
+      ->add_option("--key", o->key,
+                   "owner's key file to write (mode 0600); no user gets it, unlike the TLS key NAME.key")
+      ->required();
   command->add_option("--user", o->user, "NAME of the user's certificate: nobody else is answered")
       ->capture_default_str();
   o->settings.Add(command);

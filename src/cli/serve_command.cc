@@ -95,9 +95,11 @@ absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
 
 void AddServe(CLI::App& app, Globals& globals, Action& action) {
   auto* command = AddCommand(app, globals, "serve", "Answer users' queries (the owner's server)",
-                             "privdnn serve --key alice.key --tls tls --listen 0.0.0.0:7070 --ledger budgets.sqlite");
+                             "privdnn serve --key alice-package.key --tls tls --listen 0.0.0.0:7070 --ledger "
+                             "budgets.sqlite");
   const auto o = std::make_shared<ServeCommand>();
-  command->add_option("--key", o->keys, "owner's key file of a package; may be repeated")->required();
+  command->add_option("--key", o->keys, "owner's key file of a package, as encrypt wrote it; may be repeated")
+      ->required();
   command->add_option("--tls", o->tls, "directory with ca.crt, owner.crt and owner.key")->required();
   command->add_option("--listen", o->listen, "host:port; port 0 lets the system choose")->capture_default_str();
   command->add_option("--ledger", o->ledger, "SQLite file that remembers how much of each budget is used")->required();
