@@ -84,6 +84,35 @@ TEST_F(TwoParties, NothingStaysWhenACommandIsStopped) {
   EXPECT_THAT(LeftBehind(), IsEmpty());
 }
 
+// Whoever is killed can't tidy up; the next one does, but leaves alone what is in use.
+TEST_F(TwoParties, KeysOfAKilledCommandGoWithTheNextOne) {
+  const std::vector<std::string> bench = {"bench", "infer", "--images", "1000", "--repeats", "900"};
+  ChildProcess killed = *ChildProcess::Start(Command(bench), Log());
+  ASSERT_TRUE(WaitForFile("owner/model.key"));
+  const std::string abandoned = LeftBehind().at(0);
+  ChildProcess alive = *ChildProcess::Start(Command(bench), Log());
+  for (const auto end = std::chrono::steady_clock::now() + kPatience;
+       LeftBehind().size() < 2 && std::chrono::steady_clock::now() < end;) {
+    std::this_thread::sleep_for(1ms);
+  }
+  ASSERT_EQ(LeftBehind().size(), 2u);
+  killed.Signal(SIGKILL);
+  EXPECT_EQ(killed.Wait(kPatience)->signal, SIGKILL);
+  EXPECT_TRUE(std::filesystem::exists(abandoned + "/owner/model.key"));
+  EXPECT_EQ(Run({"demo", "--images", "1"}).exit_code, 0);
+  EXPECT_EQ(LeftBehind().size(), 1u);
+  EXPECT_FALSE(std::filesystem::exists(abandoned));
+  alive.Signal(SIGTERM);
+  EXPECT_EQ(alive.Wait(kPatience)->exit_code, 1);
+  EXPECT_THAT(LeftBehind(), IsEmpty());
+  // In a step of a report the directory lies in another one.
+  std::filesystem::create_directories(Temporary() + "/privdnn.step/privdnn.inner/owner");
+  std::ofstream(Temporary() + "/privdnn.step/privdnn.inner/lock");
+  EXPECT_EQ(Run({"demo", "--images", "1"}).exit_code, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(Temporary() + "/privdnn.step"));
+  std::filesystem::remove(Temporary() + "/privdnn.step");
+}
+
 TEST_F(TwoParties, PlansHoldToTheByte) {
   for (const std::string selection : {"1:0;2:0,5", "1:1;2:3;3:0-4;5:all"}) {
     SCOPED_TRACE(selection);

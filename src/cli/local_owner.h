@@ -15,7 +15,8 @@ namespace privdnn::cli {
 class LocalOwner {
  public:
   // Makes identities and a package in a temporary directory and starts `privdnn serve`. Inner segments are calibrated
-  // on `calibration`.
+  // on `calibration`. Directories of processes that were killed before they could remove theirs, and with them their
+  // keys, go first.
   static absl::StatusOr<LocalOwner> Start(const nn::Graph& graph, const nn::Selection& selection,
                                           const nn::ImageSet& calibration, const LiftSettings& settings, int threads);
 
@@ -39,14 +40,16 @@ class LocalOwner {
     ChildProcess process;
     std::string address;
   };
-  LocalOwner(LiftedModel model, TemporaryDirectory directory, Serving serving, int threads)
+  LocalOwner(LiftedModel model, AppendFile lock, TemporaryDirectory directory, Serving serving, int threads)
       : model_(std::move(model)),
+        lock_(std::move(lock)),
         directory_(std::move(directory)),
         process_(std::move(serving.process)),
         address_(std::move(serving.address)),
         threads_(threads) {}
   static absl::StatusOr<Serving> Serve(const std::filesystem::path& own, double output_noise, int threads);
   LiftedModel model_;
+  AppendFile lock_;  // says that the directory is in use; outlives it
   TemporaryDirectory directory_;
   std::optional<ChildProcess> process_;
   std::string address_;
