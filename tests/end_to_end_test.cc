@@ -7,6 +7,7 @@
 
 #include "package/package.h"
 #include "process_test.h"
+#include "service/ledger.h"
 
 namespace privdnn::cli {
 namespace {
@@ -201,6 +202,58 @@ TEST_F(EndToEnd, BudgetsAreEnforcedAcrossRestarts) {
   EXPECT_THAT(refused.err, HasSubstr("10 images are left of the package's budget, 20 were to be asked"));
   EXPECT_EQ(infer(owner, "10").exit_code, 0);  // none of them was spent
   EXPECT_EQ(infer(owner, "1").exit_code, 1);
+}
+
+// Others of the same user's processes may use up what was left when this one began. What was answered has been paid
+// for.
+TEST_F(EndToEnd, ABudgetThatEndsOnTheWayKeepsWhatWasAnswered) {
+  constexpr uint64_t kBudget = 1000;
+  ASSERT_EQ(Run({"encrypt", "--selection", "1:0;2:0,5", "--image-budget", std::to_string(kBudget), "--package",
+                 Path("shared.privdnn"), "--key", Path("shared.key")})
+                .exit_code,
+            0);
+  const RunningOwner owner = StartOwner("shared.key");
+  const std::string log = Log();
+  ChildProcess user = StartAndWaitForACharge(
+      owner, Infer(owner.address, {"--batch", "1", "--json", "--outputs", Path("some.bin")}, "shared.privdnn"), log);
+  const auto ledger = *Ledger::Open(Path("shared.key.sqlite"), {.reserve_images = 1});
+  absl::Status charged = absl::UnknownError("");
+  while (!charged.ok()) {  // the owner's own reservations come between
+    const LedgerEntry entry = ledger->Entries()->at(0);
+    ASSERT_LT(entry.images, kBudget);
+    charged = ledger->Charge(entry.package_id, entry.user, kBudget - entry.images, kBudget).status();
+  }
+  const auto end = user.Wait(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 1);
+  const std::string said = *ReadTextFile(log, 1 << 20);
+  EXPECT_THAT(said, HasSubstr("of 1000 images have a prediction"));
+  const Json json = Json::parse(end->output);
+  const size_t answered = json["images_answered"].get<size_t>();
+  EXPECT_GT(answered, 0u);
+  EXPECT_LT(answered, 1000u);
+  EXPECT_THAT(said, HasSubstr(json["error"].get<std::string>()));
+  EXPECT_GT(json["accuracy"].get<double>(), 80);  // of those that were answered
+  // The same predictions and integers as of a whole run, and nothing else.
+  const RunningOwner whole = StartOwner();
+  const Ended other = Run(Infer(whole.address, {"--json"}));
+  ASSERT_EQ(other.exit_code, 0) << other.err;
+  const Json predictions = Json::parse(other.out)["predictions"];
+  ASSERT_EQ(json["predictions"].size(), 1000u);
+  size_t differ = 0;
+  for (size_t i = 0; i < 1000; ++i) {
+    EXPECT_EQ(json["predictions"][i].is_null(), i >= answered) << i;
+    differ += i < answered && json["predictions"][i] != predictions[i];
+  }
+  EXPECT_LE(differ, answered / 100);  // messages of other sizes round otherwise
+  const Bytes outputs = *ReadFile(Path("some.bin"), 1 << 24);
+  ASSERT_EQ(outputs.size() % 8000, 0u);
+  const size_t per_image = outputs.size() / 8000;
+  for (size_t i = 0; i < 1000; ++i) {
+    int64_t first = 0;
+    std::memcpy(&first, outputs.data() + 8 * per_image * i, 8);
+    EXPECT_EQ(first == INT64_MIN, i >= answered) << i;
+  }
 }
 
 TEST_F(EndToEnd, RefusalsSayWhatIsWrong) {

@@ -103,7 +103,6 @@ class ProcessTest : public ::testing::Test {
     ExpectEndsSaying(user, log, "went away after");
   }
 
- private:
   // What the owner's one package has left for "user".
   static uint64_t Remaining(const RunningOwner& owner) {
     auto client = *Client::Connect(owner.address, *LoadTlsFiles(Path("tls"), "user"));
@@ -120,6 +119,8 @@ class ProcessTest : public ::testing::Test {
     EXPECT_LT(Remaining(owner), before) << "the user asks for nothing";
     return user;
   }
+
+ private:
   static void ExpectEndsSaying(ChildProcess& user, const std::string& log, const std::string& with) {
     const auto end = user.Wait(std::chrono::seconds(60));
     ASSERT_TRUE(end.ok()) << "the user hangs: " << end.status();

@@ -34,18 +34,26 @@ Json Describe(const InferCommand& command, const User& user, const nn::ImageSet&
           {"package_bytes", package.size()}};
 }
 
-// Accuracy if there are labels, then the predictions.
+// Accuracy if there are labels, then the predictions; of images without one, null, and none counts.
 void AddPredictions(const InferCommand& command, const nn::ImageSet& images, const std::vector<int32_t>& predictions,
                     Json& json, FactTable& table) {
-  if (command.images.labelled()) {
-    json["accuracy"] = nn::AccuracyPercent(predictions, images.labels);
-    table.Add("accuracy", fmt::format("{:.2f} % of {} images", json["accuracy"].get<double>(), images.count));
-  }
-  json["predictions"] = predictions;
-  constexpr size_t kShown = 20;
+  std::vector<int32_t> answers, labels;
   std::string shown;
-  for (size_t i = 0; i < std::min(kShown, predictions.size()); ++i) shown += fmt::format("{} ", predictions[i]);
+  constexpr size_t kShown = 20;
+  json["predictions"] = Json::array();
+  for (size_t i = 0; i < predictions.size(); ++i) {
+    const bool answered = predictions[i] != kNoPrediction;
+    json["predictions"].push_back(answered ? Json(predictions[i]) : Json());
+    if (i < kShown) shown += answered ? fmt::format("{} ", predictions[i]) : "- ";
+    if (!answered) continue;
+    answers.push_back(predictions[i]);
+    if (command.images.labelled()) labels.push_back(images.labels[i]);
+  }
   if (predictions.size() > kShown) shown += "... (all with --json)";
+  if (command.images.labelled()) {
+    json["accuracy"] = nn::AccuracyPercent(answers, labels);
+    table.Add("accuracy", fmt::format("{:.2f} % of {} images", json["accuracy"].get<double>(), answers.size()));
+  }
   table.Add("predictions", shown);
 }
 
@@ -72,6 +80,70 @@ absl::StatusOr<std::optional<nn::Executor>> LoadPlain(const std::string& path, I
   options.plain_input = graph.inputs[0].name;
   options.plain_output = graph.outputs[0].name;
   return std::optional<nn::Executor>(std::move(executor));
+}
+
+// Times, messages and shares of a whole run.
+void AddFigures(const InferenceSetup& setup, const InferenceResult& result, const std::vector<RankShare>& shares,
+                Json& json, FactTable& table) {
+  const int64_t images = setup.images.count;
+  const auto count = static_cast<uint64_t>(images);
+  json["user_encrypted_ms_per_image"] = PerImage(result, images, &PassTiming::encrypted);
+  json["user_encrypted_cpu_ms_per_image"] = PerImage(result, images, &PassTiming::encrypted_cpu);
+  json["user_plain_ms_per_image"] = PerImage(result, images, &PassTiming::rest);
+  json["owner_ms_per_image"] = PerImage(result, images, &PassTiming::owner);
+  if (setup.options.plain) {
+    json["plain_ms_per_image"] = PerImage(result, images, &PassTiming::plain);
+    json["plain_predictions"] = result.plain;
+    table.Add("an image, whole network in plaintext", FormatMilliseconds(json["plain_ms_per_image"].get<double>()));
+  }
+  json["wall_ms_per_image"] = PerImage(result, images, &PassTiming::wall);
+  json["bytes_up"] = result.bytes_up;
+  json["bytes_down"] = result.bytes_down;
+  json["bytes_up_per_image"] = result.bytes_up / count;
+  json["bytes_down_per_image"] = result.bytes_down / count;
+  json["peak_rss_bytes_user"] = PeakRssBytes();
+  for (size_t rank = 0; rank < shares.size(); ++rank) {
+    const RankShare& share = shares[rank];
+    json["ranks"].push_back({{"rank", rank}, {"host", share.host}, {"images", share.images}, {"ms", share.ms}});
+    table.Add(fmt::format("rank {} ({})", rank, share.host),
+              fmt::format("{} images in {}", share.images, FormatMilliseconds(share.ms)));
+  }
+  const auto ms = [&](const char* field) { return FormatMilliseconds(json[field].get<double>()); };
+  table.Add("an image, user", fmt::format("{} encrypted part, {} rest of the network",
+                                          ms("user_encrypted_ms_per_image"), ms("user_plain_ms_per_image")));
+  table.Add("an image, owner", ms("owner_ms_per_image"));
+  table.Add("an image, network", fmt::format("{} up, {} down", FormatBytes(result.bytes_up / count),
+                                             FormatBytes(result.bytes_down / count)));
+}
+
+// What was found out. Figures of time and messages are of whole passes, so only of what didn't end early.
+CommandOutput Report(const InferCommand& command, const InferenceSetup& setup, const OwnerTerms& terms,
+                     const InferenceResult& result, const std::vector<RankShare>& shares) {
+  const nn::ImageSet& images = setup.images;
+  CommandOutput output{Describe(command, setup.user, images), "", !result.ended.ok()};
+  FactTable table(fmt::format("private inference with {}{}", command.owner, output.failed ? ", ended early" : ""));
+  Json& json = output.json;
+  json["batch"] = setup.options.batch;
+  json["repeats"] = setup.options.repeats;
+  if (output.failed) {
+    const int64_t answered = Answered(result);
+    spdlog::error("{}; {} of {} images have a prediction", Message(result.ended), answered, images.count);
+    json["error"] = Message(result.ended);
+    json["images_answered"] = answered;
+    table.Add("answered", fmt::format("{} of {} images", answered, images.count));
+  } else {
+    AddFigures(setup, result, shares, json, table);
+  }
+  json["images_remaining"] = result.images_remaining;
+  json["output_noise"] = terms.output_noise;
+  table.Add("left of the budget", fmt::format("{} images", result.images_remaining));
+  table.Add("outputs of encrypted neurons",
+            terms.output_noise > 0
+                ? fmt::format("perturbed by the owner, errors of deviation {:.4g}", terms.output_noise)
+                : "exact, as the owner says");
+  AddPredictions(command, images, result.predictions, json, table);
+  output.text = table.Render();
+  return output;
 }
 
 absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const User& user, const RestNetwork& rest,
@@ -102,56 +174,18 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
     PRIVDNN_RETURN_IF_ERROR(ServeInference(*ranks, setup));
     return CommandOutput{};
   }
-  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("private inference"));
+  const ProgressFn progress =
+      MakeProgress(std::make_shared<ProgressBar>(fmt::format("private inference, {} images", needed)));
+  InferenceResult result;
   std::vector<RankShare> shares;
-  PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult result,
-                           ranks != nullptr ? InferOnRanks(*ranks, setup, progress, shares)
-                                            : InferWithOwner(user, rest, client, images, options, progress));
+  if (ranks != nullptr) {
+    PRIVDNN_ASSIGN_OR_RETURN(result, InferOnRanks(*ranks, setup, progress, shares));
+  } else {
+    result = InferWithOwner(user, rest, client, images, options, progress);
+  }
+  if (Answered(result) == 0) PRIVDNN_RETURN_IF_ERROR(result.ended);
   if (options.outputs) PRIVDNN_RETURN_IF_ERROR(WriteOutputs(command.outputs, result.outputs));
-
-  const auto count = static_cast<uint64_t>(images.count);
-  CommandOutput output{Describe(command, user, images), ""};
-  FactTable table("private inference with " + command.owner);
-  Json& json = output.json;
-  json["batch"] = options.batch;
-  json["repeats"] = options.repeats;
-  json["user_encrypted_ms_per_image"] = PerImage(result, images.count, &PassTiming::encrypted);
-  json["user_encrypted_cpu_ms_per_image"] = PerImage(result, images.count, &PassTiming::encrypted_cpu);
-  json["user_plain_ms_per_image"] = PerImage(result, images.count, &PassTiming::rest);
-  json["owner_ms_per_image"] = PerImage(result, images.count, &PassTiming::owner);
-  if (plain) {
-    json["plain_ms_per_image"] = PerImage(result, images.count, &PassTiming::plain);
-    json["plain_predictions"] = result.plain;
-    table.Add("an image, whole network in plaintext", FormatMilliseconds(json["plain_ms_per_image"].get<double>()));
-  }
-  json["wall_ms_per_image"] = PerImage(result, images.count, &PassTiming::wall);
-  json["bytes_up"] = result.bytes_up;
-  json["bytes_down"] = result.bytes_down;
-  json["bytes_up_per_image"] = result.bytes_up / count;
-  json["bytes_down_per_image"] = result.bytes_down / count;
-  json["peak_rss_bytes_user"] = PeakRssBytes();
-  json["images_remaining"] = result.images_remaining;
-  json["output_noise"] = terms.output_noise;
-  for (size_t rank = 0; rank < shares.size(); ++rank) {
-    const RankShare& share = shares[rank];
-    json["ranks"].push_back({{"rank", rank}, {"host", share.host}, {"images", share.images}, {"ms", share.ms}});
-    table.Add(fmt::format("rank {} ({})", rank, share.host),
-              fmt::format("{} images in {}", share.images, FormatMilliseconds(share.ms)));
-  }
-  const auto ms = [&](const char* field) { return FormatMilliseconds(json[field].get<double>()); };
-  table.Add("an image, user", fmt::format("{} encrypted part, {} rest of the network",
-                                          ms("user_encrypted_ms_per_image"), ms("user_plain_ms_per_image")));
-  table.Add("an image, owner", ms("owner_ms_per_image"));
-  table.Add("an image, network", fmt::format("{} up, {} down", FormatBytes(result.bytes_up / count),
-                                             FormatBytes(result.bytes_down / count)));
-  table.Add("left of the budget", fmt::format("{} images", result.images_remaining));
-  table.Add("outputs of encrypted neurons",
-            terms.output_noise > 0
-                ? fmt::format("perturbed by the owner, errors of deviation {:.4g}", terms.output_noise)
-                : "exact, as the owner says");
-  AddPredictions(command, images, result.predictions, json, table);
-  output.text = table.Render();
-  return output;
+  return Report(command, setup, terms, result, shares);
 }
 
 absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
@@ -206,7 +240,8 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
       ->capture_default_str();
   command->add_option(
       "--outputs", o->outputs,
-      "file for the decrypted integers: 64-bit little-endian, for each segment [image][output][position]");
+      "file for the decrypted integers: 64-bit little-endian, for each segment [image][output][position]; -2^63 for "
+      "what the owner didn't answer");
   command->add_option("--compare-with", o->plain_model,
                       "ONNX model to run in plaintext beside it, with its time and predictions in the JSON");
   command->add_flag("--offline", o->offline, "without the owner: what the plaintext part alone is worth");

@@ -28,8 +28,7 @@ class Passes {
   Passes(const User& user, const RestNetwork& rest, const nn::ImageSet& images, const InferenceOptions& options,
          const ProgressFn& progress, InferenceResult& result)
       : user_(user), rest_(rest), images_(images), options_(options), progress_(progress), result_(result) {
-    result_.passes.resize(static_cast<size_t>(options.repeats));
-    if (options.outputs) result_.outputs.resize(user.num_segments());
+    result_ = NoAnswers(user, images.count, options);
     remaining_.resize(user.num_segments(), UINT64_MAX);
   }
 
@@ -68,8 +67,8 @@ class Passes {
     if (batch.pass == 0) {
       result_.bytes_down += reply.size();
       if (options_.outputs) {
-        auto& all = result_.outputs[batch.segment];
-        all.insert(all.end(), outputs.begin(), outputs.end());
+        const auto per_image = static_cast<int64_t>(outputs.size()) / batch.evaluation.images;
+        std::ranges::copy(outputs, result_.outputs[batch.segment].begin() + batch.first * per_image);
       }
     }
     begin = Clock::now();
@@ -114,8 +113,7 @@ class Passes {
     if (done_ % static_cast<uint64_t>(images_.count) == 0) timing.wall = MsSince(start_);
     if (options_.plain) PRIVDNN_RETURN_IF_ERROR(RunPlain(batch, timing));
     if (batch.pass == 0) {
-      const auto labels = nn::Argmax(scores);
-      result_.predictions.insert(result_.predictions.end(), labels.begin(), labels.end());
+      std::ranges::copy(nn::Argmax(scores), result_.predictions.begin() + batch.first);
     }
     const uint64_t total = static_cast<uint64_t>(images_.count) * static_cast<uint64_t>(options_.repeats);
     if (!progress_(done_, total, fmt::format("{} of {} images", done_, total)))
@@ -130,8 +128,7 @@ class Passes {
     PRIVDNN_ASSIGN_OR_RETURN(const auto scores, options_.plain->Run(inputs));
     timing.plain += MsSince(begin);
     if (done.pass > 0) return absl::OkStatus();
-    const auto labels = nn::Argmax(scores.at(options_.plain_output));
-    result_.plain.insert(result_.plain.end(), labels.begin(), labels.end());
+    std::ranges::copy(nn::Argmax(scores.at(options_.plain_output)), result_.plain.begin() + done.first);
     return absl::OkStatus();
   }
 
@@ -187,16 +184,30 @@ absl::StatusOr<OwnerTerms> AskTerms(const User& user, Client& client, const std:
                             needed);
 }
 
-absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwork& rest, Client& client,
-                                               const nn::ImageSet& images, const InferenceOptions& options,
-                                               const ProgressFn& progress) {
+int64_t Answered(const InferenceResult& result) {
+  return std::ranges::count_if(result.predictions, [](int32_t label) { return label != kNoPrediction; });
+}
+
+InferenceResult NoAnswers(const User& user, int64_t images, const InferenceOptions& options) {
+  const auto count = static_cast<size_t>(images);
+  InferenceResult result;
+  result.predictions.assign(count, kNoPrediction);
+  if (options.plain) result.plain.assign(count, kNoPrediction);
+  for (size_t k = 0; options.outputs && k < user.num_segments(); ++k) {
+    result.outputs.emplace_back(count * user.segment(k).geometry.spec().values_per_image(), kNoOutput);
+  }
+  result.passes.resize(static_cast<size_t>(options.repeats));
+  return result;
+}
+
+InferenceResult InferWithOwner(const User& user, const RestNetwork& rest, Client& client, const nn::ImageSet& images,
+                               const InferenceOptions& options, const ProgressFn& progress) {
   InferenceResult result;
   Passes passes(user, rest, images, options, progress, result);
-  const absl::Status status = client.Evaluate(
+  result.ended = client.Evaluate(
       HexEncode(user.package().id()), [&] { return passes.NextQuery(); },
       [&](uint64_t, const Bytes& reply, const ReplyInfo& info) { return passes.OnReply(reply, info); },
       options.deadline);
-  PRIVDNN_RETURN_IF_ERROR(status);
   return result;
 }
 

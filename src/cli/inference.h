@@ -37,15 +37,23 @@ struct PassTiming {
   double wall = 0;  // from the first query to the last prediction
 };
 
+// Of an image that the owner didn't answer.
+inline constexpr int32_t kNoPrediction = -1;
+inline constexpr int64_t kNoOutput = INT64_MIN;
+
 struct InferenceResult {
-  std::vector<int32_t> predictions;  // of the first pass
+  // Why it ended before every image was answered in every pass. What was is here all the same: it has been paid for.
+  absl::Status ended;
+  std::vector<int32_t> predictions;  // of the first pass, one an image
   std::vector<int32_t> plain;        // of the first pass of the plaintext network
   // Of the first pass, if they are to be kept: decrypted integers, for each segment [image][output][position].
   std::vector<std::vector<int64_t>> outputs;
   std::vector<PassTiming> passes;
-  uint64_t bytes_up = 0, bytes_down = 0;  // of one pass
-  uint64_t images_remaining = 0;          // of the budget, as the owner says: of the segment of which the least is left
+  uint64_t bytes_up = 0, bytes_down = 0;   // of one pass
+  uint64_t images_remaining = UINT64_MAX;  // of the budget, as the owner said last: of the segment with the least
 };
+// Images with a prediction.
+int64_t Answered(const InferenceResult& result);
 
 // InvalidArgument, with both shapes, if the images aren't what the network reads.
 absl::Status CheckImages(const nn::ImageSet& images, const RestNetwork& rest);
@@ -60,8 +68,9 @@ absl::StatusOr<OwnerTerms> AskTerms(const User& user, Client& client, const std:
 
 // Evaluates every image with the owner's help. One message is in flight at a time when repeats > 1, so that the figures
 // of one side don't contain the other's work.
-absl::StatusOr<InferenceResult> InferWithOwner(const User& user, const RestNetwork& rest, Client& client,
-                                               const nn::ImageSet& images, const InferenceOptions& options,
-                                               const ProgressFn& progress);
+InferenceResult InferWithOwner(const User& user, const RestNetwork& rest, Client& client, const nn::ImageSet& images,
+                               const InferenceOptions& options, const ProgressFn& progress);
+// Without an answer for any of `images` images.
+InferenceResult NoAnswers(const User& user, int64_t images, const InferenceOptions& options);
 
 }  // namespace privdnn::cli

@@ -24,6 +24,7 @@ std::string Identity(const InferenceSetup& setup) {
 
 Bytes WriteResult(const InferenceResult& result, double ms) {
   ByteWriter w;
+  WriteStatus(result.ended, w);
   const PassTiming& t = result.passes[0];
   for (const double figure : {t.encrypted, t.encrypted_cpu, t.rest, t.owner, ms}) w.F64(figure);
   w.U64(result.bytes_up);
@@ -42,6 +43,7 @@ absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64
                                            double& ms) {
   ByteReader r(bytes, "result");
   InferenceResult result;
+  PRIVDNN_RETURN_IF_ERROR(ReadStatus(r, result.ended));
   PassTiming& t = result.passes.emplace_back();
   for (double* figure : {&t.encrypted, &t.encrypted_cpu, &t.rest, &t.owner, &ms}) {
     PRIVDNN_ASSIGN_OR_RETURN(*figure, r.F64("time"));
@@ -79,19 +81,22 @@ absl::StatusOr<Bytes> Answer(const InferenceSetup& setup, std::span<const uint8_
   InferenceOptions options = setup.options;
   options.deadline = std::min(milliseconds(static_cast<int64_t>(left)), Until(deadline));
   if (options.deadline < milliseconds(1)) {
-    return absl::DeadlineExceededError(fmt::format("no time is left for images {} to {}", begin, end));
+    InferenceResult none = NoAnswers(setup.user, static_cast<int64_t>(end - begin), options);
+    none.ended = absl::DeadlineExceededError(fmt::format("no time is left for images {} to {}", begin, end));
+    return WriteResult(none, 0);
   }
   const auto start = Clock::now();
-  PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult result,
-                           InferWithOwner(setup.user, setup.rest, setup.client,
-                                          setup.images.Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end)),
-                                          options, [&](uint64_t, uint64_t, const std::string&) { return go_on(); }));
+  const InferenceResult result = InferWithOwner(
+      setup.user, setup.rest, setup.client, setup.images.Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end)),
+      options, [&](uint64_t, uint64_t, const std::string&) { return go_on(); });
+  if (absl::IsCancelled(result.ended)) return result.ended;  // nobody waits for it
   return WriteResult(result, MsSince(start));
 }
 
-// Joins results in the order of their images.
-void Append(InferenceResult part, InferenceResult& all) {
-  PassTiming &sum = all.passes[0], &t = part.passes[0];
+// Puts the result on some images into that on all, of which the first of them is `begin`.
+void Place(const InferenceResult& part, int64_t begin, InferenceResult& all) {
+  PassTiming& sum = all.passes[0];
+  const PassTiming& t = part.passes[0];
   sum.encrypted += t.encrypted;
   sum.encrypted_cpu += t.encrypted_cpu;
   sum.rest += t.rest;
@@ -99,9 +104,10 @@ void Append(InferenceResult part, InferenceResult& all) {
   all.bytes_up += part.bytes_up;
   all.bytes_down += part.bytes_down;
   all.images_remaining = std::min(all.images_remaining, part.images_remaining);
-  all.predictions.insert(all.predictions.end(), part.predictions.begin(), part.predictions.end());
+  std::ranges::copy(part.predictions, all.predictions.begin() + begin);
   for (size_t k = 0; k < all.outputs.size(); ++k) {
-    all.outputs[k].insert(all.outputs[k].end(), part.outputs[k].begin(), part.outputs[k].end());
+    const auto per_image = static_cast<int64_t>(all.outputs[k].size() / all.predictions.size());
+    std::ranges::copy(part.outputs[k], all.outputs[k].begin() + begin * per_image);
   }
 }
 
@@ -113,8 +119,8 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
   shares.resize(static_cast<size_t>(ranks.size()));
   for (int rank = 0; rank < ranks.size(); ++rank) shares[static_cast<size_t>(rank)].host = ranks.Host(rank);
   const int64_t count = setup.images.count, batch = setup.options.batch;
+  InferenceResult result = NoAnswers(setup.user, count, setup.options);
   std::vector<int64_t> begins;
-  std::vector<InferenceResult> parts;
   int64_t at = 0, done = 0;
   const auto start = Clock::now(), deadline = start + setup.options.deadline;
   // Whole messages, fewer and fewer of them, so that all ranks end at about the same time.
@@ -127,7 +133,7 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
   }
   const int64_t most = std::max<int64_t>(kMaxPieceBytes / (image_bytes * batch), 1);
   const auto next = [&]() -> std::optional<Bytes> {
-    if (at == count) return std::nullopt;
+    if (at == count || !result.ended.ok()) return std::nullopt;
     const int64_t messages = std::clamp<int64_t>((count - at) / (2 * ranks.size() * batch), 1, most);
     const int64_t end = std::min(at + messages * batch, count);
     ByteWriter w;
@@ -135,7 +141,6 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
     w.U64(static_cast<uint64_t>(end));
     w.U64(static_cast<uint64_t>(std::max<int64_t>(Until(deadline).count(), 0)));
     begins.push_back(at);
-    parts.emplace_back();
     at = end;
     return std::move(w).Take();
   };
@@ -143,10 +148,14 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
     const int64_t end = piece + 1 < begins.size() ? begins[piece + 1] : at;
     const int64_t images = end - begins[piece];
     double ms = 0;
-    PRIVDNN_ASSIGN_OR_RETURN(parts[piece], ReadResult(reply, images, segments, ms));
+    PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult part, ReadResult(reply, images, segments, ms));
+    Place(part, begins[piece], result);
     RankShare& share = shares[static_cast<size_t>(rank)];
-    share.images += images;
+    share.images += Answered(part);
     share.ms += ms;
+    if (!part.ended.ok() && result.ended.ok()) {
+      result.ended = Annotate(part.ended, fmt::format("rank {} ({})", rank, share.host));
+    }
     done += images;
     const bool go_on = progress(static_cast<uint64_t>(done), static_cast<uint64_t>(count),
                                 fmt::format("{} of {} images", done, count));
@@ -155,12 +164,8 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
   const auto piece = [&](std::span<const uint8_t> request, const GoOnFn& go_on) {
     return Answer(setup, request, deadline, go_on);
   };
-  PRIVDNN_RETURN_IF_ERROR(ranks.Spread(next, piece, on_piece, GoOn));
-  InferenceResult result;
-  result.passes.resize(1);
-  result.outputs.resize(segments);
-  result.images_remaining = UINT64_MAX;
-  for (InferenceResult& part : parts) Append(std::move(part), result);
+  const absl::Status spread = ranks.Spread(next, piece, on_piece, GoOn);
+  if (result.ended.ok()) result.ended = spread;
   result.passes[0].wall = MsSince(start);
   return result;
 }

@@ -23,7 +23,8 @@ struct InferenceSetup {
 };
 
 // Rank 0's side of InferWithOwner: messages hold the same images as in one process, so that results are the same.
-// Times but `wall` are sums over the ranks. `shares`: by rank.
+// Times but `wall` are sums over the ranks. `shares`: by rank. If a rank's piece ends early, the others end theirs, and
+// no more are begun. An interruption loses the pieces in progress. An error if ranks don't meet.
 absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup& setup, const ProgressFn& progress,
                                              std::vector<RankShare>& shares);
 

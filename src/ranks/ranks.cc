@@ -48,19 +48,6 @@ class Pause {
   std::chrono::microseconds sleep_{20};
 };
 
-void WriteStatus(const absl::Status& status, ByteWriter& w) {
-  w.U32(static_cast<uint32_t>(status.code()));
-  w.String(Message(status).substr(0, kMaxText));
-}
-
-// The status that was written, into `status`; an error if it can't be read.
-absl::Status ReadStatus(ByteReader& r, absl::Status& status) {
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t code, r.U32InRange(0, 16, "status"));
-  PRIVDNN_ASSIGN_OR_RETURN(const std::string message, r.String(kMaxText, "message"));
-  status = absl::Status(static_cast<absl::StatusCode>(code), message);
-  return absl::OkStatus();
-}
-
 std::string HostName() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown host";
@@ -99,6 +86,18 @@ class Running {
 };
 
 }  // namespace
+
+void WriteStatus(const absl::Status& status, ByteWriter& w) {
+  w.U32(static_cast<uint32_t>(status.code()));
+  w.String(Message(status).substr(0, kMaxText));
+}
+
+absl::Status ReadStatus(ByteReader& r, absl::Status& status) {
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t code, r.U32InRange(0, 16, "status"));
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string message, r.String(kMaxText, "message"));
+  status = absl::Status(static_cast<absl::StatusCode>(code), message);
+  return absl::OkStatus();
+}
 
 struct Ranks::Impl {
   int rank = 0, size = 1;

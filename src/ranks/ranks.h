@@ -30,6 +30,11 @@ using OnPieceFn = std::function<absl::Status(uint64_t piece, int rank, Bytes rep
 // Why a rank that served does so no more, with its name.
 using DepartureFn = std::function<void(const absl::Status& why)>;
 
+// A status among bytes, for a reply that says how its piece ended; its message is cut where it is too long.
+void WriteStatus(const absl::Status& status, ByteWriter& w);
+// The status that was written, into `status`; an error if it can't be read.
+absl::Status ReadStatus(ByteReader& r, absl::Status& status);
+
 // This process among those that mpirun started. All functions belong to the thread that called Join. Errors of a rank
 // or of reaching it name it: "rank 2 (node7): ...". If a process dies, mpirun ends all others with SIGTERM.
 class Ranks {
