@@ -399,7 +399,9 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
   EXPECT_TRUE(Json::parse(Run({"version", "--json"}).out).contains("kernel"));
   const Ended plan = Run({"plan", "--selection", "1:0;2:0", "--json"});
   EXPECT_EQ(Json::parse(plan.out)["segments"][0]["features"], 351);
-  EXPECT_EQ(Json::parse(Run({"eval", "--json"}).out)["images"], 1000);
+  const Ended all = Run({"eval", "--json"});
+  EXPECT_EQ(Json::parse(all.out)["images"], 1000);
+  EXPECT_THAT(all.err, HasSubstr("evaluating, 1000 inputs\n"));  // in place of a bar
   const Ended selected = Run({"select", "--counts", "1,2", "--out", Path("s.json"), "--limit", "100", "--json"});
   ASSERT_EQ(selected.exit_code, 0) << selected.err;
   const Ended evaluated = Run({"eval", "--selection", Path("s.json"), "--limit", "100", "--json"});

@@ -10,10 +10,9 @@
 namespace privdnn {
 namespace {
 
-// For another program that reads stderr; then at most one a second.
-bool WantsLines() {
+bool Wants(std::string_view what) {
   const char* progress = std::getenv("PRIVDNN_PROGRESS");
-  return progress && std::string_view(progress) == "lines";
+  return progress && progress == what;
 }
 
 }  // namespace
@@ -27,8 +26,10 @@ std::string FormatDuration(double seconds) {
 ProgressBar::ProgressBar(std::string label)
     : label_(std::move(label)),
       terminal_(::isatty(STDERR_FILENO) == 1),
-      lines_(WantsLines()),
-      start_(std::chrono::steady_clock::now()) {}
+      lines_(Wants("lines")),
+      start_(std::chrono::steady_clock::now()) {
+  if (!terminal_ && !lines_ && !Wants("none")) fmt::print(stderr, "{}\n", label_);
+}
 
 ProgressBar::~ProgressBar() {
   if (drawn_ && !lines_) std::fputc('\n', stderr);
@@ -37,7 +38,7 @@ ProgressBar::~ProgressBar() {
 void ProgressBar::Update(uint64_t done, uint64_t total, const std::string& note) {
   if (!(lines_ || terminal_) || total == 0) return;
   const auto now = std::chrono::steady_clock::now();
-  const std::chrono::milliseconds pause(lines_ ? 1000 : 100);
+  const std::chrono::milliseconds pause(lines_ ? 1000 : 100);  // another program reads no more than one a second
   if (drawn_ && done < total && now - last_ < pause) return;
   last_ = now;
   drawn_ = true;

@@ -12,8 +12,8 @@ namespace privdnn {
 // stop in order; it then returns absl::CancelledError.
 using ProgressFn = std::function<bool(uint64_t done, uint64_t total, const std::string& note)>;
 
-// Draws "label  [=====>  ] 52%  00:41 left  loss 0.031" on stderr if that is a terminal; the destructor ends the line.
-// With PRIVDNN_PROGRESS=lines in the environment: lines of "progress", label, done, total, note with tabs between.
+// Draws "label  [=====>  ] 52%  00:41 left  loss 0.031" on stderr if that is a terminal; if not, says "label", once.
+// With PRIVDNN_PROGRESS=lines: lines of "progress", label, done, total, note with tabs between; with none: no label.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string label);

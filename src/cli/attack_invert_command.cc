@@ -10,6 +10,7 @@
 #include "cli/inputs.h"
 #include "cli/inversion_report.h"
 #include "cli/lifted_model.h"
+#include "cli/recipe_options.h"
 #include "nn/decoder.h"
 #include "nn/executor.h"
 #include "nn/invert.h"
@@ -80,8 +81,9 @@ class Parties {
   }
   // What the owner makes of queries of these images, with new masks.
   absl::StatusOr<std::vector<nn::Tensor>> Query(const nn::Tensor& images) {
+    const std::string label = fmt::format("{} queries", images.dim(0));
     PRIVDNN_ASSIGN_OR_RETURN(auto queried, attack::QueryImages(user_, rest_, owner_, images, NextSeed(seeds_), threads_,
-                                                               MakeProgress(std::make_shared<ProgressBar>("queries"))));
+                                                               MakeProgress(std::make_shared<ProgressBar>(label))));
     return std::move(queried.owner);
   }
 
@@ -121,7 +123,8 @@ absl::StatusOr<nn::Tensor> Search(const InvertCommand& command, const View& view
   options.unknown_scales = view.search_unknown_scales;
   options.pixel_mean = prior.mean;
   options.pixel_deviation = prior.deviation;
-  return nn::Invert(*view.graph, seen, options, MakeProgress(std::make_shared<ProgressBar>(view.name + ", gradient")));
+  const std::string label = fmt::format("{}, gradient, {} steps", view.name, options.steps);
+  return nn::Invert(*view.graph, seen, options, MakeProgress(std::make_shared<ProgressBar>(label)));
 }
 
 absl::StatusOr<nn::Tensor> Decode(const InvertCommand& command, const View& view, const std::vector<nn::Tensor>& seen,
@@ -130,9 +133,9 @@ absl::StatusOr<nn::Tensor> Decode(const InvertCommand& command, const View& view
   options.seed = command.seed;
   options.unknown_scales = view.decode_unknown_scales;
   PRIVDNN_ASSIGN_OR_RETURN(const auto own, view.see(attackers));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto decoder,
-                           nn::Decoder::Train(own, attackers, options,
-                                              MakeProgress(std::make_shared<ProgressBar>(view.name + ", decoder"))));
+  const std::string label = TrainingLabel(view.name + ", decoder", options.epochs, attackers.dim(0));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto decoder, nn::Decoder::Train(own, attackers, options,
+                                                                  MakeProgress(std::make_shared<ProgressBar>(label))));
   return decoder.Decode(seen);
 }
 

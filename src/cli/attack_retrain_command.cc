@@ -1,5 +1,7 @@
 #include "cli/attack_retrain_command.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -139,6 +141,7 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::
   table.Add("judged by", fmt::format("{} images: {}", images.test.count, images.test_from));
   table.Add("weights that it doesn't know", fmt::format("{} of {}", network.unknown, network.weights));
 
+  spdlog::info("evaluating what there is before on {} images", images.test.count);
   if (selection) {
     PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy, EvaluateSelection(graph, *selection, images.test));
     json["selection"] = Json::parse(nn::FormatSelection(*selection));
@@ -159,9 +162,11 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::
   if (!trains) return CommandOutput{std::move(json), table.Render()};
 
   const auto start = std::chrono::steady_clock::now();
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainResult result,
-                           attack::Retrain(network, images.samples, images.held_out, options,
-                                           MakeProgress(std::make_shared<ProgressBar>(name))));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const nn::TrainResult result,
+      attack::Retrain(
+          network, images.samples, images.held_out, options,
+          MakeProgress(std::make_shared<ProgressBar>(TrainingLabel(name, options.epochs, images.samples.count)))));
   json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
   PRIVDNN_ASSIGN_OR_RETURN(const auto reached, nn::TopAccuracies(result.graph, images.test, kRanks));

@@ -84,7 +84,7 @@ absl::StatusOr<CommandOutput> BenchNetworks(const BenchNetworksCommand& command)
                        "that differ |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"};
   const size_t runs =
       command.architectures.size() * command.percents.size() * command.images.size() * command.threads.size();
-  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("networks"));
+  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>(fmt::format("{} measurements", runs)));
   for (const std::string& architecture : command.architectures) {
     for (const int percent : command.percents) {
       for (const int images : command.images) {

@@ -1,4 +1,6 @@
 // bench kernels: transforms, inner products, samplers, and the steps of both parties that plans are made of.
+#include <spdlog/spdlog.h>
+
 #include "base/cpu.h"
 #include "cli/command.h"
 #include "cli/machine_file.h"
@@ -91,6 +93,7 @@ struct BenchKernelsCommand {
 };
 
 absl::StatusOr<CommandOutput> BenchKernels(const BenchKernelsCommand& command) {
+  spdlog::info("measuring kernels, {} repeats", command.repeats);
   PRIVDNN_ASSIGN_OR_RETURN(const RingBenchmark bench, RunKernelBenchmarks(command.repeats));
   CommandOutput output{{{"cpu", CpuModelName()}, {"repeats", bench.repeats}, {"kernels", Json::array()}},
                        CpuModelName() + "\n"};

@@ -2,6 +2,8 @@
 // and what racing saves.
 #include "cli/bench_select_command.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -86,6 +88,7 @@ absl::Status BenchLeNet(const BenchSelectCommand& command, Json& json, FactTable
   both.threads = 2;
   PRIVDNN_ASSIGN_OR_RETURN(const Evaluator two, Evaluator::Create(graph, images, both));
   PRIVDNN_ASSIGN_OR_RETURN(const auto candidates, Spread(one, command.candidates));
+  spdlog::info("LeNet-5, {} candidates, {} repeats", candidates.size(), command.repeats);
   std::vector<double> naive, cached, threads;
   for (int repeat = 0; repeat < command.repeats; ++repeat) {
     PRIVDNN_ASSIGN_OR_RETURN(naive.emplace_back(), TimeNaive(graph, one, candidates));

@@ -1,4 +1,6 @@
 // eval: what a model computes and how often it is right, whole, separated, and without its core neurons.
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -42,7 +44,8 @@ absl::StatusOr<Outputs> RunModel(const nn::Graph& graph, const Inputs& inputs) {
   if (graph.inputs.size() != 1) return InvalidArgument("the model has {} inputs, needs 1", graph.inputs.size());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph folded, nn::FoldBatchNormalization(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Executor executor, nn::Executor::Create(folded));
-  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("evaluating"));
+  const ProgressFn progress =
+      MakeProgress(std::make_shared<ProgressBar>(fmt::format("evaluating, {} inputs", inputs.count)));
   Outputs result;
   const auto start = std::chrono::steady_clock::now();
   for (int64_t begin = 0; begin < inputs.count; begin += kBatch) {
@@ -148,6 +151,7 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
   if (!command.selection.empty()) {
     if (!labelled) return InvalidArgument("--selection needs labels: its accuracies are against labels");
     PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, command.model, graph));
+    spdlog::info("evaluating the selection");
     PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy, EvaluateSelection(graph, selection, images));
     output.json["selection"] = Json::parse(nn::FormatSelection(selection));
     AddAccuracies(accuracy, output.json, table);

@@ -1,5 +1,7 @@
 #include "cli/lifted_model.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -91,6 +93,7 @@ absl::StatusOr<std::vector<LiftOptions>> SegmentOptions(const nn::Graph& graph,
     inner.push_back(s.input);
   }
   if (inner.empty()) return options;
+  spdlog::info("measuring what {} layers read, on {} images", inner.size(), calibration.count);
   // An authorised user evaluates the separated network, so its values count.
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph separated, nn::Separate(graph, segments));
   PRIVDNN_ASSIGN_OR_RETURN(const auto ranges, nn::MeasureRanges(separated, inner, calibration));

@@ -152,9 +152,11 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
     spdlog::info("epoch {} of {}: loss {:.4f}, validation accuracy {:.2f} %, before obfuscation {:.2f} %", e.epoch,
                  options.epochs, e.train_loss, e.validation_accuracy, original);
   };
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainResult result,
-                           nn::Train(network.graph, sets.train, sets.validation, options,
-                                     MakeProgress(std::make_shared<ProgressBar>("training"))));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const nn::TrainResult result,
+      nn::Train(
+          network.graph, sets.train, sets.validation, options,
+          MakeProgress(std::make_shared<ProgressBar>(TrainingLabel("training", options.epochs, sets.train.count)))));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
   PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy test, EvaluateSelection(result.graph, selection, sets.test));

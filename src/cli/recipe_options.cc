@@ -58,6 +58,10 @@ nn::TrainOptions RecipeOptions::Apply(nn::TrainOptions options) const {
   return options;
 }
 
+std::string TrainingLabel(const std::string& name, int epochs, int64_t images) {
+  return fmt::format("{}, {} epochs of {} images", name, epochs, images);
+}
+
 Json RecipeJson(const nn::TrainOptions& o) {
   const nn::Augmentation& a = o.augmentation;
   return {{"epochs", o.epochs},

@@ -22,6 +22,9 @@ struct RecipeOptions {
   nn::TrainOptions Apply(nn::TrainOptions options) const;
 };
 
+// What a training is called while it runs: "training, 12 epochs of 55000 images".
+std::string TrainingLabel(const std::string& name, int epochs, int64_t images);
+
 // What decides the result of a training, for reports.
 Json RecipeJson(const nn::TrainOptions& options);
 

@@ -27,8 +27,9 @@ constexpr int64_t kPoolFactor = 2;
 absl::StatusOr<std::vector<int64_t>> Best(const nn::Graph& graph, int64_t layer, PruningCriterion criterion,
                                           const nn::ImageSet& images, int64_t count) {
   if (count == 0) return std::vector<int64_t>();
+  const std::string label = fmt::format("ranking layer {} by {} images", layer, images.count);
   PRIVDNN_ASSIGN_OR_RETURN(auto neurons, RankNeurons(graph, layer, criterion, images, count,
-                                                     MakeProgress(std::make_shared<ProgressBar>("ranking"))));
+                                                     MakeProgress(std::make_shared<ProgressBar>(label))));
   neurons.resize(std::min(neurons.size(), static_cast<size_t>(count)));
   std::sort(neurons.begin(), neurons.end());
   return neurons;
@@ -163,7 +164,8 @@ absl::StatusOr<SearchResult> Exhaust(const SelectCommand& command, const Evaluat
 absl::StatusOr<SearchResult> Run(const SelectCommand& command, const nn::Graph& graph, const Evaluator& evaluator,
                                  const Work& work, const SearchOptions& options) {
   const OutcomeSource& source = work.source;
-  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("evaluating"));
+  const ProgressFn progress = MakeProgress(
+      std::make_shared<ProgressBar>(fmt::format("evaluating candidates on {} images", evaluator.images())));
   if (command.target_without_owner) {
     return TargetSearch(evaluator, source, options, {*command.target_without_owner, command.max_loss}, progress);
   }

@@ -22,9 +22,10 @@ absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks)
     out.emplace(std::move(writer));
   }
   const auto start = std::chrono::steady_clock::now();
+  const std::string preparing = fmt::format("preparing {} images", images.count);
   PRIVDNN_ASSIGN_OR_RETURN(const Evaluator evaluator,
                            Evaluator::Create(graph, std::move(images), command.evaluator,
-                                             MakeProgress(std::make_shared<ProgressBar>("preparing images"))));
+                                             MakeProgress(std::make_shared<ProgressBar>(preparing))));
   if (ranks != nullptr && ranks->rank() > 0) {
     PRIVDNN_RETURN_IF_ERROR(ServeOutcomes(*ranks, evaluator, Identity(graph, evaluator), GoOn));
     return CommandOutput{};

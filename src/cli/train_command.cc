@@ -57,9 +57,11 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
     ++epochs_now;
   };
   nn::SetExecutorThreads(options.threads);
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::TrainResult result,
-                           nn::Train(initial, sets.train, sets.validation, options,
-                                     MakeProgress(std::make_shared<ProgressBar>("training"))));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const nn::TrainResult result,
+      nn::Train(
+          initial, sets.train, sets.validation, options,
+          MakeProgress(std::make_shared<ProgressBar>(TrainingLabel("training", options.epochs, sets.train.count)))));
   const double seconds_per_epoch = epochs_now > 0 ? seconds() / epochs_now : 0;
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
