@@ -7,7 +7,6 @@
 
 #include "package/package.h"
 #include "process_test.h"
-#include "service/ledger.h"
 
 namespace privdnn::cli {
 namespace {
@@ -216,13 +215,7 @@ TEST_F(EndToEnd, ABudgetThatEndsOnTheWayKeepsWhatWasAnswered) {
   const std::string log = Log();
   ChildProcess user = StartAndWaitForACharge(
       owner, Infer(owner.address, {"--batch", "1", "--json", "--outputs", Path("some.bin")}, "shared.privdnn"), log);
-  const auto ledger = *Ledger::Open(Path("shared.key.sqlite"), {.reserve_images = 1});
-  absl::Status charged = absl::UnknownError("");
-  while (!charged.ok()) {  // the owner's own reservations come between
-    const LedgerEntry entry = ledger->Entries()->at(0);
-    ASSERT_LT(entry.images, kBudget);
-    charged = ledger->Charge(entry.package_id, entry.user, kBudget - entry.images, kBudget).status();
-  }
+  UseUpTheRest("shared.key", kBudget);
   const auto end = user.Wait(kPatience);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->exit_code, 1);

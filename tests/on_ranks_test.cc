@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "process_test.h"
@@ -17,12 +18,15 @@ class OnRanks : public ProcessTest {
     if (!std::filesystem::exists(PRIVDNN_MPIRUN)) GTEST_SKIP() << "mpirun is not here (package openmpi-bin)";
   }
   // `arguments` behind the program; each rank runs all of them.
-  static Ended RunOn(int ranks, const std::vector<std::string>& arguments) {
+  static std::vector<std::string> On(int ranks, const std::vector<std::string>& arguments) {
     std::vector<std::string> all = {
         PRIVDNN_MPIRUN, "-n", std::to_string(ranks), "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"};
     for (const std::string& argument : Command(arguments)) all.push_back(argument);
+    return all;
+  }
+  static Ended RunOn(int ranks, const std::vector<std::string>& arguments) {
     const std::string log = Log();
-    auto child = ChildProcess::Start(all, log);
+    auto child = ChildProcess::Start(On(ranks, arguments), log);
     if (!child.ok()) return {-1, "", Message(child.status())};
     const auto end = child->Wait(kPatience);
     if (!end.ok()) return {-1, "", Message(end.status())};
@@ -57,6 +61,31 @@ TEST_F(OnRanks, InferenceGivesTheSamePredictionsAndIntegers) {
   const Ended refused = RunOn(2, Infer(owner.address, {"--limit", "4", "--user", "nobody"}));
   EXPECT_NE(refused.exit_code, 0);
   EXPECT_THAT(refused.err, HasSubstr("nobody"));
+}
+
+// Each rank's pieces count as far as they came.
+TEST_F(OnRanks, ABudgetThatEndsOnTheWayKeepsWhatWasAnswered) {
+  ASSERT_EQ(Run({"encrypt", "--selection", "1:0;2:0,5", "--image-budget", "1000", "--package", Path("shared.privdnn"),
+                 "--key", Path("shared.key")})
+                .exit_code,
+            0);
+  const RunningOwner owner = StartOwner("shared.key");
+  const std::string log = Log();
+  const auto infer = Infer(owner.address, {"--batch", "1", "--json"}, "shared.privdnn");
+  ChildProcess user = StartAndWait(owner, On(2, infer), log);
+  UseUpTheRest("shared.key", 1000);
+  const auto end = user.Wait(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_THAT(*ReadTextFile(log, 1 << 20), HasSubstr("of 1000 images have a prediction"));
+  const Json json = Json::parse(end->output);
+  EXPECT_THAT(json["error"].get<std::string>(), HasSubstr("rank "));
+  const auto answered = json["images_answered"].get<ptrdiff_t>();
+  EXPECT_GT(answered, 0);
+  EXPECT_LT(answered, 1000);
+  EXPECT_EQ(json["predictions"].size(), 1000u);
+  EXPECT_EQ(std::ranges::count_if(json["predictions"], [](const Json& p) { return !p.is_null(); }), answered);
+  EXPECT_GT(json["accuracy"].get<double>(), 80);
 }
 
 TEST_F(OnRanks, SelectFindsTheSame) {

@@ -14,6 +14,7 @@
 #include "cli/child_process.h"
 #include "cli/command.h"
 #include "service/client.h"
+#include "service/ledger.h"
 #include "service/pki.h"
 
 namespace privdnn::cli {
@@ -108,10 +109,25 @@ class ProcessTest : public ::testing::Test {
     auto client = *Client::Connect(owner.address, *LoadTlsFiles(Path("tls"), "user"));
     return client.Describe()->packages.at(0).images_remaining;
   }
+  // What is left of the budget of the one package behind a key, of which something has been charged, as another of the
+  // user's processes would.
+  static void UseUpTheRest(const std::string& key, uint64_t budget) {
+    const auto ledger = *Ledger::Open(Path(key + ".sqlite"), {.reserve_images = 1});
+    absl::Status charged = absl::UnknownError("");
+    while (!charged.ok()) {  // the owner's own reservations come between
+      const LedgerEntry entry = ledger->Entries()->at(0);
+      ASSERT_LT(entry.images, budget);
+      charged = ledger->Charge(entry.package_id, entry.user, budget - entry.images, budget).status();
+    }
+  }
   static ChildProcess StartAndWaitForACharge(const RunningOwner& owner, const std::vector<std::string>& infer,
                                              const std::string& log) {
+    return StartAndWait(owner, Command(infer), log);
+  }
+  static ChildProcess StartAndWait(const RunningOwner& owner, const std::vector<std::string>& line,
+                                   const std::string& log) {
     const uint64_t before = Remaining(owner);
-    ChildProcess user = *ChildProcess::Start(Command(infer), log);
+    ChildProcess user = *ChildProcess::Start(line, log);
     const auto end = std::chrono::steady_clock::now() + kPatience;
     while (Remaining(owner) == before && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
