@@ -33,10 +33,7 @@ std::vector<int64_t> GroupAttack::Outputs(std::span<const int64_t> of_image) con
 }
 
 ExtractionAttack::ExtractionAttack(AttackTarget& target, const ExtractionSettings& settings)
-    : target_(target),
-      settings_(settings),
-      random_(settings.seed),
-      progress_(MakeProgress(std::make_shared<ProgressBar>("extracting"))) {}
+    : target_(target), settings_(settings), random_(settings.seed) {}
 
 absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(AttackTarget& target, const ExtractionSettings& settings) {
   ExtractionAttack e(target, settings);
@@ -48,6 +45,8 @@ absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(AttackTarget& target, 
       e.groups_.emplace_back(g, k, group, *std::move(polynomial), settings.threads);
     }
   }
+  const std::string label = fmt::format("extracting, by {} images as predicted", e.images_needed());
+  e.progress_ = MakeProgress(std::make_shared<ProgressBar>(label));
   return e;
 }
 
