@@ -19,6 +19,7 @@ struct Layers {
   std::vector<std::vector<double>> first;   // [neuron][place of the window], each of length 1
   std::vector<std::vector<double>> second;  // [output][neuron*taps + tap], in units of the output's integers
   double residual = 0;  // root mean square of what remains of the products' coefficients, relative to theirs
+  double rounding = 0;  // what it would be of the true layers, fitted: kernels are rounded to integers
 };
 
 // `known`: those of the first layer's `neurons` that are not encrypted, [neuron][place], in any scale; they come first

@@ -207,12 +207,12 @@ TEST(Approximate, AveragesNoiseOnOutputsOut) {
 
 TEST(Extractor, RefusesMoreUnknownsThanItCanSolveFor) {
   SegmentSpec s;
-  s.channels = 3;
+  s.channels = 4;
   s.input = {40, 40};
   s.kernel1 = {5, 5};
   s.groups = {{1, {6, 6}, {2, 2}, {0, 0}, {4, 4}}};
   const Geometry g = *Geometry::Create(s, 4096);
-  EXPECT_THAT(Message(OutputPolynomial::Create(g, 0).status()), HasSubstr("at most 12000"));
+  EXPECT_THAT(Message(OutputPolynomial::Create(g, 0).status()), HasSubstr("at most 30000"));
 }
 
 // The more images, the smaller the error; with enough of them the approximation is exact.

@@ -82,6 +82,7 @@ ProductEquations MakeEquations(const OutputPolynomial& polynomial, const Extract
         if (j < i) std::swap(i, j);
         const auto pair = static_cast<uint32_t>(i * e.window - i * (i + 1) / 2 + j);
         terms.push_back({tap, pair, sums.taps[k][tap]});
+        e.rounding += sums.taps[k][tap] * sums.taps[k][tap] / 12 * static_cast<double>(e.outputs);
       }
       e.values.insert(e.values.end(), sums.values[k].begin(), sums.values[k].end());
     }

@@ -31,6 +31,7 @@ struct ProductEquations {
   std::vector<std::vector<Term>> terms;               // [equation]
   std::vector<double> values;                         // [equation][output]
   double square = 0;                                  // sum of the values' squares
+  double rounding = 0;                                // what is expected of their errors', kernels being rounded
 
   size_t size() const { return terms.size(); }
   size_t pairs() const { return places.size(); }

@@ -206,6 +206,7 @@ absl::Status AddLayers(const ExtractionAttack& e, const LiftedModel& truth, Json
     if (layers.ok()) {
       const attack::LayerErrors errors = CompareWith(segment, *layers);
       found["residual"] = layers->residual;
+      found["residual_of_rounding"] = layers->rounding;
       found["first_layer_errors"] = errors.first;  // those in plaintext included
       found["second_layer_errors"] = errors.second;
     } else {
@@ -286,9 +287,10 @@ std::string Text(const Json& json) {
         continue;
       }
       const auto worst = [&](const char* field) { return 100 * std::ranges::max(l[field].get<std::vector<double>>()); };
-      table.Add(name, fmt::format("errors up to {:.2g} % in the first, {:.2g} % in the second; residual {:.2g} %",
+      table.Add(name, fmt::format("errors up to {:.2g} % in the first, {:.2g} % in the second; residual {:.3g} %, that "
+                                  "of rounding {:.3g} %",
                                   worst("first_layer_errors"), worst("second_layer_errors"),
-                                  100 * l["residual"].get<double>()));
+                                  100 * l["residual"].get<double>(), 100 * l["residual_of_rounding"].get<double>()));
     }
   }
   table.Add("time", fmt::format("{:.1f} s", json["seconds"].get<double>()));
