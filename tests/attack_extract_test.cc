@@ -1,4 +1,6 @@
 // Extraction against owners in processes of their own.
+#include <algorithm>
+
 #include "process_test.h"
 
 namespace privdnn::cli {
@@ -19,7 +21,7 @@ class AttackExtract : public ProcessTest {
 };
 
 TEST_F(AttackExtract, FindsTheEmbeddedModelsKernelsExactlyFromAsManyImagesAsPredicted) {
-  const Json json = Extract({});
+  const Json json = Extract({"--layers"});
   EXPECT_EQ(json["images_predicted"], 366);
   EXPECT_EQ(json["images_needed"], 366);
   EXPECT_EQ(json["kernel_mismatches"], 0);
@@ -31,6 +33,11 @@ TEST_F(AttackExtract, FindsTheEmbeddedModelsKernelsExactlyFromAsManyImagesAsPred
   EXPECT_EQ(json["clone_accuracy"], json["accuracy_separated"]);
   EXPECT_EQ(json["clone_images"], 1000);
   EXPECT_THAT(json["owner"].get<std::string>(), HasSubstr("process of its own on this machine"));
+  ASSERT_EQ(json["layers"].size(), 1u);
+  const Json layers = json["layers"][0];
+  EXPECT_EQ(layers["neurons_in_plaintext"], 4);
+  EXPECT_LT(std::ranges::max(layers["first_layer_errors"].get<std::vector<double>>()), 1e-3);
+  EXPECT_LT(std::ranges::max(layers["second_layer_errors"].get<std::vector<double>>()), 1e-2);
 }
 
 TEST_F(AttackExtract, FindsLinearSegmentsToo) {
