@@ -139,7 +139,7 @@ class ReportTest : public ProcessTest {
   }
   // That a log's first line of progress in training names.
   static std::optional<uint64_t> FirstStepOfTraining(const std::string& log) {
-    constexpr std::string_view kBegin = "progress\tscratch\t";
+    constexpr std::string_view kBegin = "progress\tscratch, 10000 epochs of 500 images\t";
     const auto text = ReadTextFile(log, 1 << 24);
     const size_t at = text.ok() ? text->find(kBegin) : std::string::npos;
     if (at == std::string::npos || text->find('\n', at) == std::string::npos) return std::nullopt;
