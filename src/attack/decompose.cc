@@ -216,8 +216,10 @@ absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const Extra
       PRIVDNN_ASSIGN_OR_RETURN(const auto span,
                                FindSpan(equations, Squares(first, equations.window), missing, rest, progress));
       std::vector<double> found;
-      for (double within = kInSpan; found.empty() && within < 1; within *= kWider) {
+      double within = kInSpan;
+      while (found.empty() && within < 1) {
         PRIVDNN_ASSIGN_OR_RETURN(found, FindSquares(span, equations.window, first, missing, within, progress));
+        within *= kWider;
       }
       if (found.empty()) {
         return FailedPrecondition("decomposition: {} of {} unknown neurons before the square are not found", missing,

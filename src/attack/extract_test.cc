@@ -212,7 +212,9 @@ TEST(Extractor, RefusesMoreUnknownsThanItCanSolveFor) {
   s.kernel1 = {5, 5};
   s.groups = {{1, {6, 6}, {2, 2}, {0, 0}, {4, 4}}};
   const Geometry g = *Geometry::Create(s, 4096);
-  EXPECT_THAT(Message(OutputPolynomial::Create(g, 0).status()), HasSubstr("at most 30000"));
+  EXPECT_THAT(Message(OutputPolynomial::Create(g, 0).status()), HasSubstr("at most 12000"));
+  EXPECT_THAT(Message(OutputPolynomial::Create(g, 0, OutputPolynomial::kMaxUnknowns).status()),
+              AllOf(HasSubstr("at most 30000"), HasSubstr(" GB and at least ")));
 }
 
 // The more images, the smaller the error; with enough of them the approximation is exact.

@@ -16,10 +16,11 @@ namespace privdnn::attack {
 // z', then constants, bias included. Public: nothing here depends on a kernel but Sums().
 class OutputPolynomial {
  public:
-  // InvalidArgument if there are more than kMaxUnknowns: n of them take 4 n^2 bytes (3.6 GB) and at least n^3 / 3
-  // multiplications (half an hour of a processor).
-  static absl::StatusOr<OutputPolynomial> Create(const Geometry& geometry, size_t group);
-  static constexpr uint64_t kMaxUnknowns = 30'000;
+  // InvalidArgument, with what more would cost, if there are more than `max_unknowns`: to solve for n of them takes
+  // 4 n^2 bytes and at least n^3 / 3 multiplications.
+  static absl::StatusOr<OutputPolynomial> Create(const Geometry& geometry, size_t group,
+                                                 uint64_t max_unknowns = kDefaultUnknowns);
+  static constexpr uint64_t kDefaultUnknowns = 12'000, kMaxUnknowns = 30'000;
 
   const Geometry& geometry() const { return *geometry_; }
   size_t group() const { return group_; }

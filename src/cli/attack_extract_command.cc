@@ -420,6 +420,11 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
                    "inputs that are asked afterwards to check the clone's outputs")
       ->check(CLI::Range(0, 100000))
       ->capture_default_str();
+  command
+      ->add_option("--max-unknowns", o->extraction.max_unknowns,
+                   "unknowns an output that are solved for; n of them take 4 n^2 bytes and time as n^3")
+      ->check(CLI::Range(uint64_t{1}, attack::OutputPolynomial::kMaxUnknowns))
+      ->capture_default_str();
   command->add_option("--package", o->owner.package, "package file from that owner")->needs(owner);
   command->add_option("--tls", o->owner.tls, "directory with ca.crt, NAME.crt and NAME.key")->needs(owner);
   command->add_option("--user", o->owner.user, "NAME of the user's certificate")->capture_default_str()->needs(owner);

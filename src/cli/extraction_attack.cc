@@ -40,7 +40,7 @@ absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(AttackTarget& target, 
   for (size_t k = 0; k < e.num_segments(); ++k) {
     const Geometry& g = e.geometry(k);
     for (size_t group = 0; group < g.spec().groups.size(); ++group) {
-      auto polynomial = attack::OutputPolynomial::Create(g, group);
+      auto polynomial = attack::OutputPolynomial::Create(g, group, settings.max_unknowns);
       if (!polynomial.ok()) return Annotate(polynomial.status(), fmt::format("segment {}", k));
       e.groups_.emplace_back(g, k, group, *std::move(polynomial), settings.threads);
     }

@@ -39,6 +39,7 @@ struct ExtractionSettings {
   bool exact = true;         // solves for kernels; otherwise only collects what they can be fitted to
   uint64_t seed = 1;         // of the random values
   int64_t check_images = 8;
+  uint64_t max_unknowns = attack::OutputPolynomial::kDefaultUnknowns;
   int threads = 1;
 };
 
