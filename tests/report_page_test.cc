@@ -102,7 +102,11 @@ class ReportTest : public ProcessTest {
   static report::Results Everything() {
     report::Results results = report::TestResults({{"plan", report::TestPlan(1000)},
                                                    {"eval", report::TestEval(99.3, 99.2, 18.5)},
-                                                   {"extract", report::TestExtract(366)},
+                                                   {"extract", report::TestNoise()},
+                                                   {"obfuscate-alice", report::TestObfuscated(99.1, true)},
+                                                   {"obfuscate-bob", report::TestObfuscated(99.0, true)},
+                                                   {"transplant", report::TestTransplant(20.5, 94)},
+                                                   {"recover-bob", report::TestTraining(95.7)},
                                                    {"scratch", report::TestTraining(92.1)},
                                                    {"recover", report::TestTraining(96.9)}});
     results.steps[0].title = "</script><img src=x onerror=\"alert(1)\">";

@@ -135,13 +135,29 @@ absl::Status AddCurve(const ExtractCommand& command, const Images& images, Extra
 
 Json ImagesOrNull(const std::optional<uint64_t>& images) { return images ? Json(*images) : Json(nullptr); }
 
+// Whether replies have room for such noise.
+absl::Status CheckRoom(const AttackTarget& target, double level) {
+  for (size_t k = 0; k < target.user().num_segments(); ++k) {
+    PRIVDNN_RETURN_IF_ERROR(IntegerNoise(target.user().segment(k), k, level).status());
+  }
+  return absl::OkStatus();
+}
+
 // What noise on outputs costs the user and whoever clones. Kernels are exact without noise only.
-absl::Status AddNoise(const ExtractCommand& command, const Images& images, const ExtractionAttack& exact,
-                      LocalOwner& owner, Json& json) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto levels,
-                           MeasureNoise(owner, command.noise, command.extraction, images.asked, images.fresh,
-                                        json["accuracy_separated"].get<double>(), exact.OutputDeviations()));
-  json["within"] = command.noise.within;
+absl::Status AddNoise(const ExtractCommand& command, const Images& images, const AttackTarget& target,
+                      const ExtractionAttack& exact, LocalOwner& owner, Json& json) {
+  const std::vector<double> deviations = exact.OutputDeviations();
+  NoiseSettings noise = command.noise;
+  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<NoiseLeftOut> left_out,
+                           ResolveShares(
+                               deviations, [&](double level) { return CheckRoom(target, level); }, noise));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto levels, MeasureNoise(owner, noise, command.extraction, images.asked, images.fresh,
+                                                           json["accuracy_separated"].get<double>(), deviations));
+  json["within"] = noise.within;
+  json["noise_left_out"] = Json::array();
+  for (const NoiseLeftOut& l : left_out) {
+    json["noise_left_out"].push_back({{"output_noise", l.output_noise}, {"reason", l.reason}});
+  }
   json["noise"] = Json::array();
   for (const NoiseEffect& level : levels) {
     Json clones = Json::array();
@@ -152,6 +168,7 @@ absl::Status AddNoise(const ExtractCommand& command, const Images& images, const
                 {"images_needed", nullptr},
                 {"images_to_noisy_accuracy", ImagesOrNull(level.to_noisy_accuracy)},
                 {"images_to_exact_accuracy", ImagesOrNull(level.to_exact_accuracy)},
+                {"images_tried", level.most_images},
                 {"clones", std::move(clones)}};
     if (level.output_noise == 0) row["images_needed"] = json["images_needed"];
     json["noise"].push_back(std::move(row));
@@ -234,6 +251,10 @@ void AddSegmentRows(const Json& s, FactTable& table) {
 
 void AddNoiseRows(const Json& json, FactTable& table) {
   const auto count = [](const Json& images) { return images.is_null() ? "no" : images.dump(); };
+  for (const Json& l : json["noise_left_out"]) {
+    table.Add(fmt::format("noise {:.4g}", l["output_noise"].get<double>()),
+              "left out: " + l["reason"].get<std::string>());
+  }
   for (const Json& level : json["noise"]) {
     std::string shares;
     for (const Json& share : level["shares_of_deviation"]) {
@@ -303,13 +324,11 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
   const auto start = std::chrono::steady_clock::now();
   const LiftedModel* truth = local ? &local->model() : nullptr;
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, LoadImages(command, target.rest()));
-  if (!command.noise.levels.empty() && !images.labelled) {
+  if (command.noise.given() && !images.labelled) {
     return InvalidArgument("--output-noise measures accuracies and needs images with labels");
   }
   for (const double level : command.noise.levels) {  // before anything takes long
-    for (size_t k = 0; k < target.user().num_segments(); ++k) {
-      PRIVDNN_RETURN_IF_ERROR(IntegerNoise(target.user().segment(k), k, level).status());
-    }
+    PRIVDNN_RETURN_IF_ERROR(CheckRoom(target, level));
   }
   ExtractionSettings extraction = command.extraction;
   extraction.exact = target.output_noise() == 0;
@@ -338,8 +357,8 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
                              EvaluateSelection(truth->graph, truth->selection, images.fresh));
     FactTable unused("");
     AddAccuracies(accuracies, output.json, unused);
-    if (!command.noise.levels.empty()) {
-      PRIVDNN_RETURN_IF_ERROR(AddNoise(command, images, attack, *local, output.json));
+    if (command.noise.given()) {
+      PRIVDNN_RETURN_IF_ERROR(AddNoise(command, images, target, attack, *local, output.json));
     }
   }
   output.text = Text(output.json);
@@ -408,6 +427,13 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
       ->delimiter(',')
       ->check(NoiseLevel())
       ->excludes(owner);
+  command
+      ->add_option("--noise-shares", o->noise.shares,
+                   "the same for errors of so many times the outputs' own deviation, as measured in this run; of "
+                   "several segments, the least")
+      ->delimiter(',')
+      ->check(NoiseLevel())
+      ->excludes(owner);
   command->add_option("--within", o->noise.within, "points of percent by which such a clone may be worse than the user")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
@@ -430,8 +456,9 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   command->add_option("--user", o->owner.user, "NAME of the user's certificate")->capture_default_str()->needs(owner);
   AddThreads(command, o->extraction.threads);
   command->callback([o, &action] {
-    if (!o->noise.levels.empty() && !o->extraction.real_images) {
-      throw CLI::ValidationError("--output-noise", "needs --inputs images");
+    if (o->noise.given() && !o->extraction.real_images) {
+      throw CLI::ValidationError(o->noise.levels.empty() ? "--noise-shares" : "--output-noise",
+                                 "needs --inputs images");
     }
     o->extraction.seed = o->network.seed;
     action = [o] { return Extract(*o); };

@@ -74,11 +74,14 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const std::vector<std::string>&
     ::close(pipe_ends[0]);
     return FailedPrecondition("{}: can't be started: {}", arguments[0], ErrnoText());
   }
-  return ChildProcess(pid, pipe_ends[0]);
+  return ChildProcess(pid, pipe_ends[0], group);
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), out_(std::exchange(other.out_, -1)), buffer_(std::move(other.buffer_)) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      out_(std::exchange(other.out_, -1)),
+      group_(other.group_),
+      buffer_(std::move(other.buffer_)) {}
 
 ChildProcess::~ChildProcess() {
   End(std::chrono::milliseconds(0));
@@ -93,15 +96,15 @@ void ChildProcess::SignalGroup(int signal) const {
   if (pid_ > 0) ::kill(-pid_, signal);
 }
 
-void ChildProcess::End(std::chrono::milliseconds patience) {
+void ChildProcess::End(std::chrono::milliseconds patience, const std::function<bool()>& at_once) {
   const auto deadline = Clock::now() + patience;
   if (patience.count() > 0) Signal(SIGTERM);
-  while (pid_ > 0 && Clock::now() < deadline) {
+  while (pid_ > 0 && Clock::now() < deadline && !(at_once && at_once())) {
     if (::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   if (pid_ > 0) {
-    ::kill(pid_, SIGKILL);
+    ::kill(group_ == Group::kOwn ? -pid_ : pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,8 @@ struct ChildExit {
 };
 
 // A child with its stdout on a pipe and this process's stderr. It gets SIGTERM if this process dies first. Killed by
-// the destructor if it still runs. Waiting for it ends with Cancelled when this process is interrupted (see
-// Interrupted).
+// the destructor if it still runs, with its group if that is its own. Waiting for it ends with Cancelled when this
+// process is interrupted (see Interrupted).
 class ChildProcess {
  public:
   // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. `environment`: "NAME=value",
@@ -41,19 +42,21 @@ class ChildProcess {
   void Signal(int signal) const;
   // To all of its group; it has to have one of its own.
   void SignalGroup(int signal) const;
-  // Asks it to end in order, waits for that as long as `patience`, interrupted or not, and then ends it.
-  void End(std::chrono::milliseconds patience);
+  // Asks it to end in order, waits for that as long as `patience`, interrupted or not, and then ends it, with its group
+  // if that is its own; at once when `at_once` says so.
+  void End(std::chrono::milliseconds patience, const std::function<bool()>& at_once = nullptr);
   // The largest resident set so far, in bytes.
   uint64_t PeakRss() const;
   // Waits for the end, reading stdout meanwhile; DeadlineExceeded after `patience`, and the child goes on.
   absl::StatusOr<ChildExit> Wait(std::chrono::milliseconds patience);
 
  private:
-  ChildProcess(pid_t pid, int out) : pid_(pid), out_(out) {}
+  ChildProcess(pid_t pid, int out, Group group) : pid_(pid), out_(out), group_(group) {}
   // False at the end of the stream; DeadlineExceeded if nothing came.
   absl::StatusOr<bool> ReadSome(std::chrono::steady_clock::time_point deadline);
   pid_t pid_;
   int out_;
+  Group group_;
   std::string buffer_;
 };
 

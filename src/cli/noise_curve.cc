@@ -49,6 +49,7 @@ class Clones {
     return std::optional<uint64_t>(enough);
   }
 
+  uint64_t most() const { return most_; }
   std::vector<Clone> all() const {
     std::vector<Clone> clones;
     for (const auto& [images, accuracy] : accuracy_) clones.push_back({images, accuracy});
@@ -63,6 +64,25 @@ class Clones {
 };
 
 }  // namespace
+
+absl::StatusOr<std::vector<NoiseLeftOut>> ResolveShares(const std::vector<double>& deviations,
+                                                        const std::function<absl::Status(double level)>& room,
+                                                        NoiseSettings& noise) {
+  std::vector<NoiseLeftOut> left_out;
+  const double least = std::ranges::min(deviations);
+  for (const double share : noise.shares) {
+    const double level = share * least;
+    if (share > 0 && level == 0) return InvalidArgument("outputs never vary: noise can't be a share of that");
+    if (const absl::Status status = room(level); status.ok()) {
+      noise.levels.push_back(level);
+    } else {
+      spdlog::warn("output noise {:.4g} left out: {}", level, Message(status));
+      left_out.push_back({level, Message(status)});
+    }
+  }
+  noise.shares.clear();
+  return left_out;
+}
 
 absl::StatusOr<std::vector<NoiseEffect>> MeasureNoise(LocalOwner& owner, const NoiseSettings& noise,
                                                       ExtractionSettings extraction, const nn::ImageSet& asked,
@@ -84,6 +104,7 @@ absl::StatusOr<std::vector<NoiseEffect>> MeasureNoise(LocalOwner& owner, const N
     Clones clones(attack, fresh);
     PRIVDNN_ASSIGN_OR_RETURN(result.to_noisy_accuracy, clones.Fewest(result.accuracy - noise.within));
     PRIVDNN_ASSIGN_OR_RETURN(result.to_exact_accuracy, clones.Fewest(exact_accuracy - noise.within));
+    result.most_images = clones.most();
     result.clones = clones.all();
   }
   return levels;

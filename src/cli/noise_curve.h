@@ -1,7 +1,9 @@
 // What errors that the owner adds to outputs cost its user, and how many images they cost someone who clones.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cli/extraction_attack.h"
@@ -23,13 +25,30 @@ struct NoiseEffect {
   // doubling, then halving the interval until its ends are a tenth apart. Nothing: all images don't do, or all that a
   // fit has room for (2 GiB of equations).
   std::optional<uint64_t> to_noisy_accuracy, to_exact_accuracy;
+  uint64_t most_images = 0;   // that a clone can be fitted to: none is looked for beyond
   std::vector<Clone> clones;  // all that were tried, by the number of images
 };
 
 struct NoiseSettings {
   std::vector<double> levels;
-  double within = 1;  // points of percent
+  std::vector<double> shares;  // the same as shares of the outputs' deviation, where that is least
+  double within = 1;           // points of percent
+
+  bool given() const { return !levels.empty() || !shares.empty(); }
 };
+
+// A level that the package has no room for, and why.
+struct NoiseLeftOut {
+  double output_noise = 0;
+  std::string reason;
+};
+
+// Shares become levels: multiples of the least of `deviations`, one a segment, so that no segment's outputs have more
+// noise than that share. Those that `room` has an error for are left out. InvalidArgument for shares of outputs that
+// never vary.
+absl::StatusOr<std::vector<NoiseLeftOut>> ResolveShares(const std::vector<double>& deviations,
+                                                        const std::function<absl::Status(double level)>& room,
+                                                        NoiseSettings& noise);
 
 // For each level starts the owner anew, asks for `asked` and for `fresh` images, and fits clones to the replies to
 // `asked`; accuracies are of `fresh`, which must have labels. `exact_accuracy`: of an authorised user without noise.

@@ -20,7 +20,7 @@ struct ReportCommand {
   ModelInput model;
   ReportInput input;
   std::string effort = "normal", out = "report.html", csv, work;
-  std::optional<int64_t> samples, scratch_epochs, recover_epochs;
+  std::optional<int64_t> samples, scratch_epochs, recover_epochs, obfuscation_images, obfuscation_epochs;
   std::vector<std::string> skip;
 };
 
@@ -72,22 +72,51 @@ std::string Text(const report::Results& results, const report::Document& documen
   return text + fmt::format("page: {}\n", command.out);
 }
 
-absl::StatusOr<report::Results> RunSteps(const ReportCommand& command, const StepRunner& runner,
-                                         report::Results results) {
+// The step that makes a file for later ones.
+size_t MakerOf(const std::string& file) {
   const std::vector<ReportStep>& steps = ReportSteps();
-  for (size_t i = 0; i < steps.size(); ++i) {
+  return static_cast<size_t>(std::ranges::find(steps, file, &ReportStep::makes) - steps.begin());
+}
+
+// Why a step can't or shan't run, or "".
+std::string WhyNot(const ReportCommand& command, const ReportStep& step, const report::Results& before) {
+  if (std::ranges::find(command.skip, step.part) != command.skip.end()) return "Not run: left out by --skip.";
+  if (step.trains && command.input.embedded_images()) {
+    return "Not run: it trains whole networks, for which the images that the program carries are too few. With "
+           "--data-set or --data it runs.";
+  }
+  for (const std::string& file : step.takes) {
+    const report::StepResult& maker = before.steps.at(MakerOf(file));
+    if (maker.result.is_null()) return fmt::format("Not run: there is no {}.", maker.title);
+  }
+  return "";
+}
+
+absl::StatusOr<report::Results> RunSteps(const ReportCommand& command, StepRunner& runner, report::Results results) {
+  const std::vector<ReportStep>& steps = ReportSteps();
+  while (results.steps.size() < steps.size()) {
+    const size_t i = results.steps.size();
     const ReportStep& step = steps[i];
-    if (std::ranges::find(command.skip, step.name) != command.skip.end()) {
-      results.steps.push_back({step.name, step.title, "", 0, nullptr, "Not run: left out by --skip.", {}});
+    if (const std::string reason = WhyNot(command, step, results); !reason.empty()) {
+      results.steps.push_back({step.name, step.title, "", 0, nullptr, reason, {}});
       continue;
     }
-    PRIVDNN_ASSIGN_OR_RETURN(report::StepResult result, runner.Run(step, step.arguments(command.input, results),
-                                                                   fmt::format("step {} of {}", i + 1, steps.size())));
+    const std::vector<std::string> arguments = step.arguments(command.input, results);
+    if (const std::string missing = runner.FirstMissing(step, arguments); !missing.empty()) {
+      // It went with an earlier report. Another one takes its place, and all that follows is of that.
+      const size_t maker = MakerOf(missing);
+      runner.Forget(steps[maker]);
+      results.steps.erase(results.steps.begin() + static_cast<std::ptrdiff_t>(maker), results.steps.end());
+      continue;
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(report::StepResult result,
+                             runner.Run(step, arguments, fmt::format("step {} of {}", i + 1, steps.size())));
     if (step.required && result.result.is_null()) {
       return FailedPrecondition("{}: {}", result.command, result.reason);
     }
     results.steps.push_back(std::move(result));
   }
+  PRIVDNN_RETURN_IF_ERROR(runner.RemoveFiles());
   return results;
 }
 
@@ -116,6 +145,8 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   effort.samples = command.samples.value_or(effort.samples);
   effort.scratch_epochs = command.scratch_epochs.value_or(effort.scratch_epochs);
   effort.recover_epochs = command.recover_epochs.value_or(effort.recover_epochs);
+  effort.obfuscation_images = command.obfuscation_images.value_or(effort.obfuscation_images);
+  effort.obfuscation_epochs = command.obfuscation_epochs.value_or(effort.obfuscation_epochs);
   if (std::filesystem::path(command.out).extension() == ".json") {
     return InvalidArgument("--out {}: that is where the report's JSON would be", command.out);
   }
@@ -125,7 +156,8 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   command.input.compact_selection = Compact(selection);
   PRIVDNN_ASSIGN_OR_RETURN(const std::string subject, Subject(command.input, graph, selection));
   const std::string work = command.work.empty() ? command.out + ".work" : command.work;
-  PRIVDNN_ASSIGN_OR_RETURN(const StepRunner runner, StepRunner::Create(work, subject));
+  PRIVDNN_ASSIGN_OR_RETURN(StepRunner runner, StepRunner::Create(work, subject));
+  command.input.files = runner.files();
 
   report::Results results{"Privacy report: " + command.model.Name(), {}, {}};
   results.facts = {{"model", command.model.Name()},
@@ -145,10 +177,10 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   }
 }
 
-std::vector<std::string> OptionalSteps() {
+std::vector<std::string> OptionalParts() {
   std::vector<std::string> names;
   for (const ReportStep& step : ReportSteps()) {
-    if (!step.required) names.push_back(step.name);
+    if (!step.required && std::ranges::find(names, step.part) == names.end()) names.push_back(step.part);
   }
   return names;
 }
@@ -183,11 +215,17 @@ void AddReport(CLI::App& app, Globals& globals, Action& action) {
       ->check(CLI::Range(1, 10000));
   command->add_option("--recover-epochs", o->recover_epochs, "of training the encrypted neurons anew" + by_effort)
       ->check(CLI::Range(1, 10000));
+  command
+      ->add_option("--obfuscation-images", o->obfuscation_images,
+                   "training images of a data set for the networks of two users, 0: all" + by_effort)
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--obfuscation-epochs", o->obfuscation_epochs, "of training these networks" + by_effort)
+      ->check(CLI::Range(1, 10000));
   command->add_option("--image-budget", o->input.image_budget, "images that may ever be asked of the package")
       ->check(CLI::PositiveNumber);
   command->add_option("--skip", o->skip, "steps that are left out")
       ->delimiter(',')
-      ->check(CLI::IsMember(OptionalSteps()));
+      ->check(CLI::IsMember(OptionalParts()));
   command->add_option("--seed", o->input.seed, "of all steps; default: theirs");
   command->add_option("--out", o->out, "HTML file; the JSON goes beside it, with the extension .json")
       ->capture_default_str();

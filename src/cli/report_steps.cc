@@ -11,6 +11,9 @@ using Arguments = std::vector<std::string>;
 // Calibration of inner layers and inversion take so many images at most.
 constexpr int64_t kImages = 1000;
 
+// Of the two users' networks.
+constexpr char kAlice[] = "alice.onnx", kBob[] = "bob.onnx", kObfuscation[] = "obfuscation";
+
 void Add(Arguments& to, std::initializer_list<std::string> more) { to.insert(to.end(), more); }
 
 Arguments Begin(const ReportInput& in, std::initializer_list<std::string> command) {
@@ -84,7 +87,8 @@ Arguments Extract(const ReportInput& in, const report::Results& before) {
   const int64_t half = std::max(in.effort.judged, static_cast<int64_t>(std::ceil(kMore * needed)) + kMoreImages);
   Arguments a = Begin(in, {"attack", "extract"});
   AddData(in, a, "", 2 * half);
-  Add(a, {"--inputs", "images", "--fractions", "0.03,0.1,0.25,0.5,0.75", "--layers"});
+  Add(a,
+      {"--inputs", "images", "--fractions", "0.03,0.1,0.25,0.5,0.75", "--layers", "--noise-shares", in.effort.noise});
   if (static_cast<double>(budget) < needed) Add(a, {"--images-used", std::to_string(budget)});
   AddSeedAndThreads(in, a);
   return a;
@@ -103,24 +107,97 @@ Arguments Invert(const ReportInput& in, const report::Results&) {
   return a;
 }
 
+// The seed of the report, if there is one, makes secret numbers that can be drawn again.
+Arguments Obfuscate(const ReportInput& in, const std::string& user, const std::string& file) {
+  Arguments a = Begin(in, {"obfuscate"});
+  Add(a, {"--user", user, "--data-set", in.images_of()});
+  if (!in.data.empty()) Add(a, {"--data", in.data});
+  if (in.effort.obfuscation_images > 0) Add(a, {"--samples", std::to_string(in.effort.obfuscation_images)});
+  Add(a, {"--epochs", std::to_string(in.effort.obfuscation_epochs)});
+  AddSeedAndThreads(in, a);
+  Add(a, {"--out", in.files / file});
+  return a;
+}
+
+// Of networks that steps before made: `models` are files, the first that of another user, if there are two.
+Arguments TrainingOfMade(const ReportInput& in, const std::string& attack, std::initializer_list<const char*> models) {
+  Arguments a = {"attack", attack};
+  for (const char* model : models) a.push_back(in.files / model);
+  Add(a, {"--selection", in.selection.empty() ? in.compact_selection : in.selection});
+  AddData(in, a);
+  Add(a, {"--samples", std::to_string(in.effort.samples), "--epochs", std::to_string(in.effort.recover_epochs),
+          "--freeze"});
+  AddSeedAndThreads(in, a);
+  return a;
+}
+
 }  // namespace
 
 const std::vector<ReportStep>& ReportSteps() {
   static const std::vector<ReportStep> steps = {
-      {"plan", "plan of the package", true, false, false, Plan},
-      {"eval", "accuracies of both parties", true, false, false, Eval},
-      {"extract", "kernels from replies", false, false, false, Extract},
-      {"invert", "images from what the owner sees", false, false, true, Invert},
-      {"scratch", "A_t, from the attacker's images alone", false, true, false, Scratch},
-      {"recover", "A_rec, encrypted neurons trained anew", false, true, false, Recover},
-      {"recover-frozen", "A_rec, known weights kept", false, true, false, RecoverFrozen}};
+      {.name = "plan", .title = "plan of the package", .part = "plan", .required = true, .arguments = Plan},
+      {.name = "eval", .title = "accuracies of both parties", .part = "eval", .required = true, .arguments = Eval},
+      {.name = "extract", .title = "kernels from replies", .part = "extract", .arguments = Extract},
+      {.name = "invert",
+       .title = "images from what the owner sees",
+       .part = "invert",
+       .picture = true,
+       .arguments = Invert},
+      {.name = "scratch",
+       .title = "A_t, from the attacker's images alone",
+       .part = "scratch",
+       .checkpoint = true,
+       .arguments = Scratch},
+      {.name = "recover",
+       .title = "A_rec, encrypted neurons trained anew",
+       .part = "recover",
+       .checkpoint = true,
+       .arguments = Recover},
+      {.name = "recover-frozen",
+       .title = "A_rec, known weights kept",
+       .part = "recover-frozen",
+       .checkpoint = true,
+       .arguments = RecoverFrozen},
+      {.name = "obfuscate-alice",
+       .title = "network of alice",
+       .part = kObfuscation,
+       .checkpoint = true,
+       .trains = true,
+       .makes = kAlice,
+       .arguments = [](const auto& in, const auto&) { return Obfuscate(in, "alice", kAlice); }},
+      {.name = "obfuscate-bob",
+       .title = "network of bob",
+       .part = kObfuscation,
+       .checkpoint = true,
+       .trains = true,
+       .makes = kBob,
+       .arguments = [](const auto& in, const auto&) { return Obfuscate(in, "bob", kBob); }},
+      {.name = "transplant",
+       .title = "alice's core neurons in bob's network",
+       .part = kObfuscation,
+       .checkpoint = true,
+       .trains = true,
+       .takes = {kAlice, kBob},
+       .arguments =
+           [](const auto& in, const auto&) {
+             return TrainingOfMade(in, "transplant", {kAlice, kBob});
+           }},
+      {.name = "recover-bob",
+       .title = "A_rec of bob's network, known weights kept",
+       .part = kObfuscation,
+       .checkpoint = true,
+       .trains = true,
+       .takes = {kBob},
+       .arguments = [](const auto& in, const auto&) { return TrainingOfMade(in, "recover", {kBob}); }}};
   return steps;
 }
 
 const std::map<std::string, Effort>& Efforts() {
-  static const std::map<std::string, Effort> efforts = {{"quick", {500, 64, 32, 8, 300, 0, 100, 1000}},
-                                                        {"normal", {1000, 512, 64, 24, 1000, 20, 500, 0}},
-                                                        {"full", {1000, 512, 512, 64, 3000, 60, 1000, 0}}};
+  // Errors on outputs of 1, 10 and 100 percent of the outputs' variance, and none.
+  static const std::map<std::string, Effort> efforts = {
+      {"quick", {500, 64, 32, 8, 300, 0, 100, 1000, "0,0.1,1", 4000, 6}},
+      {"normal", {1000, 512, 64, 24, 1000, 20, 500, 0, "0,0.1,0.316,1", 0, 20}},
+      {"full", {1000, 512, 512, 64, 3000, 60, 1000, 0, "0,0.1,0.316,1", 0, 40}}};
   return efforts;
 }
 

@@ -1,6 +1,7 @@
 // The steps of a privacy report: which command each is, with which options at which effort.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -18,6 +19,9 @@ struct Effort {
   int64_t decoder_epochs;             // of a network that turns features into images; 0: none
   int64_t judged;                     // images that clones are judged by, at least
   int64_t evaluated;                  // images for A_o, A_s and A_r; 0: all
+  std::string noise;                  // shares of outputs' deviation, as attack extract takes them
+  // Of a data set, for the networks of two users; images 0: all.
+  int64_t obfuscation_images, obfuscation_epochs;
 };
 
 struct ReportInput {
@@ -28,6 +32,7 @@ struct ReportInput {
   std::optional<uint64_t> image_budget;
   std::optional<uint64_t> seed;
   int threads = 1;
+  std::filesystem::path files;  // where steps find what earlier ones made
 
   bool embedded_images() const { return data_set.empty() && data.empty(); }
   // The known data set that the images are of.
@@ -36,11 +41,17 @@ struct ReportInput {
 
 struct ReportStep {
   std::string name, title;
-  bool required;    // without its result there is no report
-  bool checkpoint;  // takes --checkpoint
-  bool picture;     // takes --out for a PNG
+  std::string part;         // what --skip calls it
+  bool required = false;    // without its result there is no report
+  bool checkpoint = false;  // takes --checkpoint
+  bool picture = false;     // takes --out for a PNG
+  bool trains = false;      // on a data set, which the embedded images are none of
+  // A file in ReportInput::files that it writes, as secret as the model, and such files that it reads. They are there
+  // for later steps alone and go when the report is complete.
+  std::string makes = {};
+  std::vector<std::string> takes = {};
   // The command line behind the program's name, without --json. `before`: what earlier steps found.
-  std::function<std::vector<std::string>(const ReportInput& input, const report::Results& before)> arguments;
+  std::function<std::vector<std::string>(const ReportInput& input, const report::Results& before)> arguments = {};
 };
 
 // In the order in which they run. A step more is an entry here, and its figures in report/privacy_report.cc.

@@ -1,11 +1,14 @@
 #include "cli/step_runner.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <optional>
 
 #include "base/random.h"
+#include "cli/report_subject.h"
+#include "cli/second_interrupt.h"
 
 namespace privdnn::cli {
 namespace {
@@ -109,47 +112,85 @@ absl::StatusOr<StepRunner> StepRunner::Create(std::filesystem::path directory, s
   return StepRunner(std::move(directory), std::move(subject), *std::move(lock));
 }
 
-absl::StatusOr<report::StepResult> StepRunner::Run(const ReportStep& step, const std::vector<std::string>& arguments,
-                                                   const std::string& label) const {
-  const Json whole = {subject_, arguments};
-  const std::string key =
-      HexEncode(Sha256(AsBytes(whole.dump(-1, ' ', false, Json::error_handler_t::replace)))).substr(0, 16);
-  std::vector<std::string> shown = arguments;
-  shown.insert(shown.begin(), "privdnn");
-  auto result = Kept(step, key);
-  if (result.ok()) {
-    spdlog::info("{}: {}: is there", label, step.title);
-  } else {
-    result = report::StepResult{step.name, step.title};
-    spdlog::info("{}: {}", label, step.title);
-    PRIVDNN_RETURN_IF_ERROR(Execute(step, arguments, key, label, *result));
-    if (result->result.is_null()) spdlog::warn("{}: {}", step.title, result->reason);
+std::string StepRunner::Key(const ReportStep& step, const std::vector<std::string>& arguments) const {
+  Json whole = {subject_, arguments};
+  for (const std::string& file : step.takes) {
+    const auto made = made_.find(file);
+    whole.push_back(made == made_.end() ? "" : made->second);
   }
-  result->command = ShellLine(shown);
-  return result;
+  return HexEncode(Sha256(AsBytes(whole.dump(-1, ' ', false, Json::error_handler_t::replace)))).substr(0, 16);
 }
 
-absl::StatusOr<report::StepResult> StepRunner::Kept(const ReportStep& step, const std::string& key) const {
+absl::StatusOr<report::StepResult> StepRunner::Run(const ReportStep& step, const std::vector<std::string>& arguments,
+                                                   const std::string& label) {
+  const std::string key = Key(step, arguments);
+  std::vector<std::string> shown = arguments;
+  shown.insert(shown.begin(), "privdnn");
+  auto made = Kept(step, key);
+  if (made.ok()) {
+    spdlog::info("{}: {}: is there", label, step.title);
+  } else {
+    made = Made{{step.name, step.title}, ""};
+    spdlog::info("{}: {}", label, step.title);
+    PRIVDNN_RETURN_IF_ERROR(Execute(step, arguments, key, label, *made));
+    if (made->result.result.is_null()) spdlog::warn("{}: {}", step.title, made->result.reason);
+  }
+  if (!step.makes.empty()) made_[step.makes] = made->file_digest;
+  made->result.command = ShellLine(shown);
+  return std::move(made->result);
+}
+
+std::string StepRunner::FirstMissing(const ReportStep& step, const std::vector<std::string>& arguments) const {
+  if (step.takes.empty() || Kept(step, Key(step, arguments)).ok()) return "";
+  for (const std::string& file : step.takes) {
+    if (!std::filesystem::exists(files() / file)) return file;
+  }
+  return "";
+}
+
+void StepRunner::Forget(const ReportStep& step) const {
+  std::error_code ignored;
+  std::filesystem::remove(File(step, ".json"), ignored);
+}
+
+absl::Status StepRunner::RemoveFiles() const {
+  std::error_code failed;
+  std::filesystem::remove_all(files(), failed);
+  return failed ? FailedPrecondition("{}: {}", files().string(), failed.message()) : absl::OkStatus();
+}
+
+absl::StatusOr<StepRunner::Made> StepRunner::Kept(const ReportStep& step, const std::string& key) const {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(File(step, ".json"), kMaxResultBytes));
   Json kept = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!kept.is_object() || kept.value("key", Json()) != key || !kept.contains("result") ||
       !kept.value("seconds", Json()).is_number()) {
     return NotFound("no result");
   }
-  report::StepResult result{step.name, step.title};
+  Made made{{step.name, step.title}, ""};
+  report::StepResult& result = made.result;
   result.seconds = kept["seconds"].get<double>();
   result.result = std::move(kept["result"]);
+  if (!step.makes.empty()) {
+    if (!kept.value("made_sha256", Json()).is_string()) return NotFound("no file");
+    made.file_digest = kept["made_sha256"].get<std::string>();
+  }
   if (step.picture) {
     PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
     // An interrupted run with other options may have left another one there.
     if (kept.value("picture_sha256", Json()) != HexEncode(Sha256(result.picture))) return NotFound("no picture");
   }
-  return result;
+  return made;
 }
 
 absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string> arguments, const std::string& key,
-                                 const std::string& label, report::StepResult& result) const {
-  const std::filesystem::path log = File(step, ".log"), state = directory_ / (step.name + "-" + key + ".state");
+                                 const std::string& label, Made& made) const {
+  report::StepResult& result = made.result;
+  const std::filesystem::path log = File(step, ".log");
+  // Beside the state of a network that is made lies what it began with.
+  const std::filesystem::path state = (step.makes.empty() ? directory_ : files()) / (step.name + "-" + key + ".state");
+  if (!step.makes.empty() && ::mkdir(files().c_str(), S_IRWXU) != 0 && !std::filesystem::is_directory(files())) {
+    return FailedPrecondition("{}: can't be made", files().string());
+  }
   std::error_code ignored;
   std::filesystem::remove(log, ignored);
   arguments.insert(arguments.begin(), OwnPath());
@@ -157,6 +198,7 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   if (step.checkpoint) arguments.insert(arguments.end(), {"--checkpoint", state.string()});
   if (step.picture) arguments.insert(arguments.end(), {"--out", File(step, ".png").string()});
   const auto start = std::chrono::steady_clock::now();
+  const SecondInterrupt second;
   // A step may put an owner's keys there; they go with it, however it ends.
   PRIVDNN_ASSIGN_OR_RETURN(const TemporaryDirectory temporary, TemporaryDirectory::Create());
   // Ctrl-C must reach it once only, by End: at the second signal it would end at once, and lose its state of training.
@@ -170,7 +212,7 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
     end = child.Wait(kGlance);
     progress.Draw();
   } while (absl::IsDeadlineExceeded(end.status()));
-  if (absl::IsCancelled(end.status())) child.End(kPatience);
+  if (absl::IsCancelled(end.status())) child.End(kPatience, [&] { return second.came(); });
   PRIVDNN_RETURN_IF_ERROR(end.status());
   if (Interrupted()) return absl::CancelledError("interrupted");
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -179,11 +221,18 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
     result.reason = Reason(log, *end);
     return absl::OkStatus();
   }
+  if (!step.makes.empty()) {
+    const std::filesystem::path file = files() / step.makes;
+    std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
+                                 ignored);
+    PRIVDNN_ASSIGN_OR_RETURN(made.file_digest, FileDigest(file));
+  }
   if (step.picture) {
     PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
   }
   Json kept = {{"key", key}, {"arguments", arguments}, {"seconds", result.seconds}, {"result", result.result}};
   if (step.picture) kept["picture_sha256"] = HexEncode(Sha256(result.picture));
+  if (!step.makes.empty()) kept["made_sha256"] = made.file_digest;
   PRIVDNN_RETURN_IF_ERROR(
       WriteTextFile(File(step, ".json"), kept.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
   std::filesystem::remove(state, ignored);

@@ -96,6 +96,115 @@ Section Accuracy(const Results& results) {
   return section;
 }
 
+Section Noise(const Results& results) {
+  Section section = MakeSection(
+      results, "noise", "If the owner added errors to outputs",
+      {"privdnn serve --output-noise adds a normal error, drawn anew, to every output of every reply. It ends exact "
+       "solving; a fit averages it out over the images that it asks for, while each of an honest user's images suffers "
+       "from it anew. The package is the same; the owner was started anew for each level."},
+      {"extract"});
+  const Json* extract = results.Find("extract");
+  if (!extract || !extract->contains("noise")) return section;
+  for (const Json& l : extract->at("noise_left_out")) {
+    section.paragraphs.push_back(fmt::format("Errors of {:.4g} were left out: {}", l.at("output_noise").get<double>(),
+                                             l.at("reason").get<std::string>()));
+  }
+  const std::string within = fmt::format("{:.3g} point(s)", extract->at("within").get<double>());
+  Rows rows;
+  for (const Json& level : extract->at("noise")) {
+    rows.push_back({NoisePercent(level), level.at("user_accuracy"), extract->at("accuracy_separated"),
+                    extract->at("accuracy_without_core"), level.at("images_to_exact_accuracy"),
+                    level.at("images_to_noisy_accuracy"), level.at("images_needed"), level.at("images_tried"),
+                    level.at("output_noise")});
+  }
+  if (rows.empty()) return section;
+  Rows images;
+  for (const auto& row : rows) {
+    images.push_back({fmt::format("{:.3g} %", row[0].get<double>()), row[4], row[5], row[7]});
+  }
+  section.figures.push_back(
+      {"noise",
+       "What errors on outputs cost their user",
+       fmt::format("Percent of {} images that no clone asked for; dashed: with the owner and no errors (A_s), and the "
+                   "package alone (A_r). Beside it the images whose replies bring a clone within {} of A_s, or of the "
+                   "user under errors, or to exact kernels; none where those that were tried don't.",
+                   extract->at("clone_images").get<uint64_t>(), within),
+       {{{"error, % of the outputs' deviation", 1},
+         {"user, %", 2},
+         {"A_s, %", 2},
+         {"A_r, %", 2},
+         {"images, to A_s"},
+         {"images, to the user"},
+         {"images, exact"},
+         {"images tried"},
+         {"--output-noise", 4}},
+        std::move(rows)},
+       Plot{.kind = Plot::Kind::kLines,
+            .columns = {1},
+            .reference = {2, 3},
+            .x_title = "error, % of the outputs' deviation",
+            .y_title = "accuracy, %",
+            .min = 0,
+            .max = 100},
+       std::nullopt});
+  section.figures.push_back(
+      {"noise-images",
+       "What errors on outputs cost someone who clones",
+       fmt::format("Images whose replies are enough for a clone within {} of a user; no bar where all that were tried "
+                   "are not. The scale is logarithmic, and such numbers repeat to about a factor of two.",
+                   within),
+       {{{"error"}, {"as good as without errors"}, {"as good as the user under errors"}, {"tried"}}, std::move(images)},
+       Plot{.columns = {1, 2}, .y_title = "images", .log_y = true, .min = 1},
+       std::nullopt});
+  return section;
+}
+
+Section Obfuscation(const Results& results) {
+  Section section = MakeSection(
+      results, "obfuscation", "If every user had a network of its own",
+      {"privdnn obfuscate mixes core neurons by secret numbers, begins the layer behind them anew and trains what "
+       "follows, so that neurons stolen from one user (alice) don't work in the package of another (bob) as they are. "
+       "Without obfuscation they do: all users have the same network. The two networks were made for this report "
+       "alone and are gone.",
+       "Someone with alice's kernels still needs next to no reply for bob's, since bob's outputs are mixtures of what "
+       "alice's are mixtures of (docs/attacks.md)."},
+      {"obfuscate-alice", "obfuscate-bob", "transplant", "recover-bob"});
+  Rows rows;
+  for (const char* user : {"alice", "bob"}) {
+    const Json* made = results.Find(std::string("obfuscate-") + user);
+    if (!made) continue;
+    if (rows.empty()) {
+      rows.push_back(
+          {"original", made->at("test_accuracy_original"), made->at("test_images"), nullptr, nullptr, nullptr});
+    }
+    rows.push_back({std::string(user) + "'s network", made->at("test_accuracy"), made->at("test_images"),
+                    made->at("loss"), made->at("training_images"), made->at("epochs")});
+  }
+  if (const Json* stolen = results.Find("transplant")) {
+    const Json& images = stolen->at("test_images");
+    rows.push_back({"bob's, no core neurons", stolen->at("accuracy_without_core"), images, nullptr, nullptr, nullptr});
+    rows.push_back(
+        {"bob's, alice's neurons", stolen->at("accuracy_before_training"), images, nullptr, nullptr, nullptr});
+    rows.push_back({"the same, trained", stolen->at("accuracy_after_training"), images, nullptr, stolen->at("samples"),
+                    stolen->at("epochs")});
+  }
+  if (const Json* anew = results.Find("recover-bob")) {
+    rows.push_back({"bob's, random neurons, trained", anew->at("accuracy_after_training"), anew->at("test_images"),
+                    nullptr, anew->at("samples"), anew->at("epochs")});
+  }
+  if (rows.empty()) return section;
+  section.figures.push_back(
+      {"obfuscation",
+       "Networks of two users",
+       "Percent of test images whose label is right; one training run each. Lost: points of validation accuracy, by "
+       "which the epoch was chosen.",
+       {{{"network"}, {"accuracy, %", 2}, {"test images"}, {"lost", 2}, {"trained on images"}, {"epochs"}},
+        std::move(rows)},
+       Plot{.columns = {1}, .y_title = "accuracy, %", .min = 0, .max = 100},
+       std::nullopt});
+  return section;
+}
+
 Section Inversion(const Results& results) {
   Section section = MakeSection(
       results, "inversion", "Images from what the owner sees",
@@ -312,7 +421,7 @@ Section Security(const Results& results) {
 
 Document Describe(const Results& results) {
   Document document{results.title, results.facts, Verdict(results), NotSaid(results), {}};
-  for (const auto section : {Encrypted, Accuracy, Extraction, Inversion, Security, Cost}) {
+  for (const auto section : {Encrypted, Accuracy, Extraction, Noise, Obfuscation, Inversion, Security, Cost}) {
     document.sections.push_back(section(results));
   }
   return document;

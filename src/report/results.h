@@ -41,4 +41,12 @@ inline uint64_t ImagesForAllKernels(const Json& plan) {
   return images;
 }
 
+// Of errors added to outputs, by the JSON of an attack: their deviation, in percent of that of the outputs, of the
+// segment where it is most.
+inline double NoisePercent(const Json& level) {
+  double most = 0;
+  for (const Json& share : level.at("shares_of_deviation")) most = std::max(most, 100 * share.get<double>());
+  return most;
+}
+
 }  // namespace privdnn::report

@@ -49,6 +49,51 @@ inline Json TestExtract(const Json& needed) {
   return json;
 }
 
+// One level of errors on outputs; `needed` and `as_noisy`: images, or null.
+inline Json TestNoiseLevel(double share, double user, const Json& needed, const Json& as_noisy) {
+  return {{"output_noise", 2 * share},
+          {"shares_of_deviation", {share / 2, share}},
+          {"user_accuracy", user},
+          {"images_needed", share == 0 ? Json(366) : Json(nullptr)},
+          {"images_to_noisy_accuracy", as_noisy},
+          {"images_to_exact_accuracy", needed},
+          {"images_tried", 500}};
+}
+
+// As TestExtract(366), with levels of errors on outputs: a user without any has 98.5 %.
+inline Json TestNoise(const Json& levels) {
+  Json json = TestExtract(366);
+  json["within"] = 1.0;
+  json["noise"] = levels;
+  json["noise_left_out"] = Json::array();
+  return json;
+}
+
+inline Json TestNoise() {
+  return TestNoise({TestNoiseLevel(0, 98.5, 24, 24), TestNoiseLevel(0.1, 98.3, 30, 30),
+                    TestNoiseLevel(0.316, 96.5, 120, 24), TestNoiseLevel(1, 72.2, nullptr, 12)});
+}
+
+inline Json TestObfuscated(double accuracy, bool kept) {
+  return {{"training_images", 60000},
+          {"epochs", 20},
+          {"test_images", 5000},
+          {"test_accuracy", accuracy},
+          {"test_accuracy_original", 99.3},
+          {"loss", kept ? 0.2 : 1.4},
+          {"max_loss", 0.5},
+          {"kept", kept}};
+}
+
+// Of stolen neurons: what they are worth as they are, and trained.
+inline Json TestTransplant(double before, double after, uint64_t images = 5000) {
+  Json json = TestTraining(after, images);
+  json["accuracy_original"] = 99.1;
+  json["accuracy_without_core"] = 27.6;
+  json["accuracy_before_training"] = before;
+  return json;
+}
+
 inline Json TestInvert(bool query_equals_guess, bool features_better) {
   Json json = Json::parse(R"({"images": 24, "steps": 1000, "confidence": 0.99,
       "one_image": {"psnr_mean": 9.2, "ssim_mean": 0.11}, "mean_image": {"psnr_mean": 12.2, "ssim_mean": 0.12},

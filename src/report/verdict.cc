@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+
+#include "report/verdict_defences.h"
 
 namespace privdnn::report {
 namespace {
@@ -283,6 +286,8 @@ std::vector<Sentence> Verdict(const Results& results) {
   if (const Json* eval = results.Find("eval")) AddPackage(*eval, verdict);
   AddTraining(results, verdict);
   if (const Json* extract = results.Find("extract")) AddExtraction(results, *extract, verdict);
+  std::ranges::move(NoiseVerdict(results), std::back_inserter(verdict));
+  std::ranges::move(ObfuscationVerdict(results), std::back_inserter(verdict));
   if (const Json* invert = results.Find("invert")) AddInversion(*invert, verdict);
   if (const Json* plan = results.Find("plan")) AddPlan(*plan, verdict);
   return verdict;
@@ -292,6 +297,11 @@ std::vector<std::string> NotSaid(const Results& results) {
   std::vector<std::string> list;
   for (const StepResult& s : results.steps) {
     if (s.result.is_null()) list.push_back(fmt::format("{}: no result. {}", s.title, s.reason));
+  }
+  if (results.Find("transplant")) {
+    list.push_back(
+        "What a thief makes of another user's network who solves for what the two users' outputs have in "
+        "common: docs/attacks.md says that the replies to one image are enough.");
   }
   list.insert(
       list.end(),
