@@ -93,6 +93,7 @@ TEST_F(AttackExtract, FitsAnAnnouncedlyNoisyOwnersOutputsAndClaimsNoKernels) {
 
 TEST_F(AttackExtract, RefusesNoiseThatIsNone) {
   EXPECT_EQ(Run({"attack", "extract", "--output-noise", "1"}).exit_code, 2);  // asks for random inputs
+  EXPECT_EQ(Run({"attack", "extract", "--noise-shares", "1"}).exit_code, 2);
   EXPECT_EQ(Run({"attack", "extract", "--inputs", "images", "--output-noise", "0,-1"}).exit_code, 2);
   EXPECT_EQ(Run({"attack", "extract", "--inputs", "images", "--output-noise", "nan"}).exit_code, 2);
   ExpectFails({"attack", "extract", "--inputs", "images", "--output-noise", "0,1e9"},

@@ -1,10 +1,14 @@
 // `report` as its users run it, and its page in a browser.
+#include <signal.h>
+
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
 
+#include "cli/inputs.h"
+#include "nn/test_images.h"
 #include "process_test.h"
 #include "report/html.h"
 #include "report/privacy_report.h"
@@ -113,6 +117,7 @@ class ReportTest : public ProcessTest {
     return results;
   }
   static std::string Undated(const std::string& name);
+  static std::string SmallDataSet();
   static std::map<std::string, std::filesystem::file_time_type> Times(const std::string& work);
 
   static bool Becomes(const std::function<bool()>& so) {
@@ -131,13 +136,21 @@ class ReportTest : public ProcessTest {
     }
     return files;
   }
+  static std::string OfProcess(const std::string& process, const std::string& file) {
+    std::ifstream in("/proc/" + process + "/" + file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  static std::string Parent(const std::string& process) {
+    const std::string status = OfProcess(process, "status"), field = "PPid:\t";
+    const size_t at = status.find(field) + field.size();
+    return status.substr(at, status.find('\n', at) - at);
+  }
   // Those whose command lines have this text; ended ones have none, even if nobody waited for them.
   static std::vector<std::string> Processes(const std::string& text) {
     std::vector<std::string> found;
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      std::ifstream file(entry.path() / "cmdline");
-      const std::string line{std::istreambuf_iterator<char>(file), {}};
-      if (line.find(text) != std::string::npos) found.push_back(entry.path().filename().string());
+      const std::string process = entry.path().filename().string();
+      if (OfProcess(process, "cmdline").find(text) != std::string::npos) found.push_back(process);
     }
     return found;
   }
@@ -177,17 +190,20 @@ TEST_F(ReportTest, IsOnePageOfWhatItsStepsFound) {
   const Json json = Json::parse(*ReadTextFile(Path("page.json"), 1 << 24));
   std::vector<std::string> names;
   for (const auto& [name, step] : json["steps"].items()) {
-    names.push_back(name);
-    EXPECT_TRUE(step["result"].is_object()) << name;
+    if (step["result"].is_object()) names.push_back(name);
   }
   EXPECT_THAT(names, ElementsAre("plan", "eval", "extract", "invert", "scratch", "recover", "recover-frozen"));
+  EXPECT_THAT(json["steps"]["transplant"]["reason"].get<std::string>(), HasSubstr("With --data-set or --data it runs"));
+  const Json noise = json["steps"]["extract"]["result"]["noise"];
+  ASSERT_EQ(noise.size(), 3u);
+  EXPECT_NEAR(noise[1]["shares_of_deviation"][0].get<double>(), 0.1, 1e-9);
   EXPECT_THAT(json["steps"]["recover"]["command"].get<std::string>(),
               AllOf(StartsWith("privdnn attack recover --selection 1:all"), HasSubstr("--epochs 1")));
   for (const char* file : {"accuracy.csv", "extraction.csv", "inversion.csv", "inversion.png"}) {
     EXPECT_TRUE(std::filesystem::exists(Path("csv/") + file)) << file;
   }
-  // Eight plots and a picture.
-  ExpectAllRendered(Open(Path("page.html")), "9");
+  // Ten plots and a picture.
+  ExpectAllRendered(Open(Path("page.html")), "11");
 
   // Nothing runs twice, and the page is the same.
   const std::string page = Undated("page");
@@ -267,6 +283,80 @@ TEST_F(ReportTest, CtrlCLeavesNoKeysOfAnOwner) {
   EXPECT_TRUE(Contains(work + "extract.log", " error "));
 }
 
+TEST_F(ReportTest, ASecondCtrlCEndsAStepThatDoesNot) {
+  const std::string tmp = Path("twice.tmp"), work = Path("twice.html.work/");
+  std::filesystem::create_directory(tmp);
+  ChildProcess report = *ChildProcess::Start(Command(Report({"--skip", "invert,scratch,recover,recover-frozen",
+                                                             "--effort", "quick", "--out", Path("twice.html")})),
+                                             Log(), {"TMPDIR=" + tmp}, ChildProcess::Group::kOwn);
+  ASSERT_TRUE(Becomes([&] { return Contains(work + "extract.log", "listening on"); })) << "no owner";
+  const std::vector<std::string> owner = Processes(tmp);
+  ASSERT_THAT(owner, SizeIs(1));
+  const std::string step = Parent(owner[0]);
+  ASSERT_THAT(OfProcess(step, "cmdline"), HasSubstr("extract"));
+  ASSERT_EQ(::kill(std::stoi(step), SIGSTOP), 0);
+  report.SignalGroup(SIGINT);
+  EXPECT_FALSE(report.Wait(std::chrono::seconds(2)).ok()) << "it didn't wait for its step";
+  const auto second = std::chrono::steady_clock::now();
+  report.SignalGroup(SIGINT);
+  const auto end = report.Wait(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_LT(std::chrono::steady_clock::now() - second, std::chrono::seconds(4));
+  EXPECT_TRUE(Becomes([&] { return Processes(tmp).empty() && OfProcess(step, "cmdline").empty(); }));
+  EXPECT_TRUE(std::filesystem::is_empty(tmp));
+}
+
+// The embedded images as a data set of so many for training, the others for tests.
+std::string ReportTest::SmallDataSet() {
+  const nn::ImageSet images = ImageInput().Load().value();
+  for (const auto& [prefix, set] : {std::pair("train", images.Head(600)), {"t10k", images.Slice(600, 1000)}}) {
+    const std::string stem = Path("data/mnist/") + prefix;
+    nn::PutFile(stem + "-images-idx3-ubyte", nn::WriteIdxImages(set));
+    nn::PutFile(stem + "-labels-idx1-ubyte", nn::WriteIdxLabels(set));
+  }
+  return Path("data");
+}
+
+TEST_F(ReportTest, UsersNetworksGoWithTheReport) {
+  namespace fs = std::filesystem;
+  const std::string work = Path("users.html.work/"), networks = work + "networks";
+  const auto command = [data = SmallDataSet()](const std::string& recover_epochs) {
+    return Report({"--data", data, "--skip", "extract,invert,scratch,recover,recover-frozen", "--samples", "100",
+                   "--recover-epochs", recover_epochs, "--obfuscation-epochs", "100", "--out", Path("users.html")});
+  };
+  ChildProcess interrupted = *ChildProcess::Start(Command(command("2")), Log(), {}, ChildProcess::Group::kOwn);
+  ASSERT_TRUE(Becomes([&] { return Contains(work + "obfuscate-bob.log", "epoch 1 of 100"); })) << "no training";
+  interrupted.SignalGroup(SIGINT);
+  EXPECT_EQ(interrupted.Wait(kPatience)->exit_code, 1);
+  EXPECT_EQ(fs::status(networks).permissions(), fs::perms::owner_all);
+  EXPECT_EQ(fs::status(networks + "/alice.onnx").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+
+  // It goes on with alice's network.
+  const auto alice = Times(work).at("obfuscate-alice");
+  const Ended first = Run(command("2"));
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_EQ(Times(work).at("obfuscate-alice"), alice);
+  EXPECT_FALSE(fs::exists(networks));
+  EXPECT_THAT(first.out, AllOf(HasSubstr("Networks of their own for two users (obfuscation; 600 images, 100 epochs)"),
+                               HasSubstr("from random neurons A_rec")));
+  const Json steps = Json::parse(*ReadTextFile(Path("users.json"), 1 << 24))["steps"];
+  EXPECT_THAT(steps["transplant"]["command"].get<std::string>(),
+              StartsWith("privdnn attack transplant " + networks + "/alice.onnx " + networks + "/bob.onnx"));
+
+  // What is there isn't made again, and what was made of networks that are gone is made of others.
+  const auto made = Times(work);
+  ASSERT_EQ(Run(command("2")).exit_code, 0);
+  EXPECT_EQ(Times(work), made);
+  ASSERT_EQ(Run(command("3")).exit_code, 0);
+  const auto anew = Times(work);
+  for (const char* step : {"obfuscate-alice", "obfuscate-bob", "transplant", "recover-bob"}) {
+    EXPECT_NE(anew.at(step), made.at(step)) << step;
+  }
+  EXPECT_EQ(anew.at("plan"), made.at("plan"));
+  EXPECT_FALSE(fs::exists(networks));
+}
+
 // When each step's log was last written.
 std::map<std::string, std::filesystem::file_time_type> ReportTest::Times(const std::string& work) {
   std::map<std::string, std::filesystem::file_time_type> times;
@@ -317,8 +407,8 @@ TEST_F(ReportTest, RefusesInWords) {
 TEST_F(ReportTest, EveryFigureIsDrawnInLightAndDark) {
   const std::string page = WritePage("all.html", RenderHtml(Describe(Everything())));
   const Shown light = Open(page), dark = Open(page, {"--blink-settings=preferredColorScheme=0"});
-  ExpectAllRendered(light, "8");
-  ExpectAllRendered(dark, "8");
+  ExpectAllRendered(light, "11");
+  ExpectAllRendered(dark, "11");
   // A title there is markup.
   EXPECT_THAT(light.dom, AllOf(HasSubstr("&lt;img src=x"), Not(HasSubstr("<img src=x"))));
 }
@@ -330,8 +420,8 @@ TEST_F(ReportTest, ABrowserNoticesFiguresWithoutData) {
     for (auto& row : s.figures[0].table.rows) row[1] = nullptr;
   }
   const Shown shown = Open(WritePage("empty.html", RenderHtml(document)));
-  EXPECT_EQ(shown.Root("data-figures"), "8");
-  EXPECT_EQ(shown.Root("data-rendered"), "7");
+  EXPECT_EQ(shown.Root("data-figures"), "11");
+  EXPECT_EQ(shown.Root("data-rendered"), "10");
   EXPECT_EQ(shown.Root("data-errors"), "figure accuracy is empty");
 }
 

@@ -143,7 +143,9 @@ absl::StatusOr<report::StepResult> StepRunner::Run(const ReportStep& step, const
 std::string StepRunner::FirstMissing(const ReportStep& step, const std::vector<std::string>& arguments) const {
   if (step.takes.empty() || Kept(step, Key(step, arguments)).ok()) return "";
   for (const std::string& file : step.takes) {
-    if (!std::filesystem::exists(files() / file)) return file;
+    const auto digest = FileDigest(files() / file);
+    const auto made = made_.find(file);
+    if (!digest.ok() || made == made_.end() || *digest != made->second) return file;
   }
   return "";
 }

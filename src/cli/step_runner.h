@@ -28,8 +28,8 @@ class StepRunner {
   absl::StatusOr<report::StepResult> Run(const ReportStep& step, const std::vector<std::string>& arguments,
                                          const std::string& label);
 
-  // Of the files that the step takes, the first that has to be made again: it isn't there, and neither is a result that
-  // the step has of it. Empty: none.
+  // Of the files that the step takes, the first that has to be made again: it isn't there as it was made, and neither
+  // is a result that the step has of it. Empty: none.
   std::string FirstMissing(const ReportStep& step, const std::vector<std::string>& arguments) const;
   // So that the step runs again.
   void Forget(const ReportStep& step) const;
