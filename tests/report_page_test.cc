@@ -195,8 +195,12 @@ TEST_F(ReportTest, IsOnePageOfWhatItsStepsFound) {
   EXPECT_THAT(names, ElementsAre("plan", "eval", "extract", "invert", "scratch", "recover", "recover-frozen"));
   EXPECT_THAT(json["steps"]["transplant"]["reason"].get<std::string>(), HasSubstr("With --data-set or --data it runs"));
   const Json noise = json["steps"]["extract"]["result"]["noise"];
-  ASSERT_EQ(noise.size(), 3u);
+  ASSERT_EQ(noise.size(), 2u);
   EXPECT_NEAR(noise[1]["shares_of_deviation"][0].get<double>(), 0.1, 1e-9);
+  // Single neurons' replies have no room for errors as large as the outputs.
+  const Json left_out = json["steps"]["extract"]["result"]["noise_left_out"];
+  ASSERT_EQ(left_out.size(), 1u);
+  EXPECT_THAT(left_out[0]["reason"].get<std::string>(), HasSubstr("a quarter of the plaintext modulus"));
   EXPECT_THAT(json["steps"]["recover"]["command"].get<std::string>(),
               AllOf(StartsWith("privdnn attack recover --selection 1:all"), HasSubstr("--epochs 1")));
   for (const char* file : {"accuracy.csv", "extraction.csv", "inversion.csv", "inversion.png"}) {
