@@ -62,9 +62,14 @@ absl::StatusOr<Matrix> SolvePositive(const Matrix& a, const Matrix& b) {
   }
   const c10::InferenceMode inference;
   try {
-    const auto [factor, info] = at::linalg_cholesky_ex(View(a));
+    const at::Tensor left = View(a), right = View(b);
+    // A factorisation may succeed with NaN.
+    if (!left.tril().isfinite().all().item<bool>() || !right.isfinite().all().item<bool>()) {
+      return InvalidArgument("linear system: values are not finite");
+    }
+    const auto [factor, info] = at::linalg_cholesky_ex(left);
     if (info.item<int>() != 0) return InvalidArgument("linear system: {}x{} is not positive definite", a.rows, a.rows);
-    return Copy(at::cholesky_solve(View(b), factor));
+    return Copy(at::cholesky_solve(right, factor));
   } catch (const std::exception& e) {
     return absl::InternalError(fmt::format("linear system: {}", e.what()));
   }

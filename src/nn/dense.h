@@ -21,7 +21,7 @@ absl::StatusOr<std::vector<Matrix>> RidgeRegression(const Matrix& a, const Matri
                                                     const std::vector<double>& lambdas);
 
 // The X of a X = b for a symmetric, positive definite a, of which the lower half is read; by Cholesky. InvalidArgument
-// if sizes don't fit together or a is not positive definite.
+// if sizes don't fit together, for values that are not finite and if a is not positive definite.
 absl::StatusOr<Matrix> SolvePositive(const Matrix& a, const Matrix& b);
 
 }  // namespace privdnn::nn

@@ -76,6 +76,14 @@ TEST(SolvePositive, SolvesOrSaysWhyNot) {
   for (size_t k = 0; k < x.values.size(); ++k) EXPECT_NEAR(found->values[k], x.values[k], 1e-9);
   EXPECT_THAT(Message(SolvePositive(a, Random(4, 2, 1)).status()), HasSubstr("8 for 4x2"));
   EXPECT_THAT(Message(SolvePositive(Random(4, 5, 1), b).status()), HasSubstr("20 values for 4x5"));
+  Matrix upper = a, lower = a, side = b;
+  upper.values[4] = NAN;  // not read
+  ASSERT_TRUE(SolvePositive(upper, b).ok());
+  EXPECT_NEAR(SolvePositive(upper, b)->values[0], x.values[0], 1e-9);
+  lower.values[20] = NAN;
+  EXPECT_THAT(Message(SolvePositive(lower, b).status()), HasSubstr("not finite"));
+  side.values[9] = INFINITY;
+  EXPECT_THAT(Message(SolvePositive(a, side).status()), HasSubstr("not finite"));
   a.values[12] = -1;
   EXPECT_THAT(Message(SolvePositive(a, b).status()), HasSubstr("5x5 is not positive definite"));
 }
