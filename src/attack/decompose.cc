@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "attack/square_span.h"
 
@@ -38,7 +39,7 @@ class Fit {
         return absl::CancelledError("interrupted");
       }
       const double before = Residual();
-      PRIVDNN_ASSIGN_OR_RETURN(const bool better, Improve(damping));
+      const bool better = Improve(damping);
       damping = better ? damping / 4 : damping * 10;
       if ((better && Residual() > before * (1 - kGoodEnough)) || damping > 1e3) break;
     }
@@ -47,8 +48,9 @@ class Fit {
 
   const std::vector<double>& first() const { return w_; }
 
-  Layers Result() const {
+  Layers Result(size_t missing) const {
     Layers layers;
+    layers.missing = missing;
     layers.residual = Residual();
     // Of the errors, a fit leaves the share of equations beyond its parameters.
     const size_t equations = e_.size() * e_.outputs;
@@ -76,15 +78,13 @@ class Fit {
 
   double Residual() const { return std::sqrt(second_.error / e_.square); }
 
-  // A step of Gauss and Newton for the first layer at this second one, damped, then the best second one. False, and
-  // nothing changes, if the residual grows.
-  absl::StatusOr<bool> Improve(double damping) {
+  // A damped Gauss-Newton step for the first layer at this second one, then the best second one. False, and nothing
+  // changes, if the residual grows or there is no such step.
+  bool Improve(double damping) {
     if (known_ == neurons_) return false;
     const std::vector<double> before = w_;
     SecondLayer second = second_;
-    PRIVDNN_RETURN_IF_ERROR(Step(damping));
-    PRIVDNN_RETURN_IF_ERROR(Solve());
-    if (second_.error <= second.error) return true;
+    if (Step(damping).ok() && Solve().ok() && second_.error <= second.error) return true;
     w_ = before;
     second_ = std::move(second);
     return false;
@@ -95,7 +95,7 @@ class Fit {
     std::vector<double> squares;
     for (size_t c = 0; c < neurons_; ++c) {
       const std::span<double> w(w_.data() + c * e_.window, e_.window);
-      const double length = std::sqrt(std::inner_product(w.begin(), w.end(), w.begin(), 0.0));
+      const double length = Length(w);
       for (double& v : w) v /= length;
       AppendSquare(w, squares);
     }
@@ -164,10 +164,11 @@ class Fit {
   SecondLayer second_;
 };
 
+// 0 is parallel to itself alone.
 double Cosine(const std::vector<double>& a, const std::vector<double>& b) {
-  const double aa = std::inner_product(a.begin(), a.end(), a.begin(), 0.0);
-  const double bb = std::inner_product(b.begin(), b.end(), b.begin(), 0.0);
-  return aa > 0 && bb > 0 ? std::inner_product(a.begin(), a.end(), b.begin(), 0.0) / std::sqrt(aa * bb) : 0;
+  const double aa = Length(a), bb = Length(b);
+  if (aa > 0 && bb > 0) return std::inner_product(a.begin(), a.end(), b.begin(), 0.0) / aa / bb;
+  return aa == bb ? 1 : 0;
 }
 double Sine(double cosine) { return std::sqrt(std::max(0.0, 1 - cosine * cosine)); }
 
@@ -186,15 +187,50 @@ absl::Status CheckReach(const ProductEquations& e, size_t known, size_t neurons)
         "{} places, and {} unknown ones by {} outputs of {} taps",
         neurons, unknown, most, k, e.outputs * e.taps, e.outputs, e.taps);
   }
+  PRIVDNN_RETURN_IF_ERROR(CheckSystem(neurons * e.taps, "weights of an output"));
+  PRIVDNN_RETURN_IF_ERROR(CheckSystem(unknown * k, "weights before the square"));
   // Of all matrices of that rank with the known squares among their rows.
   const size_t freedom = e.outputs * e.taps * neurons + unknown * (e.pairs() - std::min(e.pairs(), neurons));
-  if (unknown > 0 && e.size() * e.outputs <= freedom) {
+  const size_t equations = e.size() * e.outputs;
+  if (unknown > 0 ? equations <= freedom : equations < freedom) {
     return FailedPrecondition(
         "decomposition: {} outputs with {} sums of coefficients of products each, for {} neurons before the square, {} "
         "of them unknown, which leave {} numbers open",
         e.outputs, e.size(), neurons, unknown, freedom);
   }
   return absl::OkStatus();
+}
+
+// Decompose for `first`, the `known` neurons, of length 1.
+absl::StatusOr<Layers> FindLayers(const ProductEquations& equations, std::vector<double> first, size_t known,
+                                  size_t unknown, const ProgressFn& progress) {
+  std::vector<double> rest;
+  // What is found is fitted before the span of what is missing is looked at again: that makes it better known.
+  for (size_t missing = unknown;;) {
+    bool more = missing > 0;
+    if (more) {
+      PRIVDNN_ASSIGN_OR_RETURN(const auto span,
+                               FindSpan(equations, Squares(first, equations.window), missing, rest, progress));
+      std::vector<double> found;
+      double within = kInSpan;
+      while (found.empty() && within < 1) {
+        PRIVDNN_ASSIGN_OR_RETURN(found, FindSquares(span, equations.window, first, missing, within, progress));
+        within *= kWider;
+      }
+      if (found.empty() && missing == unknown) {
+        return FailedPrecondition("decomposition: none of {} unknown neurons before the square is found", unknown);
+      }
+      more = !found.empty();
+      first.insert(first.end(), found.begin(), found.end());
+      missing -= found.size() / equations.window;
+      rest = Remainder(span, equations.pairs(), Squares(first, equations.window), missing);
+    }
+    more = more && missing > 0;
+    PRIVDNN_ASSIGN_OR_RETURN(Fit fit, Fit::Start(equations, first, known, rest));
+    PRIVDNN_RETURN_IF_ERROR(fit.Run(more ? kFewIterations : kIterations, progress));
+    if (!more) return fit.Result(missing);
+    first = fit.first();
+  }
 }
 
 }  // namespace
@@ -206,34 +242,28 @@ absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const Extra
     return FailedPrecondition("decomposition: a linear segment is one layer, whose weights its kernels are");
   }
   const ProductEquations equations = MakeEquations(polynomial, kernels);
-  PRIVDNN_RETURN_IF_ERROR(CheckReach(equations, known.size(), neurons));
+  if (equations.square == 0) return FailedPrecondition("decomposition: all coefficients of products are 0");
+  // From here on in one scale, and without those that contribute nothing.
   std::vector<double> first;
-  for (const auto& w : known) first.insert(first.end(), w.begin(), w.end());
-  std::vector<double> rest;
-  // What is found is fitted before the span of what is missing is looked at again: that makes it better known.
-  for (size_t missing = neurons - known.size();;) {
-    if (missing > 0) {
-      PRIVDNN_ASSIGN_OR_RETURN(const auto span,
-                               FindSpan(equations, Squares(first, equations.window), missing, rest, progress));
-      std::vector<double> found;
-      double within = kInSpan;
-      while (found.empty() && within < 1) {
-        PRIVDNN_ASSIGN_OR_RETURN(found, FindSquares(span, equations.window, first, missing, within, progress));
-        within *= kWider;
-      }
-      if (found.empty()) {
-        return FailedPrecondition("decomposition: {} of {} unknown neurons before the square are not found", missing,
-                                  neurons - known.size());
-      }
-      first.insert(first.end(), found.begin(), found.end());
-      missing -= found.size() / equations.window;
-      rest = Remainder(span, equations.pairs(), Squares(first, equations.window), missing);
-    }
-    PRIVDNN_ASSIGN_OR_RETURN(Fit fit, Fit::Start(equations, first, known.size(), rest));
-    PRIVDNN_RETURN_IF_ERROR(fit.Run(missing > 0 ? kFewIterations : kIterations, progress));
-    if (missing == 0) return fit.Result();
-    first = fit.first();
+  std::vector<size_t> without_weights;
+  for (size_t c = 0; c < known.size(); ++c) {
+    const double length = Length(known[c]);
+    if (length == 0) without_weights.push_back(c);
+    for (size_t i = 0; i < known[c].size() && length > 0; ++i) first.push_back(known[c][i] / length);
   }
+  const size_t fixed = known.size() - without_weights.size(), unknown = neurons - known.size();
+  if (fixed + unknown == 0) return FailedPrecondition("decomposition: all neurons before the square have no weights");
+  PRIVDNN_RETURN_IF_ERROR(CheckReach(equations, fixed, fixed + unknown));
+  auto layers = FindLayers(equations, std::move(first), fixed, unknown, progress);
+  if (absl::IsInvalidArgument(layers.status())) return Annotate(layers.status(), "decomposition");
+  PRIVDNN_RETURN_IF_ERROR(layers.status());
+  for (const size_t c : without_weights) {
+    layers->first.emplace(layers->first.begin() + static_cast<std::ptrdiff_t>(c), equations.window);
+    for (auto& output : layers->second) {
+      output.insert(output.begin() + static_cast<std::ptrdiff_t>(c * equations.taps), equations.taps, 0);
+    }
+  }
+  return layers;
 }
 
 LayerErrors CompareLayers(const Layers& found, const std::vector<std::vector<double>>& first,
@@ -250,17 +280,17 @@ LayerErrors CompareLayers(const Layers& found, const std::vector<std::vector<dou
   };
   std::vector<bool> taken(found.first.size());
   for (size_t c = 0; c < first.size(); ++c) {
-    size_t match = 0;
-    double nearest = -1;
+    std::optional<size_t> match;
+    double nearest = 0;
     for (size_t k = 0; k < found.first.size(); ++k) {
       const double cosine = std::fabs(Cosine(first[c], found.first[k]));
-      if (taken[k] || cosine <= nearest) continue;
+      if (taken[k] || !(cosine > nearest)) continue;
       nearest = cosine;
       match = k;
     }
-    taken[match] = true;
     errors.first.push_back(Sine(nearest));
-    errors.second.push_back(Sine(Cosine(share(second, c), share(found.second, match))));
+    errors.second.push_back(match ? Sine(Cosine(share(second, c), share(found.second, *match))) : 1);
+    if (match) taken[*match] = true;
   }
   return errors;
 }

@@ -18,14 +18,19 @@ namespace privdnn::attack {
 struct Layers {
   std::vector<std::vector<double>> first;   // [neuron][place of the window], each of length 1
   std::vector<std::vector<double>> second;  // [output][neuron*taps + tap], in units of the output's integers
-  double residual = 0;  // root mean square of what remains of the products' coefficients, relative to theirs
+  // Root mean square of what remains of the products' coefficients, relative to theirs; beside the missing neurons'
+  // part, as far as so many free squares can stand for it.
+  double residual = 0;
   double rounding = 0;  // what it would be of the true layers, fitted: kernels are rounded to integers
+  size_t missing = 0;  // neurons that were not found
 };
 
 // `known`: those of the first layer's `neurons` that are not encrypted, [neuron][place], in any scale; they come first
-// in the result. FailedPrecondition, with the numbers, if the method doesn't reach: it needs a quadratic segment with
-// at most (K-1) K / 2 neurons in the first layer for windows of K places, at most as many of them unknown as there are
-// outputs times taps, and more equations than a matrix of that rank has freedom; or if it doesn't find all neurons.
+// in the result, those without weights as zeros. Neurons that aren't found, as those that contribute nothing never are,
+// are not in the result. FailedPrecondition, with the numbers, if none is found or the method doesn't reach: it needs a
+// quadratic segment with at most max(K, (K-1) K / 2) neurons in the first layer for windows of K places, at most as
+// many of them unknown as there are outputs times taps, more equations than a matrix of that rank has freedom, and
+// linear systems of at most kMostUnknowns. InvalidArgument if rounding leaves no linear system that can be solved.
 // Cancelled if `progress` (iterations) says so.
 absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const ExtractedKernels& kernels,
                                  const std::vector<std::vector<double>>& known, size_t neurons,
@@ -33,7 +38,7 @@ absl::StatusOr<Layers> Decompose(const OutputPolynomial& polynomial, const Extra
 
 // How far layers are from the true ones, [neuron][place] and [output][neuron*taps + tap]: for each true neuron, matched
 // in turn with the nearest one left, the sine of the angle between the weights, and between what all outputs make of
-// it.
+// it; 1 and 1 if none is left.
 struct LayerErrors {
   std::vector<double> first, second;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <tuple>
 
 namespace privdnn::attack {
@@ -13,7 +14,7 @@ constexpr double kRidge = 1e-11;  // of the mean diagonal: where equations leave
 struct Sums {
   std::vector<std::vector<double>> taps;    // [sum][tap]
   std::vector<std::vector<double>> values;  // [sum][output]
-  void Reduce() {
+  void RowReduce() {
     size_t rank = 0;
     for (size_t t = 0; rank < taps.size() && t < taps[0].size(); ++t) {
       size_t pivot = rank;
@@ -41,6 +42,14 @@ void AppendSquare(std::span<const double> w, std::vector<double>& squares) {
   for (size_t i = 0; i < w.size(); ++i) {
     for (size_t j = i; j < w.size(); ++j) squares.push_back((i == j ? 1 : 2) * w[i] * w[j]);
   }
+}
+
+double Length(std::span<const double> v) { return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0)); }
+
+absl::Status CheckSystem(size_t unknowns, const std::string& name) {
+  if (unknowns <= kMostUnknowns) return absl::OkStatus();
+  return FailedPrecondition("{} in one linear system of {} unknowns, at most {} are solved for", name, unknowns,
+                            kMostUnknowns);
 }
 
 ProductEquations MakeEquations(const OutputPolynomial& polynomial, const ExtractedKernels& kernels) {
@@ -72,7 +81,7 @@ ProductEquations MakeEquations(const OutputPolynomial& polynomial, const Extract
       auto& values = sums.values.emplace_back();
       for (uint32_t f = 0; f < e.outputs; ++f) values.push_back(static_cast<double>(kernels.sums[f][next]));
     }
-    sums.Reduce();
+    sums.RowReduce();
     for (size_t k = 0; k < sums.taps.size(); ++k) {
       auto& terms = e.terms.emplace_back();
       for (uint32_t tap = 0; tap < e.taps; ++tap) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "attack/extract.h"
@@ -16,6 +17,12 @@ namespace privdnn::attack {
 inline size_t Pairs(size_t window) { return window * (window + 1) / 2; }
 // Adds the coefficients of w's square to the end of `squares`.
 void AppendSquare(std::span<const double> w, std::vector<double>& squares);
+double Length(std::span<const double> v);
+
+// Unknowns of a linear system that are solved for at once: its matrix takes 512 MiB.
+inline constexpr size_t kMostUnknowns = 8192;
+// FailedPrecondition, naming the system, if it has more.
+absl::Status CheckSystem(size_t unknowns, const std::string& name);
 
 // Equation u says of every output f:
 //   sum over its terms of factor * (the coefficient of `pair` in tap `tap` of f's kernel) = values[u][f].
@@ -45,6 +52,7 @@ struct SecondLayer {
   std::vector<double> left;  // [equation][output]: what remains
   double error = 0;          // the sum of its squares
 };
+// InvalidArgument if squares or equations are not finite, or all of the squares are 0.
 absl::StatusOr<SecondLayer> SolveSecond(const ProductEquations& equations, std::span<const double> squares);
 
 }  // namespace privdnn::attack

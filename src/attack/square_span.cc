@@ -8,7 +8,7 @@
 namespace privdnn::attack {
 namespace {
 
-// Completion: at most so many iterations; over so many of them the residual has to fall by so much.
+// Matrix completion: at most so many iterations; over so many of them the residual has to fall by so much.
 constexpr int kIterations = 600, kStretch = 10;
 constexpr double kGoodEnough = 0.01;
 constexpr double kRidge = 1e-9;  // of the mean diagonal, towards the basis before
@@ -17,29 +17,29 @@ constexpr double kFaster = 1.3;  // growth of the steps' factor while they succe
 constexpr size_t kStartsEach = 60;   // starts for each neuron that is looked for
 constexpr double kDifferent = 1e-3;  // 1 - |cosine| of two neurons that are not the same
 
-double Length(const double* row, size_t width) { return std::sqrt(std::inner_product(row, row + width, row, 0.0)); }
-
 // Takes out of a row what is along another one, of length 1.
-void Reduce(double* row, const double* other, size_t width) {
+void ProjectOut(double* row, const double* other, size_t width) {
   const double share = std::inner_product(row, row + width, other, 0.0);
   for (size_t i = 0; i < width; ++i) row[i] -= share * other[i];
 }
 
 // Makes rows orthonormal, from row `from` on; those before are so already. Rows that depend on others become random.
+// There are no more rows than `width`: the others would depend on them whatever they are.
 void Orthonormalise(std::vector<double>& rows, size_t width, size_t from, std::mt19937_64& random) {
   std::normal_distribution<double> normal;
   for (size_t r = from; r < rows.size() / width; ++r) {
     double* row = rows.data() + r * width;
-    double before = Length(row, width);
+    double before = Length({row, width});
     for (int pass = 0; pass < 3; ++pass) {
-      for (size_t k = 0; k < r; ++k) Reduce(row, rows.data() + k * width, width);
-      double length = Length(row, width);
+      for (size_t k = 0; k < r; ++k) ProjectOut(row, rows.data() + k * width, width);
+      double length = Length({row, width});
       if (!(length > 1e-10 * before)) {
         for (size_t i = 0; i < width; ++i) row[i] = normal(random);
-        before = length = Length(row, width);
+        before = length = Length({row, width});
         pass = -1;
       }
       for (size_t i = 0; i < width; ++i) row[i] /= length;
+      before = 1;
     }
   }
 }
@@ -67,17 +67,34 @@ class Completion {
  public:
   Completion(const ProductEquations& equations, std::span<const double> known, size_t unknown,
              std::span<const double> start)
-      : e_(equations), blocks_(Blocks(equations)), pairs_(equations.pairs()), fixed_(known.size() / pairs_) {
+      : e_(equations),
+        blocks_(Blocks(equations)),
+        pairs_(equations.pairs()),
+        fixed_(known.size() / pairs_),
+        place_(pairs_),
+        equations_of_(blocks_.size()) {
     rows_.assign(known.begin(), known.end());
     Orthonormalise(rows_, pairs_, 0, random_);
     std::normal_distribution<double> normal;
     for (size_t k = 0; k < unknown * pairs_; ++k) rows_.push_back(start.empty() ? normal(random_) : start[k]);
     Orthonormalise(rows_, pairs_, fixed_, random_);
+    std::vector<size_t> block_of(pairs_);
+    for (size_t b = 0; b < blocks_.size(); ++b) {
+      for (size_t k = 0; k < blocks_[b].size(); ++k) {
+        place_[blocks_[b][k]] = k;
+        block_of[blocks_[b][k]] = b;
+      }
+    }
+    for (uint32_t u = 0; u < e_.size(); ++u) equations_of_[block_of[e_.terms[u][0].pair]].push_back(u);
   }
 
   const std::vector<double>& rows() const { return rows_; }
 
   absl::Status Run(const ProgressFn& progress) {
+    const size_t unknown = rows_.size() / pairs_ - fixed_;
+    for (const auto& block : blocks_) {
+      PRIVDNN_RETURN_IF_ERROR(CheckSystem(block.size() * unknown, "squares' coefficients"));
+    }
     PRIVDNN_ASSIGN_OR_RETURN(SecondLayer at, SolveSecond(e_, rows_));
     double factor = 1, mark = at.error;
     for (int i = 0; i < kIterations && fixed_ * pairs_ < rows_.size(); ++i) {
@@ -86,21 +103,27 @@ class Completion {
         return absl::CancelledError("interrupted");
       }
       const std::vector<double> before = rows_;
-      PRIVDNN_ASSIGN_OR_RETURN(const std::vector<double> solution, SolveFirst(at));
+      const auto solution = SolveFirst(at);
+      if (!solution.ok()) break;  // rounding leaves nothing to be solved: the basis is as good as it gets
       // The step is lengthened as long as that works: alternating least squares creeps along narrow valleys.
       const auto move = [&](double by) -> absl::StatusOr<SecondLayer> {
-        for (size_t k = fixed_ * pairs_; k < rows_.size(); ++k) rows_[k] = before[k] + by * (solution[k] - before[k]);
+        for (size_t k = fixed_ * pairs_; k < rows_.size(); ++k)
+          rows_[k] = before[k] + by * ((*solution)[k] - before[k]);
         Orthonormalise(rows_, pairs_, fixed_, random_);
         return SolveSecond(e_, rows_);
       };
-      PRIVDNN_ASSIGN_OR_RETURN(SecondLayer next, move(factor));
-      if (next.error > at.error && factor > 1) {
+      absl::StatusOr<SecondLayer> next = move(factor);
+      if (factor > 1 && !(next.ok() && next->error <= at.error)) {
         factor = 1;
-        PRIVDNN_ASSIGN_OR_RETURN(next, move(1));
+        next = move(1);
       } else {
         factor *= kFaster;
       }
-      at = std::move(next);
+      if (!next.ok()) {
+        rows_ = before;
+        break;
+      }
+      at = *std::move(next);
       if ((i + 1) % kStretch != 0) continue;
       if (at.error > mark * (1 - kGoodEnough)) break;
       mark = at.error;
@@ -131,23 +154,13 @@ class Completion {
       }
     }
     const double ridge = kRidge * trace / static_cast<double>(e_.taps * unknown);
-    std::vector<size_t> place(pairs_);
-    std::vector<std::vector<uint32_t>> equations(blocks_.size());
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      for (size_t k = 0; k < blocks_[b].size(); ++k) place[blocks_[b][k]] = k;
-    }
-    std::vector<size_t> block_of(pairs_);
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      for (const uint32_t p : blocks_[b]) block_of[p] = b;
-    }
-    for (uint32_t u = 0; u < e_.size(); ++u) equations[block_of[e_.terms[u][0].pair]].push_back(u);
     std::vector<double> result = rows_;
     std::vector<double> target(outputs);
     for (size_t b = 0; b < blocks_.size(); ++b) {
       const size_t n = blocks_[b].size() * unknown;
       nn::Matrix normal{static_cast<int64_t>(n), static_cast<int64_t>(n), std::vector<double>(n * n)};
       nn::Matrix side{static_cast<int64_t>(n), 1, std::vector<double>(n)};
-      for (const uint32_t u : equations[b]) {
+      for (const uint32_t u : equations_of_[b]) {
         // What is to be made by the unknown rows: what is left, and what they make now.
         std::copy_n(second.left.data() + u * outputs, outputs, target.data());
         for (const auto& t : e_.terms[u]) {
@@ -159,12 +172,12 @@ class Completion {
         }
         for (const auto& s : e_.terms[u]) {
           for (size_t a = 0; a < unknown; ++a) {
-            const size_t at = place[s.pair] * unknown + a;
+            const size_t at = place_[s.pair] * unknown + a;
             side.values[at] +=
                 s.factor * std::inner_product(target.begin(), target.end(), weights(fixed_ + a, s.tap), 0.0);
             for (const auto& t : e_.terms[u]) {
               const double* g = gram_.data() + ((s.tap * e_.taps + t.tap) * unknown + a) * unknown;
-              double* out = normal.values.data() + at * n + place[t.pair] * unknown;
+              double* out = normal.values.data() + at * n + place_[t.pair] * unknown;
               for (size_t d = 0; d < unknown; ++d) out[d] += s.factor * t.factor * g[d];
             }
           }
@@ -188,6 +201,8 @@ class Completion {
   const ProductEquations& e_;
   std::vector<std::vector<uint32_t>> blocks_;
   size_t pairs_, fixed_;
+  std::vector<size_t> place_;                        // [pair]: in its block
+  std::vector<std::vector<uint32_t>> equations_of_;  // [block]
   std::mt19937_64 random_{1};
   std::vector<double> rows_;  // [row][pair], orthonormal; the first `fixed_` span the known squares
   std::vector<double> gram_;
@@ -208,8 +223,8 @@ class Search {
     }
   }
 
-  // Levenberg and Marquardt from w, on the sphere. The distance of the square from the span, relative to its length.
-  absl::StatusOr<double> Descend(std::vector<double>& w) const {
+  // Levenberg-Marquardt from w, on the sphere. The distance of the square from the span, relative to its length.
+  double Descend(std::vector<double>& w) const {
     Point at = Evaluate(w);
     double damping = 1e-2;
     for (int i = 0; i < 100 && damping < 1e6; ++i) {
@@ -228,10 +243,14 @@ class Search {
           for (size_t d = 0; d < k_; ++d) normal.values[r * k_ + d] -= 4 * q[r] * q[d];
         }
       }
-      PRIVDNN_ASSIGN_OR_RETURN(const nn::Matrix step, nn::SolvePositive(normal, side));
+      const auto step = nn::SolvePositive(normal, side);
+      if (!step.ok()) {  // not convex here
+        damping *= 8;
+        continue;
+      }
       std::vector<double> next = w;
-      for (size_t r = 0; r < k_; ++r) next[r] -= step.values[r];
-      const double length = Length(next.data(), k_);
+      for (size_t r = 0; r < k_; ++r) next[r] -= step->values[r];
+      const double length = Length(next);
       for (double& v : next) v /= length;
       Point there = Evaluate(next);
       if (!(there.error < at.error)) {
@@ -272,7 +291,7 @@ class Search {
   std::vector<double> forms_;  // [basis][place][place]
 };
 
-// About the eigenvector of the largest eigenvalue of a quadratic form in n variables, [pair].
+// About the eigenvector of the eigenvalue that is largest in magnitude, of a quadratic form in n variables, [pair].
 std::vector<double> LeadingEigenvector(const std::vector<double>& form, size_t n, std::mt19937_64& random) {
   std::normal_distribution<double> normal;
   std::vector<double> v(n), next(n);
@@ -285,7 +304,7 @@ std::vector<double> LeadingEigenvector(const std::vector<double>& form, size_t n
         next[c] += form[p] * v[r];
       }
     }
-    const double length = Length(next.data(), n);
+    const double length = Length(next);
     for (size_t r = 0; r < n; ++r) v[r] = next[r] / length;
   }
   return v;
@@ -312,8 +331,8 @@ std::vector<double> Remainder(std::span<const double> span, size_t pairs, std::s
     double longest = -1;
     size_t best = 0;
     for (size_t r = 0; r < rows.size(); r += pairs) {
-      for (size_t k = at; k < taken.size(); k += pairs) Reduce(rows.data() + r, taken.data() + k, pairs);
-      const double length = Length(rows.data() + r, pairs);
+      for (size_t k = at; k < taken.size(); k += pairs) ProjectOut(rows.data() + r, taken.data() + k, pairs);
+      const double length = Length({rows.data() + r, pairs});
       if (length > longest) best = r;
       longest = std::max(length, longest);
     }
@@ -345,11 +364,11 @@ absl::StatusOr<std::vector<double>> FindSquares(std::span<const double> span, si
       const double x = normal(random);
       for (size_t p = 0; p < pairs; ++p) form[p] += x * span[c * pairs + p];
     }
-    for (size_t k = 0; k < squares.size(); k += pairs) Reduce(form.data(), squares.data() + k, pairs);
+    for (size_t k = 0; k < squares.size(); k += pairs) ProjectOut(form.data(), squares.data() + k, pairs);
     std::vector<double> w = LeadingEigenvector(form, window, random);
-    PRIVDNN_ASSIGN_OR_RETURN(const double distance, search.Descend(w));
+    const double distance = search.Descend(w);
     const auto is_w = [&](const double* other) {
-      const double cosine = std::inner_product(w.begin(), w.end(), other, 0.0) / Length(other, window);
+      const double cosine = std::inner_product(w.begin(), w.end(), other, 0.0) / Length({other, window});
       return std::fabs(cosine) > 1 - kDifferent;
     };
     bool fresh = distance <= within;

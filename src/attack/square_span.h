@@ -2,10 +2,10 @@
 //
 // Kernels are A_f[pair, t] = sum_c r_{f,c,t} m_c[pair] with m_c the coefficients of neuron c's square: a matrix with a
 // row for every output f and tap t, of rank C only, of which the equations give sums over taps of single entries.
-// FindSpan completes it, which gives the span of all m_c. The squares of linear forms in a space of quadratic forms of
-// dimension C are generically no others than the m_c as long as C is at most about (K-1) K / 2, and can be found by
-// search: Kileel and Pereira, "Subspace power method for symmetric tensor decomposition and generalized PCA" (2019).
-// The search here is Levenberg's and Marquardt's in place of a power method.
+// FindSpan does this matrix completion, which gives the span of all m_c. The squares of linear forms in a space of
+// quadratic forms of dimension C are generically no others than the m_c as long as C is at most about (K-1) K / 2, and
+// can be found by search: Kileel and Pereira, "Subspace power method for symmetric tensor decomposition and generalized
+// PCA" (2019). The search here is Levenberg-Marquardt in place of a power method.
 #pragma once
 
 #include "attack/product_equations.h"
@@ -15,7 +15,8 @@ namespace privdnn::attack {
 
 // An orthonormal basis, [neuron][pair], of the span of `known`, [neuron][pair], and of `unknown` other squares: by
 // alternating least squares for either factor of the matrix, from `start`, [unknown][pair], or if that is empty from
-// random numbers. Cancelled if `progress` (iterations) says so.
+// random numbers. In all no more squares than pairs. FailedPrecondition if they are too many for one linear system
+// (CheckSystem); Cancelled if `progress` (iterations) says so.
 absl::StatusOr<std::vector<double>> FindSpan(const ProductEquations& equations, std::span<const double> known,
                                              size_t unknown, std::span<const double> start, const ProgressFn& progress);
 // Orthonormal rows, [count][pair], that together with `squares`, [neuron][pair], span most of a span.
