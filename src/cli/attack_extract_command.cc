@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "attack/hidden_weights.h"
 #include "cli/accuracies.h"
 #include "cli/attack_extract_command.h"
 #include "cli/choice.h"
@@ -176,32 +177,38 @@ absl::Status AddNoise(const ExtractCommand& command, const Images& images, const
   return absl::OkStatus();
 }
 
-// The true layers of a segment as Layers has them: outputs in units of their integers.
-attack::LayerErrors CompareWith(const LiftedSegment& truth, const attack::Layers& found) {
-  const nn::FoldedLayer& first = *truth.segment.first;
-  const auto neurons = static_cast<size_t>(first.outputs);
-  const size_t window = first.weights.size() / neurons;
-  std::vector<std::vector<double>> w, r;
-  for (size_t c = 0; c < neurons; ++c) {
-    w.emplace_back(first.weights.begin() + static_cast<std::ptrdiff_t>(c * window),
-                   first.weights.begin() + static_cast<std::ptrdiff_t>((c + 1) * window));
+// The first layer of a quadratic segment, [neuron][place].
+std::vector<std::vector<double>> FirstWeights(const nn::FoldedLayer& first) {
+  const size_t window = first.weights.size() / static_cast<size_t>(first.outputs);
+  std::vector<std::vector<double>> weights;
+  for (size_t at = 0; at < first.weights.size(); at += window) {
+    const auto from = first.weights.begin() + static_cast<std::ptrdiff_t>(at);
+    weights.emplace_back(from, from + static_cast<std::ptrdiff_t>(window));
   }
-  for (size_t f = 0; f < truth.segment.neurons.size(); ++f) {
-    r.push_back(FoldedKernel(truth.plan.geometry, truth.segment.layer, truth.segment.neurons[f]));
-    for (double& v : r.back()) v /= truth.quantized.output_scale[f];
-  }
-  return attack::CompareLayers(found, w, r);
+  return weights;
 }
 
-// The first layer's neurons that are not encrypted: a package holds their weights in plaintext, up to their scales.
-std::vector<std::vector<double>> PlaintextNeurons(const nn::Segment& segment) {
-  const nn::FoldedLayer& first = *segment.first;
-  const size_t window = first.weights.size() / static_cast<size_t>(first.outputs);
-  std::vector<std::vector<double>> neurons;
-  for (int64_t c = 0; c < first.outputs; ++c) {
-    if (std::ranges::binary_search(segment.first_neurons, c)) continue;
-    const auto from = first.weights.begin() + c * static_cast<std::ptrdiff_t>(window);
-    neurons.emplace_back(from, from + static_cast<std::ptrdiff_t>(window));
+// The second one as Layers has it, in units of the outputs' integers.
+std::vector<std::vector<double>> SecondWeights(const LiftedSegment& truth) {
+  std::vector<std::vector<double>> weights;
+  for (size_t f = 0; f < truth.segment.neurons.size(); ++f) {
+    weights.push_back(FoldedKernel(truth.plan.geometry, truth.segment.layer, truth.segment.neurons[f]));
+    for (double& v : weights.back()) v /= truth.quantized.output_scale[f];
+  }
+  return weights;
+}
+
+// The first layer's neurons whose weights, up to their scales, are in a package, ascending. It holds none, encrypted or
+// not, if no plaintext neuron reads them.
+std::vector<size_t> KnownNeurons(const LiftedModel& model, const nn::Segment& segment,
+                                 const attack::HiddenWeights& hidden) {
+  const auto number = static_cast<size_t>(segment.first_number);
+  const size_t node = nn::FindLayers(model.graph)[number - 1].node;
+  const auto flags = hidden.core.find(model.graph.nodes[node].inputs[1]);
+  if (flags != hidden.core.end() && std::ranges::find(flags->second, false) == flags->second.end()) return {};
+  std::vector<size_t> neurons;
+  for (int64_t c = 0; c < segment.first->outputs; ++c) {
+    if (!std::ranges::binary_search(segment.first_neurons, c)) neurons.push_back(static_cast<size_t>(c));
   }
   return neurons;
 }
@@ -210,21 +217,28 @@ std::vector<std::vector<double>> PlaintextNeurons(const nn::Segment& segment) {
 // the first layer has is public: the architecture is.
 absl::Status AddLayers(const ExtractionAttack& e, const LiftedModel& truth, Json& json) {
   json["layers"] = Json::array();
+  PRIVDNN_ASSIGN_OR_RETURN(const attack::HiddenWeights hidden, attack::FindHiddenWeights(truth.graph, truth.selection));
   const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("finding the layers"));
   for (const GroupAttack& a : e.groups()) {
     const LiftedSegment& segment = truth.segments[a.segment];
     if (a.group != 0 || !segment.segment.first) continue;
-    const auto neurons = static_cast<size_t>(segment.segment.first->outputs);
-    const auto known = PlaintextNeurons(segment.segment);
-    Json found = {{"segment", a.segment}, {"neurons", neurons}, {"neurons_in_plaintext", known.size()}};
+    const auto first = FirstWeights(*segment.segment.first);
+    const auto known_neurons = KnownNeurons(truth, segment.segment, hidden);
+    std::vector<std::vector<double>> known;
+    for (const size_t c : known_neurons) known.push_back(first[c]);
+    Json found = {{"segment", a.segment},
+                  {"neurons", first.size()},
+                  {"neurons_in_plaintext", known.size()},
+                  {"known_neurons", known_neurons}};
     const auto start = std::chrono::steady_clock::now();
-    const auto layers = attack::Decompose(*a.polynomial, a.kernels, known, neurons, progress);
+    const auto layers = attack::Decompose(*a.polynomial, a.kernels, known, first.size(), progress);
     if (absl::IsCancelled(layers.status())) return layers.status();
     if (layers.ok()) {
-      const attack::LayerErrors errors = CompareWith(segment, *layers);
+      const attack::LayerErrors errors = CompareLayers(*layers, first, SecondWeights(segment));
       found["residual"] = layers->residual;
       found["residual_of_rounding"] = layers->rounding;
-      found["first_layer_errors"] = errors.first;  // those in plaintext included
+      found["neurons_missing"] = layers->missing;
+      found["first_layer_errors"] = errors.first;  // of all neurons; known ones have none
       found["second_layer_errors"] = errors.second;
     } else {
       found["not_found"] = Message(layers.status());
@@ -308,9 +322,12 @@ std::string Text(const Json& json) {
         continue;
       }
       const auto worst = [&](const char* field) { return 100 * std::ranges::max(l[field].get<std::vector<double>>()); };
-      table.Add(name, fmt::format("errors up to {:.2g} % in the first, {:.2g} % in the second; residual {:.3g} %, that "
-                                  "of rounding {:.3g} %",
-                                  worst("first_layer_errors"), worst("second_layer_errors"),
+      const uint64_t missing = l["neurons_missing"].get<uint64_t>();
+      const std::string lost =
+          missing > 0 ? fmt::format("{} of {} neurons not found; ", missing, l["neurons"].get<uint64_t>()) : "";
+      table.Add(name, fmt::format("{}errors up to {:.2g} % in the first, {:.2g} % in the second; residual {:.3g} %, "
+                                  "that of rounding {:.3g} %",
+                                  lost, worst("first_layer_errors"), worst("second_layer_errors"),
                                   100 * l["residual"].get<double>(), 100 * l["residual_of_rounding"].get<double>()));
     }
   }
