@@ -5,6 +5,7 @@
 #include <tbb/info.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csignal>
@@ -58,7 +59,8 @@ std::string UsageMessage(const CLI::App* app, const CLI::Error& error) {
 void SpinBriefly(const CLI::App& app, char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   const CLI::Option* threads = GivenCommand(app).get_option_no_throw("--threads");
-  if (threads == nullptr || threads->as<int>() < 2) return;
+  if (threads == nullptr || std::ranges::none_of(threads->as<std::vector<int>>(), [](int n) { return n > 1; })) return;
+  if (Interrupted()) return;  // the signal would be forgotten
   if (setenv("GOMP_SPINCOUNT", "5000", 1) == 0) execv(OwnPath().c_str(), argv);
 }
 
