@@ -54,7 +54,8 @@ class Fit {
     layers.residual = Residual();
     // Of the errors, a fit leaves the share of equations beyond its parameters.
     const size_t equations = e_.size() * e_.outputs;
-    const size_t parameters = neurons_ * e_.taps * e_.outputs + (neurons_ - known_) * (e_.window - 1);
+    const size_t parameters =
+        (neurons_ + missing) * e_.taps * e_.outputs + (neurons_ - known_) * (e_.window - 1) + rest_.size();
     const auto left = static_cast<double>(equations - std::min(parameters, equations));
     layers.rounding = std::sqrt(e_.rounding * left / static_cast<double>(equations) / e_.square);
     for (size_t c = 0; c < neurons_; ++c) {

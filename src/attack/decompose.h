@@ -22,7 +22,7 @@ struct Layers {
   // part, as far as so many free squares can stand for it.
   double residual = 0;
   double rounding = 0;  // what it would be of the true layers, fitted: kernels are rounded to integers
-  size_t missing = 0;  // neurons that were not found
+  size_t missing = 0;   // neurons that were not found
 };
 
 // `known`: those of the first layer's `neurons` that are not encrypted, [neuron][place], in any scale; they come first
