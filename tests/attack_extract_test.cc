@@ -36,6 +36,7 @@ TEST_F(AttackExtract, FindsTheEmbeddedModelsKernelsExactlyFromAsManyImagesAsPred
   ASSERT_EQ(json["layers"].size(), 1u);
   const Json layers = json["layers"][0];
   EXPECT_EQ(layers["neurons_in_plaintext"], 4);
+  EXPECT_EQ(layers["known_neurons"].size(), 4);
   EXPECT_LT(std::ranges::max(layers["first_layer_errors"].get<std::vector<double>>()), 1e-3);
   EXPECT_LT(std::ranges::max(layers["second_layer_errors"].get<std::vector<double>>()), 1e-2);
 }
@@ -51,24 +52,17 @@ TEST_F(AttackExtract, FindsLinearSegmentsToo) {
 }
 
 // Where no plaintext neuron reads the first layer, a package doesn't hold it, and nothing is known of it beforehand.
-TEST_F(AttackExtract, KnowsOfTheFirstLayerWhatThePackageHolds) {
-  const Json some = Extract({"--selection", "1:0,3;2:0-12", "--layers", "--check-images", "0"})["layers"][0];
-  EXPECT_EQ(some["known_neurons"], Json({1, 2, 4, 5}));
-  EXPECT_EQ(some["neurons_in_plaintext"], 4);
-  const Json all = Extract({"--selection", "2:all", "--layers", "--check-images", "0"})["layers"][0];
-  EXPECT_EQ(all["known_neurons"], Json::array());
-  EXPECT_EQ(all["neurons_in_plaintext"], 0);
-  for (const Json& layers : {some, all}) {
-    EXPECT_EQ(layers["neurons"], 6);
-    EXPECT_EQ(layers["neurons_missing"], 0) << layers;
-    for (size_t c = 0; c < 6; ++c) {
-      const double first = layers["first_layer_errors"][c], second = layers["second_layer_errors"][c];
-      EXPECT_LT(first, 0.01) << layers;
-      EXPECT_LT(second, 0.05) << layers;
-      const bool known = std::ranges::count(layers["known_neurons"], Json(c)) > 0;
-      EXPECT_EQ(first < 1e-6, known) << layers;
-    }
+TEST_F(AttackExtract, KnowsNoLayerThatThePackageDoesNotHold) {
+  const Json layers = Extract({"--selection", "2:all", "--layers", "--check-images", "0"})["layers"][0];
+  EXPECT_EQ(layers["neurons"], 6);
+  EXPECT_EQ(layers["neurons_in_plaintext"], 0);
+  EXPECT_EQ(layers["known_neurons"], Json::array());
+  EXPECT_EQ(layers["neurons_missing"], 0);
+  for (const double error : layers["first_layer_errors"]) {
+    EXPECT_GT(error, 1e-6);  // found, not known
+    EXPECT_LT(error, 1e-2);
   }
+  EXPECT_LT(std::ranges::max(layers["second_layer_errors"].get<std::vector<double>>()), 5e-2);
 }
 
 // Noise on outputs ends exact extraction. It costs the user accuracy, and a clone averages it out over its images.
