@@ -213,7 +213,7 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
 void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
   auto* command =
       AddCommand(app, globals, "obfuscate",
-                 "Another network for each user: core neurons stolen from one don't work as they are in others",
+                 "Another network for each user, so that core neurons stolen from one are worth less in others",
                  "privdnn obfuscate model.onnx --selection selection.json --user alice --data ~/data "
                  "--out alice.onnx");
   const auto o = std::make_shared<ObfuscateCommand>();
