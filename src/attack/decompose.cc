@@ -15,9 +15,6 @@ using nn::Matrix;
 // Iterations of the last fit, and of those before it.
 constexpr int kIterations = 60, kFewIterations = 10;
 constexpr double kGoodEnough = 1e-5;  // relative improvement of an iteration that is the last
-// How far a square may be from the span, and by what that grows while none is found. Neurons that outputs hardly depend
-// on drown in the span's errors.
-constexpr double kInSpan = 0.3, kWider = 1.25;
 
 // Both layers, by least squares over all equations.
 class Fit {
@@ -212,12 +209,7 @@ absl::StatusOr<Layers> FindLayers(const ProductEquations& equations, std::vector
     if (more) {
       PRIVDNN_ASSIGN_OR_RETURN(const auto span,
                                FindSpan(equations, Squares(first, equations.window), missing, rest, progress));
-      std::vector<double> found;
-      double within = kInSpan;
-      while (found.empty() && within < 1) {
-        PRIVDNN_ASSIGN_OR_RETURN(found, FindSquares(span, equations.window, first, missing, within, progress));
-        within *= kWider;
-      }
+      PRIVDNN_ASSIGN_OR_RETURN(const auto found, FindSquares(span, equations.window, first, missing, progress));
       if (found.empty() && missing == unknown) {
         return FailedPrecondition("decomposition: none of {} unknown neurons before the square is found", unknown);
       }

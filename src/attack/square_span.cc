@@ -16,6 +16,9 @@ constexpr double kFaster = 1.3;  // growth of the steps' factor while they succe
 // Search.
 constexpr size_t kStartsEach = 60;   // starts for each neuron that is looked for
 constexpr double kDifferent = 1e-3;  // 1 - |cosine| of two neurons that are not the same
+// How far a square may be from the span, and by what that grows while none is found. Neurons that outputs hardly depend
+// on drown in the span's errors.
+constexpr double kInSpan = 0.3, kWider = 1.25;
 
 // Takes out of a row what is along another one, of length 1.
 void ProjectOut(double* row, const double* other, size_t width) {
@@ -345,7 +348,7 @@ std::vector<double> Remainder(std::span<const double> span, size_t pairs, std::s
 }
 
 absl::StatusOr<std::vector<double>> FindSquares(std::span<const double> span, size_t window,
-                                                std::span<const double> known, size_t count, double within,
+                                                std::span<const double> known, size_t count,
                                                 const ProgressFn& progress) {
   const size_t pairs = Pairs(window), dimension = span.size() / pairs;
   const Search search(span, window);
@@ -355,6 +358,15 @@ absl::StatusOr<std::vector<double>> FindSquares(std::span<const double> span, si
   std::vector<double> squares;                            // [neuron][pair], orthonormal: of those taken
   for (size_t c = 0; c < known.size(); c += window) AppendSquare(known.subspan(c, window), squares);
   Orthonormalise(squares, pairs, 0, random);
+  const auto new_to = [&](const std::vector<double>& others, const std::vector<double>& w) {
+    for (size_t c = 0; c < others.size(); c += window) {
+      const double* other = others.data() + c;
+      const double cosine = std::inner_product(w.begin(), w.end(), other, 0.0) / Length({other, window});
+      if (std::fabs(cosine) > 1 - kDifferent) return false;
+    }
+    return true;
+  };
+  std::vector<std::pair<double, std::vector<double>>> further;  // distance, neuron: too far, and perhaps repeated
   size_t found = 0;
   for (size_t start = 0; found < count && start < kStartsEach * count; ++start) {
     if (!progress(found, count, "squares in the span")) return absl::CancelledError("interrupted");
@@ -367,17 +379,26 @@ absl::StatusOr<std::vector<double>> FindSquares(std::span<const double> span, si
     for (size_t k = 0; k < squares.size(); k += pairs) ProjectOut(form.data(), squares.data() + k, pairs);
     std::vector<double> w = LeadingEigenvector(form, window, random);
     const double distance = search.Descend(w);
-    const auto is_w = [&](const double* other) {
-      const double cosine = std::inner_product(w.begin(), w.end(), other, 0.0) / Length({other, window});
-      return std::fabs(cosine) > 1 - kDifferent;
-    };
-    bool fresh = distance <= within;
-    for (size_t c = 0; c < taken.size() && fresh; c += window) fresh = !is_w(taken.data() + c);
-    if (!fresh) continue;
+    if (!new_to(taken, w)) continue;
+    if (distance > kInSpan) {
+      further.emplace_back(distance, std::move(w));
+      continue;
+    }
     taken.insert(taken.end(), w.begin(), w.end());
     AppendSquare(w, squares);
     Orthonormalise(squares, pairs, squares.size() / pairs - 1, random);
     ++found;
+  }
+  if (found == 0 && !further.empty()) {
+    std::ranges::sort(further);
+    double within = kInSpan;
+    while (within < further[0].first) within *= kWider;
+    for (const auto& [distance, w] : further) {
+      if (found == count || distance > within || within >= 1) break;
+      if (!new_to(taken, w)) continue;
+      taken.insert(taken.end(), w.begin(), w.end());
+      ++found;
+    }
   }
   return std::vector<double>(taken.begin() + static_cast<std::ptrdiff_t>(known.size()), taken.end());
 }

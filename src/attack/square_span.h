@@ -25,10 +25,10 @@ std::vector<double> Remainder(std::span<const double> span, size_t pairs, std::s
 
 // Up to `count` neurons, [neuron][place] of length 1, with squares in a span, [dimension][pair] orthonormal, other than
 // the neurons `known`, [neuron][place], from fixed pseudo-random starts. A square is in the span if what is outside is
-// no longer than `within`, relative to the square's length. Fewer if no more are found. Cancelled if `progress`
-// (neurons) says so.
+// no longer than 0.3 of it; where no square is, those count that are about as near as the nearest. Fewer if no more are
+// found. Cancelled if `progress` (neurons) says so.
 absl::StatusOr<std::vector<double>> FindSquares(std::span<const double> span, size_t window,
-                                                std::span<const double> known, size_t count, double within,
+                                                std::span<const double> known, size_t count,
                                                 const ProgressFn& progress);
 
 }  // namespace privdnn::attack
