@@ -38,8 +38,13 @@ Bytes WriteResult(const InferenceResult& result, double ms) {
   return std::move(w).Take();
 }
 
-// The result on `images` images, with outputs of so many segments, and the time it took.
-absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64_t images, size_t segments,
+// So many integers of each image does a segment have in the outputs.
+size_t PerImage(const InferenceResult& all, size_t segment) {
+  return all.outputs[segment].size() / all.predictions.size();
+}
+
+// The result on `images` of the images of `all`, which says what outputs there are, and the time it took.
+absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64_t images, const InferenceResult& all,
                                            double& ms) {
   ByteReader r(bytes, "result");
   InferenceResult result;
@@ -55,9 +60,12 @@ absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64
     PRIVDNN_ASSIGN_OR_RETURN(const uint32_t label, r.U32("prediction"));
     result.predictions.push_back(static_cast<int32_t>(label));
   }
-  for (size_t k = 0; k < segments; ++k) {
+  for (size_t k = 0; k < all.outputs.size(); ++k) {
     auto& outputs = result.outputs.emplace_back();
     PRIVDNN_ASSIGN_OR_RETURN(const uint64_t size, r.U64("outputs"));
+    if (const uint64_t needed = static_cast<uint64_t>(images) * PerImage(all, k); size != needed) {
+      return InvalidArgument("result: {} outputs of segment {} for {} images, needs {}", size, k, images, needed);
+    }
     for (uint64_t i = 0; i < size; ++i) {  // ends with an error where the bytes end
       PRIVDNN_ASSIGN_OR_RETURN(const uint64_t y, r.U64("output"));
       outputs.push_back(static_cast<int64_t>(y));
@@ -106,8 +114,7 @@ void Place(const InferenceResult& part, int64_t begin, InferenceResult& all) {
   all.images_remaining = std::min(all.images_remaining, part.images_remaining);
   std::ranges::copy(part.predictions, all.predictions.begin() + begin);
   for (size_t k = 0; k < all.outputs.size(); ++k) {
-    const auto per_image = static_cast<int64_t>(all.outputs[k].size() / all.predictions.size());
-    std::ranges::copy(part.outputs[k], all.outputs[k].begin() + begin * per_image);
+    std::ranges::copy(part.outputs[k], all.outputs[k].begin() + begin * static_cast<int64_t>(PerImage(all, k)));
   }
 }
 
@@ -148,7 +155,7 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
     const int64_t end = piece + 1 < begins.size() ? begins[piece + 1] : at;
     const int64_t images = end - begins[piece];
     double ms = 0;
-    PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult part, ReadResult(reply, images, segments, ms));
+    PRIVDNN_ASSIGN_OR_RETURN(const InferenceResult part, ReadResult(reply, images, result, ms));
     Place(part, begins[piece], result);
     RankShare& share = shares[static_cast<size_t>(rank)];
     share.images += Answered(part);

@@ -188,9 +188,11 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
                                  const std::string& label, Made& made) const {
   report::StepResult& result = made.result;
   const std::filesystem::path log = File(step, ".log");
-  // Beside the state of a network that is made lies what it began with.
-  const std::filesystem::path state = (step.makes.empty() ? directory_ : files()) / (step.name + "-" + key + ".state");
-  if (!step.makes.empty() && ::mkdir(files().c_str(), S_IRWXU) != 0 && !std::filesystem::is_directory(files())) {
+  // Beside the state of a network that is made lies what it began with, and in the state of one that is attacked what
+  // was stolen: for nobody else, and gone with the networks.
+  const bool secret = !step.makes.empty() || !step.takes.empty();
+  const std::filesystem::path state = (secret ? files() : directory_) / (step.name + "-" + key + ".state");
+  if (secret && ::mkdir(files().c_str(), S_IRWXU) != 0 && !std::filesystem::is_directory(files())) {
     return FailedPrecondition("{}: can't be made", files().string());
   }
   std::error_code ignored;

@@ -269,15 +269,20 @@ void AddLayers(const Json& extract, Section& section) {
       continue;
     }
     Rows rows;
+    const auto known = layers.at("known_neurons").get<std::vector<size_t>>();
     for (size_t c = 0; c < layers.at("first_layer_errors").size(); ++c) {
-      rows.push_back({fmt::format("neuron {}", c), 100 * layers.at("first_layer_errors").at(c).get<double>(),
+      const bool plain = std::ranges::find(known, c) != known.end();
+      rows.push_back({fmt::format("neuron {}{}", c, plain ? ", in plaintext" : ""),
+                      100 * layers.at("first_layer_errors").at(c).get<double>(),
                       100 * layers.at("second_layer_errors").at(c).get<double>()});
     }
     section.figures.push_back(
         {fmt::format("layers-{}", segment),
          fmt::format("The layers behind segment {}'s kernels", segment),
          "Weights that were taken apart from the kernels, beside the true ones: sines of the angles between them, in "
-         "percent (0: the same up to a factor).",
+         "percent (0: the same up to a factor, 100: not found). The first layer's plaintext neurons are in the "
+         "package; what "
+         "the second makes of them is not.",
          {{{"of the first layer"}, {"its weights, %", 4}, {"what the second makes of it, %", 4}}, std::move(rows)},
          Plot{.columns = {1, 2}, .y_title = "error, %", .min = 0},
          std::nullopt});

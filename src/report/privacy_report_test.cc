@@ -49,6 +49,9 @@ TEST(PrivacyReport, HasAFigureOfEachStep) {
               ElementsAre("encrypted", "accuracy", "extraction", "layers-0", "noise", "noise-images", "obfuscation",
                           "inversion", "bits", "budget", "bytes", "times"));
   EXPECT_TRUE(Find(document, "inversion").figures[0].image.has_value());
+  const auto& layers = Find(document, "extraction").figures[1].table.rows;
+  EXPECT_EQ(layers.at(0).at(0), "neuron 0");
+  EXPECT_EQ(layers.at(1).at(0), "neuron 1, in plaintext");
   EXPECT_EQ(RenderCsv(Find(document, "extraction").figures[0].table),
             "images asked,\"clone, %\",\"A_s, %\",\"A_r, %\",kernels\n11,95.0,98.5,22.6,approximate\n"
             "37,97.8,98.5,22.6,approximate\n366,98.6,98.5,22.6,exact\n");

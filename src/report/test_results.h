@@ -43,7 +43,8 @@ inline Json TestExtract(const Json& needed) {
       "unknowns_per_output": 5851, "outputs_attacked": 13, "check_integers": 1664, "check_mismatches": 0,
       "clone_accuracy": 98.6, "clone_images": 500, "accuracy_separated": 98.5, "accuracy_without_core": 22.6,
       "curve": [{"images_used": 11, "clone_accuracy": 95.0}, {"images_used": 37, "clone_accuracy": 97.8}],
-      "layers": [{"segment": 0, "first_layer_errors": [0.0001, 0.0002], "second_layer_errors": [0.001, 0.002]}]})");
+      "layers": [{"segment": 0, "known_neurons": [1], "first_layer_errors": [0.0001, 0],
+                  "second_layer_errors": [0.001, 0.002]}]})");
   json["images_needed"] = needed;
   json["segments"] = {{{"segment", 0}, {"outputs", 13}, {"images_needed", needed}}};
   return json;

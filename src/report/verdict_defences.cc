@@ -103,9 +103,18 @@ std::vector<Sentence> NoiseVerdict(const Results& results) {
       Size(*levels.harmless), Points(within), Number(*levels.harmless, "user_accuracy"), Points(within),
       NeededText(*levels.harmless), base, judged);
   if (levels.effective != levels.harmless) text += dear;
-  if (budget < base)
+  const uint64_t tried = Count(*levels.harmless, "images_tried");
+  const bool within_budget = needed ? *needed <= budget : tried < budget;
+  if (!within_budget && budget < base) {
     return sentence(Tone::kNote, text + fmt::format(" The budget of {} images is below both.", budget));
-  if (needed ? budget < *needed : budget <= Count(*levels.harmless, "images_tried")) {
+  }
+  if (!within_budget && (needed ? *needed : tried) <= kRepeats * base) {
+    return sentence(Tone::kNote,
+                    text + fmt::format(" The budget of {} images is below that, but numbers as near to each other as "
+                                       "these differ from run to run.",
+                                       budget));
+  }
+  if (!within_budget) {
     return sentence(Tone::kProtects, text + fmt::format(" The budget of {} images is below that.", budget));
   }
   if (!needed) return sentence(Tone::kNote, text + " More images were not tried.");
@@ -134,12 +143,11 @@ std::vector<Sentence> ObfuscationVerdict(const Results& results) {
   const double images = Number(*stolen, "test_images"), removed = Number(*stolen, "accuracy_without_core"),
                before = Number(*stolen, "accuracy_before_training"), original = Number(*stolen, "accuracy_original");
   std::string text = fmt::format(
-      "Core neurons stolen from one of them and put as they are into the other's make that right for {:.1f} %, {:.1f} "
-      "% "
-      "without any, {:.1f} % with its own",
+      "Core neurons stolen from one of them and put as they are into the other's make that right for {:.1f} %, "
+      "{:.1f} % without any, {:.1f} % with its own",
       before, removed, original);
   const Compared worth = Compare(before, removed, images);
-  if (before > original / 2) {
+  if (worth == Compared::kAbove && before > original / 2) {
     verdict.push_back({Tone::kExposes, text + ": they work there, too.", "obfuscation"});
   } else if (worth == Compared::kAbove) {
     verdict.push_back(
@@ -147,8 +155,10 @@ std::vector<Sentence> ObfuscationVerdict(const Results& results) {
   } else {
     text += worth == Compared::kSame ? fmt::format(": no difference that {:.0f} images could show from none.", images)
                                      : ": worse than none.";
+    const bool alone = removed > original / 2;
+    if (alone) text += " But that network works without any.";
     if (!kept) text += " But the networks themselves lost too much for this to count.";
-    verdict.push_back({kept ? Tone::kProtects : Tone::kNote, text, "obfuscation"});
+    verdict.push_back({kept && !alone ? Tone::kProtects : Tone::kNote, text, "obfuscation"});
   }
   const Json* anew = results.Find("recover-bob");
   if (!anew) return verdict;

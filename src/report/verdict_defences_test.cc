@@ -54,6 +54,16 @@ TEST(NoiseVerdict, IsHeldAgainstTheBudget) {
   EXPECT_THAT(Noise(levels, 120)[0].text, Not(HasSubstr("more than doubled")));
 }
 
+// Images of a clone differ from run to run by a factor of two.
+TEST(NoiseVerdict, ADifferenceThatMayBeChanceProtectsNothing) {
+  const Json near = {TestNoiseLevel(0, 98.5, 24, 24), TestNoiseLevel(1, 98.0, 30, 30)};
+  EXPECT_THAT(Noise(near, 29), ElementsAre(Says(Tone::kNote, "differ from run to run")));
+  EXPECT_THAT(Noise(near, 30), ElementsAre(Says(Tone::kExposes, "does not prevent it")));
+  const Json fewer = {TestNoiseLevel(0, 98.5, 24, 24), TestNoiseLevel(1, 98.0, 20, 20)};
+  EXPECT_THAT(Noise(fewer, 22), ElementsAre(Says(Tone::kExposes, "does not prevent it")));
+  EXPECT_THAT(Noise(fewer, 19), ElementsAre(Says(Tone::kNote, "below both")));
+}
+
 TEST(NoiseVerdict, MoreImagesThanWereTriedProtectWithinThem) {
   const Json levels = {TestNoiseLevel(0, 98.5, 24, 24), TestNoiseLevel(1, 98.0, nullptr, nullptr)};
   EXPECT_THAT(Noise(levels, 500), ElementsAre(Says(Tone::kProtects, "would take more than 500 images")));
@@ -102,6 +112,18 @@ TEST(ObfuscationVerdict, WhatItCostsAndWhatStolenNeuronsAreWorth) {
   // 2.3 points are within the margin of 5000 images, but not of 10000 (1.7).
   EXPECT_THAT(Stolen(TestTransplant(29.9, 94))[1], Says(Tone::kProtects, "no difference"));
   EXPECT_THAT(Stolen(TestTransplant(29.9, 94, 10000))[1], Says(Tone::kNote, "worth something"));
+}
+
+// One or two core neurons: the rest works by itself.
+TEST(ObfuscationVerdict, ANetworkThatWorksAloneIsNoControl) {
+  const auto verdict = [](double before) {
+    Json stolen = TestTransplant(before, 94);
+    stolen["accuracy_without_core"] = 85;
+    return Stolen(stolen)[1];
+  };
+  EXPECT_THAT(verdict(80), AllOf(Says(Tone::kNote, "worse than none"), Says(Tone::kNote, "works without any")));
+  EXPECT_THAT(verdict(85), AllOf(Says(Tone::kNote, "no difference"), Says(Tone::kNote, "works without any")));
+  EXPECT_THAT(verdict(95), Says(Tone::kExposes, "they work there, too"));
 }
 
 TEST(ObfuscationVerdict, NetworksThatLostTooMuchShowNothing) {
