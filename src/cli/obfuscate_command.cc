@@ -104,6 +104,7 @@ absl::Status KeepStart(const std::string& path, const nn::Selection& selection, 
     spdlog::info("the secret kernels are those of {}", path);
   } else {
     PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(network.graph, path));
+    std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph start, nn::LoadOnnx(path));
   return Annotate(TakeUp(start, selection, network), path);
@@ -189,10 +190,12 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
                  {"options", RecipeJson(options)}};
   FactTable table(fmt::format("{}: {} obfuscated for {}", command.out, command.model.Name(), command.user));
   for (const attack::ObfuscatedLayer& layer : network.layers) {
-    table.Add(
-        fmt::format("layer {}", layer.number),
-        fmt::format("{} core neurons, {} secret numbers, kernel {} instead of {}", layer.neurons, layer.secret_numbers,
-                    fmt::join(layer.kernel_after, "x"), fmt::join(layer.kernel_before, "x")));
+    const std::string kernel = layer.kernel_after == layer.kernel_before
+                                   ? ""
+                                   : fmt::format(", kernel {} instead of {}", fmt::join(layer.kernel_after, "x"),
+                                                 fmt::join(layer.kernel_before, "x"));
+    table.Add(fmt::format("layer {}", layer.number),
+              fmt::format("{} core neurons, {} secret numbers{}", layer.neurons, layer.secret_numbers, kernel));
   }
   table.Add("trained", fmt::format("{} epochs on {} images of {}", result.epochs.size(), sets.train.count, data_set));
   table.Add("validation images", fmt::format("{:.2f} %, before training {:.2f} %, original {:.2f} %",
@@ -239,9 +242,10 @@ void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
       ->capture_default_str();
   command->add_option("--seed", o->seed,
                       "draw kernels that can be drawn again, for experiments; default: secret ones, of the system");
-  command->add_option("--checkpoint", o->checkpoint,
-                      "file for the state of an unfinished training; the same command goes on from it. What it starts "
-                      "from lies beside it, as FILE.USER.onnx, and is as secret as the model");
+  command->add_option(
+      "--checkpoint", o->checkpoint,
+      "file for the state of an unfinished training; the same command goes on from it. What it starts "
+      "from lies beside it, as FILE.USER.DIGEST.onnx. Both are as secret as the model and stay until you remove them");
   AddThreads(command, o->threads);
   o->recipe.Add(command, fmt::format("Training of the tail (default: the architecture's recipe, {} epochs)", kEpochs));
   command->callback([o, &action] { action = [o] { return Obfuscate(*o); }; });

@@ -78,13 +78,19 @@ size_t MakerOf(const std::string& file) {
   return static_cast<size_t>(std::ranges::find(steps, file, &ReportStep::makes) - steps.begin());
 }
 
-// Why a step can't or shan't run, or "".
-std::string WhyNot(const ReportCommand& command, const ReportStep& step, const report::Results& before) {
+// Why a step is none of this report, or "".
+std::string WhyLeftOut(const ReportCommand& command, const ReportStep& step) {
   if (std::ranges::find(command.skip, step.part) != command.skip.end()) return "Not run: left out by --skip.";
   if (step.trains && command.input.embedded_images()) {
     return "Not run: it trains whole networks, for which the images that the program carries are too few. With "
            "--data-set or --data it runs.";
   }
+  return "";
+}
+
+// Why a step can't or shan't run, or "".
+std::string WhyNot(const ReportCommand& command, const ReportStep& step, const report::Results& before) {
+  if (std::string reason = WhyLeftOut(command, step); !reason.empty()) return reason;
   for (const std::string& file : step.takes) {
     const report::StepResult& maker = before.steps.at(MakerOf(file));
     if (maker.result.is_null()) return fmt::format("Not run: there is no {}.", maker.title);
@@ -94,6 +100,7 @@ std::string WhyNot(const ReportCommand& command, const ReportStep& step, const r
 
 absl::StatusOr<report::Results> RunSteps(const ReportCommand& command, StepRunner& runner, report::Results results) {
   const std::vector<ReportStep>& steps = ReportSteps();
+  const auto runs = [&](const ReportStep& step) { return WhyLeftOut(command, step).empty(); };
   while (results.steps.size() < steps.size()) {
     const size_t i = results.steps.size();
     const ReportStep& step = steps[i];
@@ -109,8 +116,13 @@ absl::StatusOr<report::Results> RunSteps(const ReportCommand& command, StepRunne
       results.steps.erase(results.steps.begin() + static_cast<std::ptrdiff_t>(maker), results.steps.end());
       continue;
     }
-    PRIVDNN_ASSIGN_OR_RETURN(report::StepResult result,
-                             runner.Run(step, arguments, fmt::format("step {} of {}", i + 1, steps.size())));
+    PRIVDNN_ASSIGN_OR_RETURN(
+        report::StepResult result,
+        runner.Run(
+            step, arguments,
+            fmt::format("step {} of {}",
+                        1 + std::ranges::count_if(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(i), runs),
+                        std::ranges::count_if(steps, runs))));
     if (step.required && result.result.is_null()) {
       return FailedPrecondition("{}: {}", result.command, result.reason);
     }

@@ -218,7 +218,9 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   } while (absl::IsDeadlineExceeded(end.status()));
   if (absl::IsCancelled(end.status())) child.End(kPatience, [&] { return second.came(); });
   PRIVDNN_RETURN_IF_ERROR(end.status());
-  if (Interrupted()) return absl::CancelledError("interrupted");
+  if (Interrupted())
+    return absl::CancelledError(
+        fmt::format("interrupted: the same command goes on from what is in {}", directory_.string()));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.result = ResultOf(*end);
   if (result.result.is_null()) {

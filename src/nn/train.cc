@@ -322,7 +322,7 @@ absl::Status Trainer::Save(const Fingerprint& fingerprint) const {
                                 FromTorch(p.second_moment).values, FromTorch(p.average).values,
                                 FromTorch(p.best).values});
   }
-  return WriteFile(options_.checkpoint, WriteTrainState(state, fingerprint));
+  return WriteFile(options_.checkpoint, WriteTrainState(state, fingerprint), 0600);  // weights may be secret
 }
 
 absl::Status Trainer::Resume(const Fingerprint& fingerprint) {

@@ -163,9 +163,8 @@ Section Obfuscation(const Results& results) {
   Section section = MakeSection(
       results, "obfuscation", "If every user had a network of its own",
       {"privdnn obfuscate mixes core neurons by secret numbers, begins the layer behind them anew and trains what "
-       "follows, so that neurons stolen from one user (alice) don't work in the package of another (bob) as they are. "
-       "Without obfuscation they do: all users have the same network. The two networks were made for this report "
-       "alone and are gone.",
+       "follows, for neurons stolen from one user (alice) not to work in the package of another (bob). Without "
+       "obfuscation they do: all users have the same network. Networks that are made for a report are gone with it.",
        "Someone with alice's kernels still needs next to no reply for bob's, since bob's outputs are mixtures of what "
        "alice's are mixtures of (docs/attacks.md)."},
       {"obfuscate-alice", "obfuscate-bob", "transplant", "recover-bob"});
