@@ -249,6 +249,35 @@ TEST_F(EndToEnd, ABudgetThatEndsOnTheWayKeepsWhatWasAnswered) {
   }
 }
 
+// What the first segment's budget has paid for is there, although no image got through the second.
+TEST_F(EndToEnd, ASegmentWithoutBudgetKeepsTheOutputsOfTheOnesBefore) {
+  constexpr size_t kImages = 250, kFirst = kImages * 144, kSecond = kImages;
+  const std::string count = std::to_string(kImages);
+  ASSERT_EQ(Run({"encrypt", "--selection", "1:0;3:0", "--image-budget", count, "--package", Path("two.privdnn"),
+                 "--key", Path("two.key")})
+                .exit_code,
+            0);
+  const RunningOwner owner = StartOwner("two.key");
+  const std::string log = Log();
+  ChildProcess user = StartAndWaitForACharge(
+      owner, Infer(owner.address, {"--limit", count, "--batch", count, "--outputs", Path("two.bin")}, "two.privdnn"),
+      log);
+  const std::string second = HexEncode(Package::Open(Path("two.privdnn"))->id()) + "/1";
+  ASSERT_TRUE(
+      (*Ledger::Open(Path("two.key.sqlite"), {.reserve_images = 1}))->Charge(second, "user", kImages, kImages).ok());
+  const auto end = user.Wait(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 1);
+  EXPECT_THAT(*ReadTextFile(log, 1 << 20), HasSubstr("refused after 1 of 2 messages"));
+  const Bytes outputs = *ReadFile(Path("two.bin"), 1 << 24);
+  ASSERT_EQ(outputs.size(), 8 * (kFirst + kSecond));
+  for (size_t i = 0; i < kFirst + kSecond; ++i) {
+    int64_t y = 0;
+    std::memcpy(&y, outputs.data() + 8 * i, 8);
+    ASSERT_EQ(y == INT64_MIN, i >= kFirst) << i;
+  }
+}
+
 TEST_F(EndToEnd, RefusalsSayWhatIsWrong) {
   RunningOwner owner = StartOwner();
   // A package that this owner doesn't serve.

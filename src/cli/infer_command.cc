@@ -2,6 +2,8 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "base/cpu.h"
 #include "base/file.h"
 #include "cli/inference.h"
@@ -62,6 +64,12 @@ double PerImage(const InferenceResult& result, int64_t images, double PassTiming
   std::vector<double> values;
   for (const PassTiming& pass : result.passes) values.push_back(pass.*figure / static_cast<double>(images));
   return Median(std::move(values));
+}
+
+bool AnyOutput(const std::vector<std::vector<int64_t>>& outputs) {
+  return std::ranges::any_of(outputs, [](const std::vector<int64_t>& segment) {
+    return std::ranges::any_of(segment, [](int64_t y) { return y != kNoOutput; });
+  });
 }
 
 absl::Status WriteOutputs(const std::string& path, const std::vector<std::vector<int64_t>>& outputs) {
@@ -183,8 +191,9 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   } else {
     result = InferWithOwner(user, rest, client, images, options, progress);
   }
+  // Outputs of the first segments may have been paid for although no image got through all of them.
+  if (AnyOutput(result.outputs)) PRIVDNN_RETURN_IF_ERROR(WriteOutputs(command.outputs, result.outputs));
   if (Answered(result) == 0) PRIVDNN_RETURN_IF_ERROR(result.ended);
-  if (options.outputs) PRIVDNN_RETURN_IF_ERROR(WriteOutputs(command.outputs, result.outputs));
   return Report(command, setup, terms, result, shares);
 }
 
