@@ -32,6 +32,11 @@ struct ExtractCommand {
   bool layers = false;
 };
 
+// Which of its options was given.
+const char* NoiseOption(const ExtractCommand& command) {
+  return command.noise.levels.empty() ? "--noise-shares" : "--output-noise";
+}
+
 const std::map<std::string, bool> kInputs = {{"random", false}, {"images", true}};
 
 // The images that are asked, where images are, and those that accuracies are of, which are never asked.
@@ -149,9 +154,8 @@ absl::Status AddNoise(const ExtractCommand& command, const Images& images, const
                       const ExtractionAttack& exact, LocalOwner& owner, Json& json) {
   const std::vector<double> deviations = exact.OutputDeviations();
   NoiseSettings noise = command.noise;
-  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<NoiseLeftOut> left_out,
-                           ResolveShares(
-                               deviations, [&](double level) { return CheckRoom(target, level); }, noise));
+  const std::vector<NoiseLeftOut> left_out = ResolveShares(
+      deviations, [&](double level) { return CheckRoom(target, level); }, noise);
   PRIVDNN_ASSIGN_OR_RETURN(const auto levels, MeasureNoise(owner, noise, command.extraction, images.asked, images.fresh,
                                                            json["accuracy_separated"].get<double>(), deviations));
   json["within"] = noise.within;
@@ -342,7 +346,7 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
   const LiftedModel* truth = local ? &local->model() : nullptr;
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, LoadImages(command, target.rest()));
   if (command.noise.given() && !images.labelled) {
-    return InvalidArgument("--output-noise measures accuracies and needs images with labels");
+    return InvalidArgument("{} measures accuracies and needs images with labels", NoiseOption(command));
   }
   for (const double level : command.noise.levels) {  // before anything takes long
     PRIVDNN_RETURN_IF_ERROR(CheckRoom(target, level));
@@ -474,8 +478,7 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   AddThreads(command, o->extraction.threads);
   command->callback([o, &action] {
     if (o->noise.given() && !o->extraction.real_images) {
-      throw CLI::ValidationError(o->noise.levels.empty() ? "--noise-shares" : "--output-noise",
-                                 "needs --inputs images");
+      throw CLI::ValidationError(NoiseOption(*o), "needs --inputs images");
     }
     o->extraction.seed = o->network.seed;
     action = [o] { return Extract(*o); };

@@ -267,9 +267,12 @@ std::vector<double> ExtractionAttack::OutputDeviations() const {
     const double count = static_cast<double>(images.size() * positions);
     for (uint32_t f = 0; f < a.polynomial->outputs(); ++f) {
       double sum = 0, squares = 0;
+      const double first = images.empty() ? 0 : static_cast<double>(images[0].outputs[f * positions]);
       for (const attack::Extractor::Image& image : images) {
         for (uint64_t p = 0; p < positions; ++p) {
-          const double y = scale[a.first_output() + f] * static_cast<double>(image.outputs[f * positions + p]);
+          // From the first one on, which is exact: outputs that never vary have the deviation 0.
+          const double y =
+              scale[a.first_output() + f] * (static_cast<double>(image.outputs[f * positions + p]) - first);
           sum += y;
           squares += y * y;
         }

@@ -65,15 +65,24 @@ class Clones {
 
 }  // namespace
 
-absl::StatusOr<std::vector<NoiseLeftOut>> ResolveShares(const std::vector<double>& deviations,
-                                                        const std::function<absl::Status(double level)>& room,
-                                                        NoiseSettings& noise) {
+std::vector<NoiseLeftOut> ResolveShares(const std::vector<double>& deviations,
+                                        const std::function<absl::Status(double level)>& room, NoiseSettings& noise) {
   std::vector<NoiseLeftOut> left_out;
-  const double least = std::ranges::min(deviations);
+  if (noise.shares.empty()) return left_out;
+  double least = 0;
+  for (size_t k = 0; k < deviations.size(); ++k) {
+    if (deviations[k] == 0) {
+      spdlog::warn("segment {}: its outputs never vary: noise isn't measured by them", k);
+    } else {
+      least = least == 0 ? deviations[k] : std::min(least, deviations[k]);
+    }
+  }
   for (const double share : noise.shares) {
     const double level = share * least;
-    if (share > 0 && level == 0) return InvalidArgument("outputs never vary: noise can't be a share of that");
-    if (const absl::Status status = room(level); status.ok()) {
+    const absl::Status status =
+        share > 0 && level == 0 ? InvalidArgument("outputs never vary, so they have no {:.4g} of a deviation", share)
+                                : room(level);
+    if (status.ok()) {
       noise.levels.push_back(level);
     } else {
       spdlog::warn("output noise {:.4g} left out: {}", level, Message(status));

@@ -37,18 +37,17 @@ struct NoiseSettings {
   bool given() const { return !levels.empty() || !shares.empty(); }
 };
 
-// A level that the package has no room for, and why.
+// A level that wasn't measured, and why.
 struct NoiseLeftOut {
   double output_noise = 0;
   std::string reason;
 };
 
 // Shares become levels: multiples of the least of `deviations`, one a segment, so that no segment's outputs have more
-// noise than that share. Those that `room` has an error for are left out. InvalidArgument for shares of outputs that
-// never vary.
-absl::StatusOr<std::vector<NoiseLeftOut>> ResolveShares(const std::vector<double>& deviations,
-                                                        const std::function<absl::Status(double level)>& room,
-                                                        NoiseSettings& noise);
+// noise than that share. Segments whose outputs never vary don't count. Levels that `room` has an error for are left
+// out, and if no outputs vary, so are all shares but 0.
+std::vector<NoiseLeftOut> ResolveShares(const std::vector<double>& deviations,
+                                        const std::function<absl::Status(double level)>& room, NoiseSettings& noise);
 
 // For each level starts the owner anew, asks for `asked` and for `fresh` images, and fits clones to the replies to
 // `asked`; accuracies are of `fresh`, which must have labels. `exact_accuracy`: of an authorised user without noise.
