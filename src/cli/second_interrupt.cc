@@ -1,5 +1,7 @@
 #include "cli/second_interrupt.h"
 
+#include <signal.h>
+
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -32,7 +34,12 @@ void Count(int signal) {
 
 SecondInterrupt::SecondInterrupt() {
   received = Interrupted() ? 1 : 0;
-  for (size_t i = 0; i < kSignals.size(); ++i) before[i] = std::signal(kSignals[i], Count);
+  for (size_t i = 0; i < kSignals.size(); ++i) {
+    struct sigaction now {};
+    ::sigaction(kSignals[i], nullptr, &now);
+    before[i] = now.sa_handler;  // set before a signal can come to Count
+    std::signal(kSignals[i], Count);
+  }
 }
 
 SecondInterrupt::~SecondInterrupt() {
