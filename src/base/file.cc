@@ -134,6 +134,8 @@ absl::StatusOr<AppendFile> AppendFile::Open(const std::filesystem::path& path, u
   if (fd.get() < 0) return FailedPrecondition("{}: {}", path.string(), ErrnoText());
   // First the lock: who held it may have appended until then.
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    const bool no_locks = errno == ENOSYS || errno == EOPNOTSUPP;
+    if (no_locks) return absl::UnimplementedError(fmt::format("{}: can't be locked: {}", path.string(), ErrnoText()));
     return FailedPrecondition("{}: {}", path.string(), errno == EWOULDBLOCK ? "is in use by another run" : ErrnoText());
   }
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t size, RegularFileSize(fd.get(), path));

@@ -45,8 +45,8 @@ class FileWriter {
 // A file that grows at its end, by one process at a time.
 class AppendFile {
  public:
-  // Created if it isn't there, with its directories. FailedPrecondition if it is open this way already, here or in
-  // another process.
+  // Created if it isn't there, with its directories. FailedPrecondition if it is open this way already, here or
+  // elsewhere; Unimplemented if the file system has no locks.
   static absl::StatusOr<AppendFile> Open(const std::filesystem::path& path, unsigned mode = 0644);
   AppendFile(AppendFile&& other) noexcept;
   AppendFile& operator=(AppendFile&&) = delete;

@@ -2,8 +2,6 @@
 
 #include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <chrono>
 
@@ -13,35 +11,6 @@ namespace privdnn::cli {
 namespace {
 
 constexpr std::chrono::seconds kStartPatience{60};
-
-constexpr char kLock[] = "lock";
-
-// Holds a file in the directory for as long as it is in use; the system lets go of it however the process ends.
-absl::StatusOr<AppendFile> Lock(const std::filesystem::path& directory) {
-  // It gets its name when it is held, so that nobody sees it free.
-  PRIVDNN_ASSIGN_OR_RETURN(AppendFile lock, AppendFile::Open(directory / "new", 0600));
-  std::error_code ec;
-  std::filesystem::rename(directory / "new", directory / kLock, ec);
-  if (ec) return FailedPrecondition("{}: {}", (directory / kLock).string(), ec.message());
-  return lock;
-}
-
-// Removes this user's directories that nobody holds any more, among them those in directories of `report`.
-void RemoveAbandoned(const std::filesystem::path& parent, bool outer) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
-    const std::filesystem::path& path = entry.path();
-    struct stat info {};
-    if (!path.filename().string().starts_with("privdnn.") || ::lstat(path.c_str(), &info) != 0 ||
-        !S_ISDIR(info.st_mode) || info.st_uid != ::geteuid()) {
-      continue;
-    }
-    if (outer) RemoveAbandoned(path, /*outer=*/false);
-    if (!std::filesystem::exists(path / kLock, ignored) || !AppendFile::Open(path / kLock).ok()) continue;
-    std::filesystem::remove_all(path / "owner", ignored);  // with the keys: before the lock, should this be killed too
-    std::filesystem::remove_all(path, ignored);
-  }
-}
 
 absl::Status MakeIdentities(const std::filesystem::path& owner, const std::filesystem::path& user) {
   PRIVDNN_RETURN_IF_ERROR(CreateAuthority(owner));
@@ -95,9 +64,8 @@ absl::StatusOr<LocalOwner> LocalOwner::Start(const nn::Graph& graph, const nn::S
                                              const nn::ImageSet& calibration, const LiftSettings& settings,
                                              int threads) {
   PRIVDNN_ASSIGN_OR_RETURN(LiftedModel model, LiftModel(graph, selection, settings, calibration));
-  RemoveAbandoned(std::filesystem::temp_directory_path(), /*outer=*/true);
-  PRIVDNN_ASSIGN_OR_RETURN(TemporaryDirectory directory, TemporaryDirectory::Create());
-  PRIVDNN_ASSIGN_OR_RETURN(AppendFile lock, Lock(directory.path()));
+  PrivateDirectory::RemoveAbandoned();
+  PRIVDNN_ASSIGN_OR_RETURN(PrivateDirectory directory, PrivateDirectory::Create());
   const std::filesystem::path own = directory.path() / "owner", user = directory.path() / "user";
   PRIVDNN_RETURN_IF_ERROR(MakeIdentities(own, user));
   for (const LiftedSegment& s : model.segments) {
@@ -106,7 +74,7 @@ absl::StatusOr<LocalOwner> LocalOwner::Start(const nn::Graph& graph, const nn::S
   }
   PRIVDNN_RETURN_IF_ERROR(MakePackage(user / "model.privdnn", own / "model.key", model, threads));
   PRIVDNN_ASSIGN_OR_RETURN(Serving serving, Serve(own, /*output_noise=*/0, threads));
-  return LocalOwner(std::move(model), std::move(lock), std::move(directory), std::move(serving), threads);
+  return LocalOwner(std::move(model), std::move(directory), std::move(serving), threads);
 }
 
 absl::Status LocalOwner::Restart(double output_noise) {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "base/file.h"
 #include "cli/child_process.h"
 #include "cli/lifted_model.h"
+#include "cli/private_directory.h"
 
 namespace privdnn::cli {
 
@@ -40,17 +40,15 @@ class LocalOwner {
     ChildProcess process;
     std::string address;
   };
-  LocalOwner(LiftedModel model, AppendFile lock, TemporaryDirectory directory, Serving serving, int threads)
+  LocalOwner(LiftedModel model, PrivateDirectory directory, Serving serving, int threads)
       : model_(std::move(model)),
-        lock_(std::move(lock)),
         directory_(std::move(directory)),
         process_(std::move(serving.process)),
         address_(std::move(serving.address)),
         threads_(threads) {}
   static absl::StatusOr<Serving> Serve(const std::filesystem::path& own, double output_noise, int threads);
   LiftedModel model_;
-  AppendFile lock_;  // says that the directory is in use; outlives it
-  TemporaryDirectory directory_;
+  PrivateDirectory directory_;
   std::optional<ChildProcess> process_;
   std::string address_;
   int threads_;

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "cli/inputs.h"
+#include "cli/private_directory.h"
 #include "cli/report_subject.h"
 #include "cli/step_runner.h"
 #include "nn/onnx.h"
@@ -168,6 +169,7 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   command.input.compact_selection = Compact(selection);
   PRIVDNN_ASSIGN_OR_RETURN(const std::string subject, Subject(command.input, graph, selection));
   const std::string work = command.work.empty() ? command.out + ".work" : command.work;
+  PrivateDirectory::RemoveAbandoned();  // steps look in a directory of their own only
   PRIVDNN_ASSIGN_OR_RETURN(StepRunner runner, StepRunner::Create(work, subject));
   command.input.files = runner.files();
 
