@@ -9,7 +9,6 @@ namespace privdnn::cli {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 enum class Pace { kSlow = 1, kFast = 4 };
 const std::map<std::string, Pace> kPaces = {{"slow", Pace::kSlow}, {"fast", Pace::kFast}};

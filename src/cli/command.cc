@@ -41,7 +41,7 @@ std::string UsageMessage(const CLI::App* app, const CLI::Error& error) {
   const CLI::App& command = GivenCommand(*app);
   std::string name = command.get_name(), text = error.what();
   for (const CLI::App* parent = command.get_parent(); parent != nullptr; parent = parent->get_parent()) {
-    name = parent->get_name() + " " + name;
+    name = fmt::format("{} {}", parent->get_name(), name);
   }
   const auto commands = command.get_subcommands([](const CLI::App*) { return true; });
   if (!commands.empty() && error.get_name() == "RequiredError") {

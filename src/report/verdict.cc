@@ -221,7 +221,7 @@ void AddInversion(const Json& invert, Sentences& verdict) {
     const auto method = r.at("method").get<std::string>(), view = r.at("view").get<std::string>();
     if (std::ranges::find(methods, method) == methods.end()) methods.push_back(method);
     if (!r.contains("equals_guess") && r.at("better_than_blind_guess").get<bool>())
-      found.push_back(view + " by " + method);
+      found.push_back(fmt::format("{} by {}", view, method));
   }
   const std::string run = fmt::format("{}; {}; {:.0f} % intervals", Images(Count(invert, "images")),
                                       fmt::join(methods, ", "), 100 * Number(invert, "confidence"));
