@@ -108,18 +108,7 @@ class Fit {
       return second_.weights.values.data() + ((known_ + c) * e_.taps + tap) * outputs;
     };
     const double* first = w_.data() + known_ * e_.window;
-    // Inner products over outputs, [tap][tap][neuron][neuron].
-    std::vector<double> gram(e_.taps * e_.taps * unknown * unknown);
-    for (size_t s = 0, at = 0; s < e_.taps; ++s) {
-      for (size_t t = 0; t < e_.taps; ++t) {
-        for (size_t c = 0; c < unknown; ++c) {
-          const double* x = weights(c, s);
-          for (size_t d = 0; d < unknown; ++d) {
-            gram[at++] = std::inner_product(x, x + outputs, weights(d, t), 0.0);
-          }
-        }
-      }
-    }
+    const std::vector<double> gram = WeightProducts(e_, second_, known_, unknown);
     Matrix normal{static_cast<int64_t>(n), static_cast<int64_t>(n), std::vector<double>(n * n)};
     Matrix side{static_cast<int64_t>(n), 1, std::vector<double>(n)};
     for (size_t u = 0; u < e_.size(); ++u) {

@@ -153,4 +153,25 @@ absl::StatusOr<SecondLayer> SolveSecond(const ProductEquations& e, std::span<con
   return second;
 }
 
+std::vector<double> WeightProducts(const ProductEquations& equations, const SecondLayer& second, size_t first,
+                                   size_t neurons) {
+  const size_t outputs = equations.outputs;
+  const auto weights = [&](size_t neuron, size_t tap) {
+    return second.weights.values.data() + ((first + neuron) * equations.taps + tap) * outputs;
+  };
+  std::vector<double> products;
+  products.reserve(equations.taps * equations.taps * neurons * neurons);
+  for (size_t s = 0; s < equations.taps; ++s) {
+    for (size_t t = 0; t < equations.taps; ++t) {
+      for (size_t c = 0; c < neurons; ++c) {
+        const double* x = weights(c, s);
+        for (size_t d = 0; d < neurons; ++d) {
+          products.push_back(std::inner_product(x, x + outputs, weights(d, t), 0.0));
+        }
+      }
+    }
+  }
+  return products;
+}
+
 }  // namespace privdnn::attack

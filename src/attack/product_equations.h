@@ -55,4 +55,8 @@ struct SecondLayer {
 // InvalidArgument if squares or equations are not finite, or all of the squares are 0.
 absl::StatusOr<SecondLayer> SolveSecond(const ProductEquations& equations, std::span<const double> squares);
 
+// Inner products, over outputs, of the weights of `neurons` neurons from number `first` on: [tap][tap][neuron][neuron].
+std::vector<double> WeightProducts(const ProductEquations& equations, const SecondLayer& second, size_t first,
+                                   size_t neurons);
+
 }  // namespace privdnn::attack

@@ -141,20 +141,10 @@ class Completion {
     const auto weights = [&](size_t row, size_t tap) {
       return second.weights.values.data() + (row * e_.taps + tap) * outputs;
     };
-    // [tap][tap][row][row] of the unknown rows: inner products over outputs.
-    if (gram_.empty()) gram_.resize(e_.taps * e_.taps * unknown * unknown);
+    const std::vector<double> gram = WeightProducts(e_, second, fixed_, unknown);
     double trace = 0;
-    for (size_t s = 0; s < e_.taps; ++s) {
-      for (size_t t = 0; t < e_.taps; ++t) {
-        for (size_t a = 0; a < unknown; ++a) {
-          const double* x = weights(fixed_ + a, s);
-          for (size_t b = 0; b < unknown; ++b) {
-            const double* y = weights(fixed_ + b, t);
-            gram_[((s * e_.taps + t) * unknown + a) * unknown + b] = std::inner_product(x, x + outputs, y, 0.0);
-          }
-          if (s == t) trace += gram_[((s * e_.taps + t) * unknown + a) * unknown + a];
-        }
-      }
+    for (size_t t = 0; t < e_.taps; ++t) {
+      for (size_t a = 0; a < unknown; ++a) trace += gram[((t * e_.taps + t) * unknown + a) * unknown + a];
     }
     const double ridge = kRidge * trace / static_cast<double>(e_.taps * unknown);
     std::vector<double> result = rows_;
@@ -179,7 +169,7 @@ class Completion {
             side.values[at] +=
                 s.factor * std::inner_product(target.begin(), target.end(), weights(fixed_ + a, s.tap), 0.0);
             for (const auto& t : e_.terms[u]) {
-              const double* g = gram_.data() + ((s.tap * e_.taps + t.tap) * unknown + a) * unknown;
+              const double* g = gram.data() + ((s.tap * e_.taps + t.tap) * unknown + a) * unknown;
               double* out = normal.values.data() + at * n + place_[t.pair] * unknown;
               for (size_t d = 0; d < unknown; ++d) out[d] += s.factor * t.factor * g[d];
             }
@@ -208,7 +198,6 @@ class Completion {
   std::vector<std::vector<uint32_t>> equations_of_;  // [block]
   std::mt19937_64 random_{1};
   std::vector<double> rows_;  // [row][pair], orthonormal; the first `fixed_` span the known squares
-  std::vector<double> gram_;
 };
 
 // ||m(w) - its projection on a span||^2 for w of length 1, and its decrease.
