@@ -31,12 +31,16 @@ struct Results {
   }
 };
 
+// A field of a step's JSON. Throws Json::exception without it.
+inline double Number(const Json& json, const char* field) { return json.at(field).get<double>(); }
+inline uint64_t Count(const Json& json, const char* field) { return json.at(field).get<uint64_t>(); }
+
 // The images after which linear algebra has the kernels of every segment, by a plan's JSON, whose own figure is that of
 // the segment that needs fewest.
 inline uint64_t ImagesForAllKernels(const Json& plan) {
   uint64_t images = 0;
   for (const Json& s : plan.at("segments")) {
-    images = std::max(images, s.at("images_to_reconstruct").get<uint64_t>());
+    images = std::max(images, Count(s, "images_to_reconstruct"));
   }
   return images;
 }

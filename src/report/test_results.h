@@ -1,9 +1,13 @@
 // Results as the commands print them, as far as reports read them.
 #pragma once
 
+#include <gmock/gmock.h>
+
 #include "report/results.h"
 
 namespace privdnn::report {
+
+MATCHER_P2(Says, tone, text, "") { return arg.tone == tone && arg.text.find(text) != std::string::npos; }
 
 inline Json TestPlan(uint64_t budget) {
   return Json::parse(R"({"lattice_security_bits": 128, "statistical_security_bits": 43.5, "package_bytes": 9489942,

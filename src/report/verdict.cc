@@ -13,19 +13,15 @@ namespace {
 
 using Sentences = std::vector<Sentence>;
 
-double Number(const Json& json, const char* field) { return json.at(field).get<double>(); }
-uint64_t Count(const Json& json, const char* field) { return json.at(field).get<uint64_t>(); }
-
 std::string Images(uint64_t count) { return fmt::format("{} image{}", count, count == 1 ? "" : "s"); }
 
 void AddPackage(const Json& eval, Sentences& verdict) {
   const double original = Number(eval, "accuracy_original"), separated = Number(eval, "accuracy_separated"),
                removed = Number(eval, "accuracy_without_core");
-  const double margin = DifferenceMargin(separated, removed, Number(eval, "images"));
   const char* how = "no difference that these images could show";
   if (removed <= separated / 2) {
     how = "at most half as often";
-  } else if (separated - removed > margin) {
+  } else if (Compare(separated, removed, Number(eval, "images")) == Compared::kAbove) {
     how = "a good part of the model works without the encrypted neurons";
   }
   verdict.push_back(
@@ -35,7 +31,7 @@ void AddPackage(const Json& eval, Sentences& verdict) {
                    removed, Count(eval, "images"), Count(eval, "classes"), 100 / Number(eval, "classes"), separated,
                    how),
        "accuracy"});
-  if (original - separated > DifferenceMargin(original, separated, Number(eval, "images"))) {
+  if (Compare(original, separated, Number(eval, "images")) == Compared::kAbove) {
     verdict.push_back({Tone::kNote,
                        fmt::format("Separation costs authorised users {:.1f} points: {:.1f} % instead of {:.1f} %.",
                                    original - separated, separated, original),
@@ -76,15 +72,15 @@ void AddTraining(const Results& results, Sentences& verdict) {
     return;
   }
   const double alone = Number(*scratch, "accuracy_after_training");
-  const double margin = DifferenceMargin(reached, alone, Number(*recovery, "test_images"));
   const std::string images = fmt::format("what {} such images were worth alone (A_t = {:.1f} %, {} epochs)",
                                          Count(*scratch, "samples"), alone, Count(*scratch, "epochs"));
-  if (reached - alone > margin) {
+  const Compared plaintext = Compare(reached, alone, Number(*recovery, "test_images"));
+  if (plaintext == Compared::kAbove) {
     verdict.push_back({Tone::kExposes,
                        fmt::format("{}: {:.1f} points above {}. The plaintext part gives something away.", text,
                                    reached - alone, images),
                        "accuracy"});
-  } else if (alone - reached > margin) {
+  } else if (plaintext == Compared::kBelow) {
     verdict.push_back({Tone::kNote,
                        fmt::format("{}: {:.1f} points below {}. The plaintext part was of no use to this "
                                    "attacker.",
@@ -279,6 +275,11 @@ double DifferenceMargin(double a, double b, double images) {
   constexpr double kQuantile = 2.5758;  // of the normal distribution, 99.5 %
   const auto variance = [&](double percent) { return percent / 100 * (1 - percent / 100) / images; };
   return 100 * kQuantile * std::sqrt(variance(a) + variance(b));
+}
+
+Compared Compare(double a, double b, double images) {
+  if (std::abs(a - b) <= DifferenceMargin(a, b, images)) return Compared::kSame;
+  return a > b ? Compared::kAbove : Compared::kBelow;
 }
 
 std::vector<Sentence> Verdict(const Results& results) {

@@ -17,4 +17,8 @@ std::vector<std::string> NotSaid(const Results& results);
 // Half the width, in points, of a 99 % interval of the difference of two accuracies in percent, each of `images`.
 double DifferenceMargin(double a, double b, double images);
 
+// Whether a is below b or above it, by more than that margin.
+enum class Compared { kBelow, kSame, kAbove };
+Compared Compare(double a, double b, double images);
+
 }  // namespace privdnn::report

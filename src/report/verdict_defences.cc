@@ -12,9 +12,6 @@ namespace {
 // What twice as many images do may be chance: such numbers repeat to about that factor.
 constexpr uint64_t kRepeats = 2;
 
-double Number(const Json& json, const char* field) { return json.at(field).get<double>(); }
-uint64_t Count(const Json& json, const char* field) { return json.at(field).get<uint64_t>(); }
-
 // Images of a clone that is as good as a user without errors; nothing: those that were tried don't do.
 std::optional<uint64_t> Needed(const Json& level) {
   const Json& images = level.at("images_to_exact_accuracy");
@@ -53,13 +50,6 @@ Levels Choose(const Json& extract) {
     if (!levels.effective && base && (!needed || *needed > kRepeats * *base)) levels.effective = &level;
   }
   return levels;
-}
-
-// Two accuracies of the same images, in words.
-enum class Compared { kBelow, kSame, kAbove };
-Compared Compare(double a, double b, double images) {
-  if (std::abs(a - b) <= DifferenceMargin(a, b, images)) return Compared::kSame;
-  return a > b ? Compared::kAbove : Compared::kBelow;
 }
 
 }  // namespace

@@ -17,8 +17,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
-MATCHER_P2(Says, tone, text, "") { return arg.tone == tone && arg.text.find(text) != std::string::npos; }
-
 std::vector<Sentence> Noise(const Json& levels, uint64_t budget = 1000) {
   return NoiseVerdict(TestResults({{"plan", TestPlan(budget)}, {"extract", TestNoise(levels)}}));
 }

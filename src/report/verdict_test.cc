@@ -13,8 +13,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-MATCHER_P2(Says, tone, text, "") { return arg.tone == tone && arg.text.find(text) != std::string::npos; }
-
 std::vector<Sentence> Of(std::initializer_list<std::pair<const char*, Json>> steps) {
   return Verdict(TestResults(steps));
 }
