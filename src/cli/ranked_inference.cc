@@ -133,9 +133,8 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
   // Whole messages, fewer and fewer of them, so that all ranks end at about the same time.
   // What a piece comes to goes back in one message, which stays small.
   constexpr int64_t kMaxPieceBytes = int64_t{64} << 20;
-  const size_t segments = setup.options.outputs ? setup.user.num_segments() : 0;  // whose outputs go back
   int64_t image_bytes = sizeof(uint32_t);
-  for (size_t k = 0; k < segments; ++k) {
+  for (size_t k = 0; k < result.outputs.size(); ++k) {
     image_bytes += static_cast<int64_t>(sizeof(int64_t) * setup.user.segment(k).geometry.spec().values_per_image());
   }
   const int64_t most = std::max<int64_t>(kMaxPieceBytes / (image_bytes * batch), 1);
