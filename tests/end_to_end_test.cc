@@ -200,7 +200,9 @@ TEST_F(EndToEnd, BudgetsAreEnforcedAcrossRestarts) {
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("10 images are left of the package's budget, 20 were to be asked"));
   EXPECT_EQ(infer(owner, "10").exit_code, 0);  // none of them was spent
-  EXPECT_EQ(infer(owner, "1").exit_code, 1);
+  const Ended none = infer(owner, "1");
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_THAT(none.err, HasSubstr("0 images are left of the package's budget, 1 were to be asked\n"));
 }
 
 // Others of the same user's processes may use up what was left when this one began. What was answered has been paid
@@ -251,7 +253,7 @@ TEST_F(EndToEnd, ABudgetThatEndsOnTheWayKeepsWhatWasAnswered) {
 
 // What the first segment's budget has paid for is there, although no image got through the second.
 TEST_F(EndToEnd, ASegmentWithoutBudgetKeepsTheOutputsOfTheOnesBefore) {
-  constexpr size_t kImages = 250, kFirst = kImages * 144, kSecond = kImages;
+  constexpr size_t kImages = 500, kFirst = kImages * 144, kSecond = kImages;
   const std::string count = std::to_string(kImages);
   ASSERT_EQ(Run({"encrypt", "--selection", "1:0;3:0", "--image-budget", count, "--package", Path("two.privdnn"),
                  "--key", Path("two.key")})
@@ -299,9 +301,12 @@ TEST_F(EndToEnd, RefusalsSayWhatIsWrong) {
   user = Run({"infer", "--package", Path("none"), "--offline", "--limit", "1"});
   EXPECT_EQ(user.exit_code, 1);
   EXPECT_THAT(user.err, HasSubstr("none: No such file"));
-  EXPECT_EQ(Run({"infer", "--package", Path("m.privdnn")}).exit_code, 1);  // neither owner nor --offline
-  // Package and key may not be one file.
-  EXPECT_EQ(Run({"encrypt", "--selection", "1:0;2:0", "--package", Path("same"), "--key", Path("same")}).exit_code, 1);
+  user = Run({"infer", "--package", Path("m.key"), "--offline", "--limit", "1"});
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("is not PVDNNPKG, with which package files begin"));
+  user = Run(Infer(owner.address, {"--limit", "1", "--user", "nobody"}));
+  EXPECT_EQ(user.exit_code, 1);
+  EXPECT_THAT(user.err, HasSubstr("nobody.crt: No such file or directory; --user says"));
   // An existing key is not overwritten.
   const Ended again =
       Run({"encrypt", "--selection", "1:0;2:0", "--package", Path("else.privdnn"), "--key", Path("else.key")});
@@ -311,6 +316,25 @@ TEST_F(EndToEnd, RefusalsSayWhatIsWrong) {
   user = Run(Infer("127.0.0.1:1", {"--limit", "1"}));
   EXPECT_EQ(user.exit_code, 1);
   EXPECT_THAT(user.err, HasSubstr("127.0.0.1:1"));
+}
+
+TEST_F(EndToEnd, OptionsThatNeedOthersAreWrongUsage) {
+  ::unsetenv("PRIVDNN_DATA");
+  const std::string model = PRIVDNN_ASSETS "/lenet5-mnist/model.onnx";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"infer", "--package", Path("m.privdnn")}, "--owner and --tls are needed"},
+      {{"encrypt", "--selection", "1:0;2:0", "--package", Path("same"), "--key", Path("same")}, "are the same file"},
+      {{"attack", "extract", "--owner", "127.0.0.1:1"}, "--owner requires"},
+      {{"attack", "invert", "--count", "8", "--attacked", "4"}, "--count 8: only 4 images"},
+      {{"attack", "transplant", model, model}, "--selection is needed"},
+      {{"report", model}, "--selection is needed"},
+      {{"report", "--samples", "10"}, "--samples: needs --data-set or --data"},
+      {{"obfuscate", "--user", "alice", "--out", Path("alice.onnx")}, "give --data DIR or set PRIVDNN_DATA"},
+      {{"eval", "--images", "x", "--selection", "1:0;2:0", "--outputs", "y"}, "--selection needs labels"},
+      {{"plan", "--arch", "vgg16-cifar10"}, "--arch needs --selection or --percent"}};
+  for (const auto& [arguments, with] : wrong) ExpectWrongUsage(arguments, with);
+  // Bounds that nobody has typed aren't shown.
+  ExpectWrongUsage({"eval", "--limit", "x"}, "--limit: x is not a whole number above 0");
 }
 
 TEST_F(EndToEnd, OfflineShowsWhatThePackageIsWorthAlone) {
@@ -423,14 +447,14 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
   EXPECT_EQ(Json::parse(plan.out)["segments"][0]["features"], 351);
   const Ended all = Run({"eval", "--json"});
   EXPECT_EQ(Json::parse(all.out)["images"], 1000);
-  EXPECT_THAT(all.err, HasSubstr("evaluating, 1000 inputs\n"));  // in place of a bar
+  EXPECT_THAT(all.err, HasSubstr("evaluating the network, 1000 images\n"));  // in place of a bar
   const Ended selected = Run({"select", "--counts", "1,2", "--out", Path("s.json"), "--limit", "100", "--json"});
   ASSERT_EQ(selected.exit_code, 0) << selected.err;
   const Ended evaluated = Run({"eval", "--selection", Path("s.json"), "--limit", "100", "--json"});
   EXPECT_EQ(Json::parse(evaluated.out)["accuracy_separated"], Json::parse(selected.out)["accuracy_separated"]);
 
   ExpectFails({"eval", Path("none.onnx")}, "none.onnx");
-  ExpectFails({"eval", "--inputs", Path("none.f32")}, "--inputs needs --outputs");
+  ExpectWrongUsage({"eval", "--inputs", Path("none.f32")}, "--inputs needs --outputs");
   ExpectFails({"eval", "--inputs", Path("s.json"), "--outputs", Path("o.json")},
               "are not a number of inputs of (1, 28, 28)");
   ExpectFails({"plan", "--selection", "1:0;2:99"}, "layer 2 has neurons 0 to 15, not 99");
@@ -443,7 +467,8 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
   ExpectFails({"keygen", "--out", Path("tls"), "--user", "../evil"}, "evil");
   ExpectFails({"encrypt", "--selection", "1:0;2:0", "--user", "a/b", "--package", Path("x"), "--key", Path("y")},
               "a/b");
-  ExpectFails({"serve", "--key", Path("m.privdnn"), "--tls", Path("tls"), "--ledger", Path("l")}, "magic");
+  ExpectFails({"serve", "--key", Path("m.privdnn"), "--tls", Path("tls"), "--ledger", Path("l")},
+              "with which owners' key files begin");
 }
 
 }  // namespace

@@ -164,7 +164,7 @@ TEST_F(OwnModel, SelectionsThatWontDoAreRefusedWithWhatThereIs) {
   refuses("5:0", "no layer '5'; there are 1 ('/conv1/Conv', 8 neurons), 2 ('/conv2/Conv', 16 neurons)");
   refuses("conv3:all", "no layer 'conv3'; there are 1 ('/conv1/Conv'");
   refuses("2:0,0", "layer 2: neuron 0 is named twice");
-  ExpectFails({"plan", kModel, "--images", kImages}, "model.onnx: --selection is needed");
+  ExpectWrongUsage({"plan", kModel, "--images", kImages}, "model.onnx: --selection is needed");
   // The range of an inner layer's input isn't known without images; that of the network's input is.
   ExpectFails({"plan", kModel, "--selection", "2:0"}, "layer 2 reads '/pool/MaxPool_output_0', whose range");
   ExpectFails({"encrypt", kModel, "--selection", "fc2:0", "--package", Path("x"), "--key", Path("y")}, "'fc2'");

@@ -60,6 +60,13 @@ class ProcessTest : public ::testing::Test {
     EXPECT_THAT(ended.err, ::testing::HasSubstr(with));
   }
 
+  // Exit code 2, a message that says `with`, and where help is.
+  static void ExpectWrongUsage(const std::vector<std::string>& arguments, const std::string& with) {
+    const Ended ended = Run(arguments);
+    EXPECT_EQ(ended.exit_code, 2) << with;
+    EXPECT_THAT(ended.err, ::testing::AllOf(::testing::HasSubstr(with), ::testing::HasSubstr("--help` for more")));
+  }
+
   struct RunningOwner {
     ChildProcess process;
     std::string address, log;

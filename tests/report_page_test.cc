@@ -400,8 +400,9 @@ TEST_F(ReportTest, ResultsOfOtherPicturesOrProgramsAreMadeAnew) {
 }
 
 TEST_F(ReportTest, RefusesInWords) {
-  ExpectFails(Report({PRIVDNN_ASSETS "/lenet5-mnist/model.onnx", "--out", Path("no.html")}), "--selection is needed");
-  ExpectFails(Report({"--out", Path("no.json")}), "that is where the report's JSON would be");
+  ExpectWrongUsage(Report({PRIVDNN_ASSETS "/lenet5-mnist/model.onnx", "--out", Path("no.html")}),
+                   "--selection is needed");
+  ExpectWrongUsage(Report({"--out", Path("no.json")}), "that is where the report's JSON would be");
   // More weights than rings can hold: without a plan there is no report.
   ExpectFails(Report({"--selection", "3:all", "--image-budget", "1000000000000000000", "--out", Path("no.html")}),
               "privdnn plan --selection 3:all");

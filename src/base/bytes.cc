@@ -67,9 +67,9 @@ absl::StatusOr<std::string> ByteReader::String(uint32_t max_size, std::string_vi
   return std::string(AsStringView(b));
 }
 
-absl::Status ByteReader::Expect(std::string_view expected, std::string_view field) {
+absl::Status ByteReader::Magic(std::string_view expected, std::string_view kind) {
   if (expected.size() > remaining() || std::memcmp(data_.data() + offset_, expected.data(), expected.size()) != 0) {
-    return Error(field, fmt::format("expected {} bytes {}", expected.size(), HexEncode(AsBytes(expected))));
+    return Error("magic", fmt::format("is not {}, with which {} begin", expected, kind));
   }
   offset_ += expected.size();
   return absl::OkStatus();

@@ -38,8 +38,8 @@ class ByteReader {
   absl::StatusOr<std::string> String(uint32_t max_size, std::string_view field);
   // A u32 that must lie in [min, max].
   absl::StatusOr<uint32_t> U32InRange(uint32_t min, uint32_t max, std::string_view field);
-  // The next bytes must equal `expected`.
-  absl::Status Expect(std::string_view expected, std::string_view field);
+  // The next bytes must equal `expected`, with which all files or messages of a kind ("package files") begin.
+  absl::Status Magic(std::string_view expected, std::string_view kind);
   // An error if bytes are left.
   absl::Status Finish() const;
 

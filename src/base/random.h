@@ -53,6 +53,7 @@ class DeterministicRandom final : public RandomSource {
 template <std::floating_point T>
 constexpr T UnitUniform(uint64_t word) {
   constexpr int kBits = std::numeric_limits<T>::digits;
+  static_assert(kBits < 64, "a word holds the bits of a float or a double");
   return static_cast<T>(word >> (64 - kBits)) / static_cast<T>(uint64_t{1} << kBits);
 }
 template <std::floating_point T>

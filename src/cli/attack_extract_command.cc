@@ -346,7 +346,7 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
   const LiftedModel* truth = local ? &local->model() : nullptr;
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, LoadImages(command, target.rest()));
   if (command.noise.given() && !images.labelled) {
-    return InvalidArgument("{} measures accuracies and needs images with labels", NoiseOption(command));
+    return WrongUsage(std::string(NoiseOption(command)) + " measures accuracies and needs images with labels");
   }
   for (const double level : command.noise.levels) {  // before anything takes long
     PRIVDNN_RETURN_IF_ERROR(CheckRoom(target, level));
@@ -375,7 +375,8 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
   output.json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (truth && images.labelled) {
     PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracies,
-                             EvaluateSelection(truth->graph, truth->selection, images.fresh));
+                             EvaluateSelection(truth->graph, truth->selection, images.fresh,
+                                               Evaluating("the selection", images.fresh.count)));
     FactTable unused("");
     AddAccuracies(accuracies, output.json, unused);
     if (command.noise.given()) {
@@ -389,9 +390,6 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
 absl::StatusOr<CommandOutput> Extract(const ExtractCommand& command) {
   nn::SetExecutorThreads(command.extraction.threads);
   if (!command.owner.address.empty()) {
-    if (command.owner.package.empty() || command.owner.tls.empty()) {
-      return InvalidArgument("--owner needs --package and --tls");
-    }
     PRIVDNN_ASSIGN_OR_RETURN(AttackTarget target, AttackTarget::Connect(command.owner, command.extraction.threads));
     return Attack(command, target, "the owner at " + command.owner.address, nullptr);
   }
@@ -446,14 +444,14 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
                    "privdnn serve --output-noise does, in the units of the encrypted layers' outputs): the user's "
                    "accuracy, and the images that a clone needs; with --inputs images")
       ->delimiter(',')
-      ->check(NoiseLevel())
+      ->check(NonNegativeNumber())
       ->excludes(owner);
   command
       ->add_option("--noise-shares", o->noise.shares,
                    "the same for errors of so many times the outputs' own deviation, as measured in this run; of "
                    "several segments, the least")
       ->delimiter(',')
-      ->check(NoiseLevel())
+      ->check(NonNegativeNumber())
       ->excludes(owner);
   command->add_option("--within", o->noise.within, "points of percent by which such a clone may be worse than the user")
       ->check(CLI::Range(0.0, 100.0))
@@ -472,8 +470,9 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
                    "unknowns an output that are solved for; n of them take 4 n^2 bytes and time as n^3")
       ->check(CLI::Range(uint64_t{1}, attack::OutputPolynomial::kMaxUnknowns))
       ->capture_default_str();
-  command->add_option("--package", o->owner.package, "package file from that owner")->needs(owner);
-  command->add_option("--tls", o->owner.tls, "directory with ca.crt, NAME.crt and NAME.key")->needs(owner);
+  auto* package = command->add_option("--package", o->owner.package, "package file from that owner")->needs(owner);
+  auto* tls = command->add_option("--tls", o->owner.tls, "directory with ca.crt, NAME.crt and NAME.key")->needs(owner);
+  owner->needs(package)->needs(tls);
   command->add_option("--user", o->owner.user, "NAME of the user's certificate")->capture_default_str()->needs(owner);
   AddThreads(command, o->extraction.threads);
   command->callback([o, &action] {

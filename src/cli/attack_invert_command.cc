@@ -158,7 +158,8 @@ absl::Status Reconstruct(const InvertCommand& command, const View& view, const I
 absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
   const auto start = std::chrono::steady_clock::now();
   if (command.count > command.attacked) {
-    return InvalidArgument("--count {}: only {} images are attacked (--attacked)", command.count, command.attacked);
+    return WrongUsage(
+        fmt::format("--count {}: only {} images are attacked (--attacked)", command.count, command.attacked));
   }
   nn::SetExecutorThreads(command.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
@@ -225,7 +226,7 @@ void AddAttackInvert(CLI::App& attack, Globals& globals, Action& action) {
   command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   o->images.Add(command);
   command->add_option("--count", o->count, "how many of the attacked images the file of pictures shows")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveInt())
       ->capture_default_str();
   command
       ->add_option("--attacked", o->attacked, "how many images are attacked; scores and intervals are of all of them")
@@ -241,20 +242,20 @@ void AddAttackInvert(CLI::App& attack, Globals& globals, Action& action) {
                    "how many images the attacker has of its own, drawn at random; default: 1000, or all of fewer")
       ->check(CLI::Range(2, 1'000'000));
   command->add_option("--decoder-epochs", o->decoder.epochs, "how often the decoder's training goes through them")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveInt())
       ->capture_default_str();
   command->add_option("--steps", o->inversion.steps, "steps of the search for an image")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveInt())
       ->capture_default_str();
   command->add_option("--learning-rate", o->inversion.learning_rate, "of the search, in pixel values of 0 to 1")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveNumber())
       ->capture_default_str();
   command
       ->add_option("--total-variation", o->inversion.total_variation, "weight of the prior that neighbours are alike")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NonNegativeNumber())
       ->capture_default_str();
   command->add_option("--l2", o->inversion.l2, "weight of the prior that pixels are as in the attacker's images")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NonNegativeNumber())
       ->capture_default_str();
   command->add_option("--seed", o->seed, "of the choice of images, of first guesses and weights, keys and queries")
       ->capture_default_str();

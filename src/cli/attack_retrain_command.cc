@@ -141,22 +141,25 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::
   table.Add("judged by", fmt::format("{} images: {}", images.test.count, images.test_from));
   table.Add("weights that it doesn't know", fmt::format("{} of {}", network.unknown, network.weights));
 
-  spdlog::info("evaluating what there is before on {} images", images.test.count);
+  const int64_t count = images.test.count;
   if (selection) {
-    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy, EvaluateSelection(graph, *selection, images.test));
+    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy,
+                             EvaluateSelection(graph, *selection, images.test, Evaluating("the selection", count)));
     json["selection"] = Json::parse(nn::FormatSelection(*selection));
     AddAccuracies(accuracy, json, table);
   } else {
-    PRIVDNN_ASSIGN_OR_RETURN(const double original, nn::Accuracy(graph, images.test));
+    PRIVDNN_ASSIGN_OR_RETURN(const double original, nn::Accuracy(graph, images.test, Evaluating("the network", count)));
     json["accuracy_original"] = original;
     table.Add("A_o, original", fmt::format("{:.2f} %", original));
   }
   if (from) {
-    PRIVDNN_ASSIGN_OR_RETURN(const double source, nn::Accuracy(*from, images.test));
+    PRIVDNN_ASSIGN_OR_RETURN(const double source,
+                             nn::Accuracy(*from, images.test, Evaluating("the network that was robbed", count)));
     json["accuracy_original_from"] = source;
     table.Add("A_o of the network that was robbed", fmt::format("{:.2f} %", source));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const double before, nn::Accuracy(network.graph, images.test));
+  PRIVDNN_ASSIGN_OR_RETURN(const double before,
+                           nn::Accuracy(network.graph, images.test, Evaluating("what there is before", count)));
   json["accuracy_before_training"] = before;
   table.Add(before_label, fmt::format("{:.2f} %", before));
   if (!trains) return CommandOutput{std::move(json), table.Render()};
@@ -168,8 +171,13 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::
           network, images.samples, images.held_out, options,
           MakeProgress(std::make_shared<ProgressBar>(TrainingLabel(name, options.epochs, images.samples.count)))));
   json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!command.out.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
+    json["out"] = command.out;
+  }
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
-  PRIVDNN_ASSIGN_OR_RETURN(const auto reached, nn::TopAccuracies(result.graph, images.test, kRanks));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto reached,
+                           nn::TopAccuracies(result.graph, images.test, kRanks, Evaluating("what came of it", count)));
   json["accuracy_after_training"] = reached[0];
   json["accuracy_after_training_top5"] = reached[1];
   json["epochs"] = result.epochs.size();
@@ -177,10 +185,6 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const nn::
   if (images.held_out.count > 0) json["held_out_accuracy"] = result.validation_accuracy;
   json["options"] = RecipeJson(options);
   table.Add(fmt::format("{}, after {} epochs", symbol, result.epochs.size()), fmt::format("{:.2f} %", reached[0]));
-  if (!command.out.empty()) {
-    PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
-    json["out"] = command.out;
-  }
   return CommandOutput{std::move(json), table.Render()};
 }
 
@@ -252,14 +256,14 @@ void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) 
       ->check(CLI::IsMember(kSampleSplits))
       ->capture_default_str();
   command->add_option("--samples", o.samples, "how many of them, drawn at random; default: 1000, or all of fewer")
-      ->check(CLI::PositiveNumber);
+      ->check(PositiveInt());
   command
       ->add_option("--hold-out", o.hold_out,
                    "so many of the samples choose the epoch instead of training; default: none, with --patience a "
                    "tenth")
-      ->check(CLI::PositiveNumber);
+      ->check(PositiveInt());
   command->add_option("--patience", o.patience, "end after so many epochs in which the held-out samples got no better")
-      ->check(CLI::PositiveNumber);
+      ->check(PositiveInt());
   command->add_option("--seed", o.seed, "of samples, new weights and order")->capture_default_str();
   command->add_option("--out", o.out, "ONNX file to write the attacker's network to");
   command->add_option("--checkpoint", o.checkpoint,

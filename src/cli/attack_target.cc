@@ -17,7 +17,7 @@ absl::StatusOr<AttackTarget> AttackTarget::Connect(const OwnerAddress& owner, in
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(owner.package));
   PRIVDNN_ASSIGN_OR_RETURN(RestNetwork rest, RestNetwork::Create(package));
   PRIVDNN_ASSIGN_OR_RETURN(User user, User::Create(std::move(package), threads));
-  PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadTlsFiles(owner.tls, owner.user));
+  PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadUserTls(owner.tls, owner.user));
   PRIVDNN_ASSIGN_OR_RETURN(Client client, Client::Connect(owner.address, tls));
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerTerms terms, AskTerms(user, client, owner.address));
   return AttackTarget(std::make_unique<User>(std::move(user)), std::move(rest), std::move(client),

@@ -72,7 +72,7 @@ absl::StatusOr<double> TimeNaive(const nn::Graph& graph, const Evaluator& evalua
     seconds += Seconds(start);
     // It runs the whole network too, which need be done once only.
     start = std::chrono::steady_clock::now();
-    PRIVDNN_RETURN_IF_ERROR(nn::Accuracy(graph, evaluator.image_set(), kBatch).status());
+    PRIVDNN_RETURN_IF_ERROR(nn::Accuracy(graph, evaluator.image_set(), {}, kBatch).status());
     seconds -= Seconds(start);
   }
   return seconds;
@@ -124,7 +124,7 @@ absl::StatusOr<Race> LoadRace(const BenchSelectCommand& command) {
   if (!command.model.path.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(race.graph, command.model.Load());
     if (!command.images.given() || !command.images.labelled()) {
-      return InvalidArgument("--model needs labelled images: --data-set, or --images with --labels");
+      return WrongUsage("--model needs labelled images: --data-set, or --images with --labels");
     }
     PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, command.images.Load());
     PRIVDNN_ASSIGN_OR_RETURN(race.images, DrawImages(all, std::min(command.race_images, all.count), command.seed));
@@ -132,7 +132,7 @@ absl::StatusOr<Race> LoadRace(const BenchSelectCommand& command) {
     race.source = "of the data";
     return race;
   }
-  if (command.images.given()) return InvalidArgument("images without --model: random weights have random pixels");
+  if (command.images.given()) return WrongUsage("images without --model: random weights have random pixels");
   const NetworkInput network{.architecture = command.architecture, .seed = command.seed};
   PRIVDNN_ASSIGN_OR_RETURN(race.graph, network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(race.images, network.Images(race.graph, {}, command.race_images));

@@ -19,6 +19,8 @@
 namespace privdnn::cli {
 namespace {
 
+constexpr char kWrongUsage[] = "privdnn/wrong-usage";
+
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
 
@@ -36,20 +38,42 @@ const CLI::App& GivenCommand(const CLI::App& app) {
   return *command;
 }
 
-// What is wrong with the command line, and where help is. CLI11 doesn't say which word it took for no command.
-std::string UsageMessage(const CLI::App* app, const CLI::Error& error) {
-  const CLI::App& command = GivenCommand(*app);
-  std::string name = command.get_name(), text = error.what();
+// With the parents' names: "privdnn attack extract".
+std::string FullName(const CLI::App& command) {
+  std::string name = command.get_name();
   for (const CLI::App* parent = command.get_parent(); parent != nullptr; parent = parent->get_parent()) {
     name = fmt::format("{} {}", parent->get_name(), name);
   }
+  return name;
+}
+// What is wrong, and where help is.
+std::string WithHint(const std::string& text, const CLI::App& command) {
+  return fmt::format("{}\nRun `{} --help` for more information.\n", text, FullName(command));
+}
+
+// What is wrong with the command line. CLI11 doesn't say which word it took for no command.
+std::string UsageMessage(const CLI::App* app, const CLI::Error& error) {
+  const CLI::App& command = GivenCommand(*app);
+  const std::string name = FullName(command);
+  std::string text = error.what();
   const auto commands = command.get_subcommands([](const CLI::App*) { return true; });
   if (!commands.empty() && error.get_name() == "RequiredError") {
     const std::vector<std::string> words = command.remaining();
     text = words.empty() ? name + " needs a command" : fmt::format("{} has no command '{}'", name, words[0]);
     for (size_t i = 0; i < commands.size(); ++i) text += (i == 0 ? ": one of " : ", ") + commands[i]->get_name();
   }
-  return fmt::format("{}\nRun `{} --help` for more information.\n", text, name);
+  return WithHint(text, command);
+}
+
+template <typename Number>
+CLI::Validator Bounded(const std::string& name, const std::string& what, bool zero) {
+  const auto check = [what, zero](const std::string& text) -> std::string {
+    Number value = 0;
+    if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && (value > 0 || (zero && value == 0)))
+      return {};
+    return fmt::format("{} is not a {}", text, what);
+  };
+  return CLI::Validator(check, name);
 }
 
 // LibTorch's OpenMP threads wait for each other by spinning, by default for milliseconds, which takes the cores from
@@ -66,6 +90,13 @@ void SpinBriefly(const CLI::App& app, char** argv) {
 
 }  // namespace
 
+absl::Status WrongUsage(const std::string& what) {
+  absl::Status status = absl::InvalidArgumentError(what);
+  status.SetPayload(kWrongUsage, {});
+  return status;
+}
+bool IsWrongUsage(const absl::Status& status) { return status.GetPayload(kWrongUsage).has_value(); }
+
 void HandleInterrupts() {
   std::signal(SIGINT, OnSignal);
   std::signal(SIGTERM, OnSignal);
@@ -78,6 +109,10 @@ ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar) {
     bar->Update(done, total, note);
     return !Interrupted();
   };
+}
+
+ProgressFn Evaluating(const std::string& what, int64_t images) {
+  return MakeProgress(std::make_shared<ProgressBar>(fmt::format("evaluating {}, {} images", what, images)));
 }
 
 CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, const std::string& description,
@@ -95,14 +130,10 @@ void AddThreads(CLI::App* command, int& threads) {
       ->capture_default_str();
 }
 
-CLI::Validator NoiseLevel() {
-  const auto check = [](const std::string& text) -> std::string {
-    double value = 0;
-    if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && value >= 0) return {};
-    return text + " is not a finite number from 0 on";
-  };
-  return CLI::Validator(check, "NUMBER >= 0");
-}
+CLI::Validator PositiveInt() { return Bounded<int64_t>("POSITIVE", "whole number above 0", /*zero=*/false); }
+CLI::Validator NonNegativeInt() { return Bounded<int64_t>("NONNEGATIVE", "whole number from 0 on", /*zero=*/true); }
+CLI::Validator PositiveNumber() { return Bounded<double>("POSITIVE", "finite number above 0", /*zero=*/false); }
+CLI::Validator NonNegativeNumber() { return Bounded<double>("NONNEGATIVE", "finite number from 0 on", /*zero=*/true); }
 
 int RunProgram(int argc, char** argv) {
   // stdout belongs to results; everything else goes to stderr.
@@ -128,6 +159,10 @@ int RunProgram(int argc, char** argv) {
   }
   SpinBriefly(app, argv);
   const auto output = action();
+  if (IsWrongUsage(output.status())) {
+    std::fputs(WithHint(Message(output.status()), GivenCommand(app)).c_str(), stderr);
+    return 2;
+  }
   if (!output.ok()) {
     spdlog::error("{}", Message(output.status()));
     return 1;

@@ -21,6 +21,11 @@ struct CommandOutput {
   bool failed = false;  // it is to be printed, but the answer is no: exit code 1
 };
 
+// What is wrong with a command line and shows only when the command runs, such as options that need each other: exit
+// code 2.
+absl::Status WrongUsage(const std::string& what);
+bool IsWrongUsage(const absl::Status& status);
+
 // A command, ready to run: set by the callback of the subcommand that was given.
 using Action = std::function<absl::StatusOr<CommandOutput>()>;
 
@@ -35,8 +40,12 @@ CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, c
 // --threads, default: the processors that this process may use.
 void AddThreads(CLI::App* command, int& threads);
 
-// What --output-noise takes: a finite number from 0 on.
-CLI::Validator NoiseLevel();
+// What an option takes: whole numbers that 64 bits hold, or finite ones. CLI11's own would show their bounds, the
+// largest double among them, in errors.
+CLI::Validator PositiveInt();
+CLI::Validator NonNegativeInt();
+CLI::Validator PositiveNumber();
+CLI::Validator NonNegativeNumber();
 
 // Ctrl-C and SIGTERM set a flag that long work looks at; a second Ctrl-C ends the process at once.
 void HandleInterrupts();
@@ -44,6 +53,9 @@ bool Interrupted();
 
 // Draws a progress bar and asks for a stop when interrupted.
 ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar);
+
+// The same for what is evaluated on so many images.
+ProgressFn Evaluating(const std::string& what, int64_t images);
 
 // Each adds its subcommand to `app`; when that is given, `action` is set.
 void AddTrain(CLI::App& app, Globals& globals, Action& action);

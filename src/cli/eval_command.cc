@@ -44,8 +44,7 @@ absl::StatusOr<Outputs> RunModel(const nn::Graph& graph, const Inputs& inputs) {
   if (graph.inputs.size() != 1) return InvalidArgument("the model has {} inputs, needs 1", graph.inputs.size());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph folded, nn::FoldBatchNormalization(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Executor executor, nn::Executor::Create(folded));
-  const ProgressFn progress =
-      MakeProgress(std::make_shared<ProgressBar>(fmt::format("evaluating, {} inputs", inputs.count)));
+  const ProgressFn progress = Evaluating("the network", inputs.count);
   Outputs result;
   const auto start = std::chrono::steady_clock::now();
   for (int64_t begin = 0; begin < inputs.count; begin += kBatch) {
@@ -123,8 +122,11 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
   const bool raw = !command.inputs.empty();
   const bool labelled = !raw && command.images.labelled();
   if (!labelled && command.outputs.empty()) {
-    return InvalidArgument("--{} needs {}: accuracy is against labels", raw ? "inputs" : "images",
-                           raw ? "--outputs" : "--labels or --outputs");
+    return WrongUsage(raw ? "--inputs needs --outputs: accuracy is against labels"
+                          : "--images needs --labels or --outputs: accuracy is against labels");
+  }
+  if (!labelled && !command.selection.empty()) {
+    return WrongUsage("--selection needs labels: its accuracies are against labels");
   }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   nn::SetExecutorThreads(command.threads);
@@ -149,10 +151,9 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
     table.Add("speed", fmt::format("{:.0f} {} a second", rate, raw ? "inputs" : "images"));
   }
   if (!command.selection.empty()) {
-    if (!labelled) return InvalidArgument("--selection needs labels: its accuracies are against labels");
     PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.selection, command.model, graph));
-    spdlog::info("evaluating the selection");
-    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy, EvaluateSelection(graph, selection, images));
+    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy,
+                             EvaluateSelection(graph, selection, images, Evaluating("the selection", images.count)));
     output.json["selection"] = Json::parse(nn::FormatSelection(selection));
     AddAccuracies(accuracy, output.json, table);
   }

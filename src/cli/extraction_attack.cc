@@ -224,19 +224,13 @@ absl::Status ExtractionAttack::Compare(const LiftedModel& model) {
 
 absl::StatusOr<double> ExtractionAttack::Accuracy(const nn::ImageSet& images, const std::string& doing,
                                                   const EvaluateFn& evaluate) const {
-  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>(doing));
   constexpr int64_t kBatch = 100;
-  int64_t done = 0;
+  const auto scores = [&](const nn::Tensor& batch) -> absl::StatusOr<nn::Tensor> {
+    PRIVDNN_ASSIGN_OR_RETURN(RestNetwork::Evaluation evaluation, evaluate(batch));
+    return target_.rest().Scores(evaluation);
+  };
   PRIVDNN_ASSIGN_OR_RETURN(const auto predictions,
-                           nn::Predict(images, kBatch, [&](const nn::Tensor& batch) -> absl::StatusOr<nn::Tensor> {
-                             PRIVDNN_ASSIGN_OR_RETURN(RestNetwork::Evaluation evaluation, evaluate(batch));
-                             PRIVDNN_ASSIGN_OR_RETURN(nn::Tensor scores, target_.rest().Scores(evaluation));
-                             done += batch.dim(0);
-                             if (!progress(static_cast<uint64_t>(done), static_cast<uint64_t>(images.count), "")) {
-                               return absl::CancelledError("interrupted");
-                             }
-                             return scores;
-                           }));
+                           nn::Predict(images, kBatch, scores, MakeProgress(std::make_shared<ProgressBar>(doing))));
   return nn::AccuracyPercent(predictions, images.labels);
 }
 

@@ -156,7 +156,7 @@ CommandOutput Report(const InferCommand& command, const InferenceSetup& setup, c
 
 absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const User& user, const RestNetwork& rest,
                                           const nn::ImageSet& images, Ranks* ranks) {
-  PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadTlsFiles(command.tls, command.user));
+  PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadUserTls(command.tls, command.user));
   InferenceOptions options = command.options;
   ClientOptions client_options;
   options.deadline = std::chrono::seconds(command.deadline_s);
@@ -172,8 +172,9 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
   // A budget that ends on the way would have been spent for nothing.
   const auto needed = static_cast<uint64_t>(images.count) * static_cast<uint64_t>(options.repeats);
   if ((ranks == nullptr || ranks->rank() == 0) && terms.images_remaining && needed > *terms.images_remaining) {
-    return FailedPrecondition("{} images are left of the package's budget, {} were to be asked: --limit takes fewer",
-                              *terms.images_remaining, needed);
+    const std::string hint = *terms.images_remaining > 0 ? ": --limit takes fewer" : "";
+    return FailedPrecondition("{} images are left of the package's budget, {} were to be asked{}",
+                              *terms.images_remaining, needed, hint);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model, options));
   options.plain = plain ? &*plain : nullptr;
@@ -199,11 +200,11 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, const Use
 
 absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   if (!command.offline && (command.owner.empty() || command.tls.empty())) {
-    return InvalidArgument(
+    return WrongUsage(
         "--owner and --tls are needed (or --offline, to see what the package is worth without the owner)");
   }
   if (ranks != nullptr && (command.offline || command.options.repeats > 1 || !command.plain_model.empty())) {
-    return InvalidArgument("--offline, --repeats and --compare-with are for one process; leave out mpirun");
+    return WrongUsage("--offline, --repeats and --compare-with are for one process; leave out mpirun");
   }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(command.package));
@@ -213,9 +214,9 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   PRIVDNN_RETURN_IF_ERROR(CheckImages(images, rest));
   PRIVDNN_ASSIGN_OR_RETURN(const User user, User::Create(std::move(package), command.options.threads));
   if (!command.offline) return InferOnline(command, user, rest, images, ranks);
-  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, nn::Predict(images, command.options.batch, [&](nn::Tensor batch) {
-                             return rest.WithoutOwner(std::move(batch));
-                           }));
+  const auto scores = [&](nn::Tensor batch) { return rest.WithoutOwner(std::move(batch)); };
+  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, nn::Predict(images, command.options.batch, scores,
+                                                               Evaluating("without the owner", images.count)));
   CommandOutput output{Describe(command, user, images), ""};
   FactTable table("inference without the owner: zeros for every encrypted output");
   AddPredictions(command, images, predictions, output.json, table);

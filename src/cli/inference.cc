@@ -151,6 +151,12 @@ class Passes {
 
 }  // namespace
 
+absl::StatusOr<TlsFiles> LoadUserTls(const std::string& directory, const std::string& user) {
+  auto files = LoadTlsFiles(directory, user);
+  if (!absl::IsNotFound(files.status())) return files;
+  return NotFound("{}; --user says whose certificate it is, here {}", Message(files.status()), user);
+}
+
 absl::Status CheckImages(const nn::ImageSet& images, const RestNetwork& rest) {
   const std::vector<int64_t>& shape = rest.image_shape();
   if (shape == std::vector<int64_t>{images.channels, images.height, images.width}) return absl::OkStatus();

@@ -37,7 +37,7 @@ absl::StatusOr<nn::Graph> ModelInput::Load() const {
 
 absl::StatusOr<nn::Selection> LoadSelection(const std::string& text, const ModelInput& model, const nn::Graph& graph) {
   if (text.empty() && !model.path.empty()) {
-    return InvalidArgument("{}: --selection is needed: the default is for the embedded model only", model.path);
+    return WrongUsage(model.path + ": --selection is needed: the default is for the embedded model only");
   }
   if (text.empty()) return nn::ParseSelection(std::string(AsStringView(lenet5::EmbeddedFile("selection.json"))), graph);
   std::error_code ignored;
@@ -55,7 +55,7 @@ absl::StatusOr<std::string> DataRoot(const std::string& option) {
   if (!option.empty()) return option;
   const char* environment = std::getenv("PRIVDNN_DATA");
   if (environment && *environment) return std::string(environment);
-  return NotFound(
+  return WrongUsage(
       "no data: give --data DIR or set PRIVDNN_DATA to a directory that holds the data sets "
       "(`privdnn data list` says how)");
 }
@@ -79,7 +79,7 @@ void ImageInput::Add(CLI::App* command, const std::string& otherwise) {
                    "its images: train, test (default), or a half of test, always the same: validation, test-half")
       ->check(CLI::IsMember(kSplits))
       ->excludes(image_option);
-  command->add_option("--limit", limit, "only the first N images")->check(CLI::PositiveNumber);
+  command->add_option("--limit", limit, "only the first N images")->check(PositiveInt());
 }
 
 absl::StatusOr<nn::ImageSet> ImageInput::Load() const {

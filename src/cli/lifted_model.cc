@@ -45,17 +45,17 @@ void LiftSettings::Add(CLI::App* command) {
   command->add_option("--input-min", options.input_min, "smallest input value")->capture_default_str();
   command->add_option("--input-max", options.input_max, "largest input value")->capture_default_str();
   command->add_option("--image-budget", image_budget, "images that may ever be asked of the package")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveInt())
       ->capture_default_str();
   AddChoice(command, "--optimise", objective,
             "choose rings and packings for the time of one image (latency), the time an image in messages of 8 "
             "(throughput), or the bytes on the network (bytes)",
             kObjectives);
-  command->add_option("--max-package-mb", max_package_mb, "largest package, in 10^6 bytes")->check(CLI::PositiveNumber);
+  command->add_option("--max-package-mb", max_package_mb, "largest package, in 10^6 bytes")->check(PositiveNumber());
   command
       ->add_option("--max-memory-mb", max_memory_mb,
                    "largest resident memory of the user, as predicted for one thread, in 10^6 bytes")
-      ->check(CLI::PositiveNumber);
+      ->check(PositiveNumber());
 }
 
 std::vector<EncryptionTask> LiftedModel::Tasks() const {

@@ -51,14 +51,14 @@ void NetworkInput::Add(CLI::App* command, const std::string& selection_names) {
 
 absl::StatusOr<nn::Graph> NetworkInput::Load() const {
   if (architecture.empty()) return model.Load();
-  if (!model.path.empty()) return InvalidArgument("--arch and the model {} exclude each other", model.path);
+  if (!model.path.empty()) return WrongUsage(fmt::format("--arch and the model {} exclude each other", model.path));
   return nn::BuildArchitecture(architecture, seed);
 }
 
 absl::StatusOr<nn::Selection> NetworkInput::Select(const nn::Graph& graph) const {
   const std::string& text = selection.empty() ? default_selection : selection;
   if (percent == 0 && text.empty() && !architecture.empty()) {
-    return InvalidArgument("--arch needs --selection or --percent: which neurons are encrypted");
+    return WrongUsage("--arch needs --selection or --percent: which neurons are encrypted");
   }
   if (percent == 0) return LoadSelection(text, model, graph);
   PRIVDNN_ASSIGN_OR_RETURN(const auto pair, nn::FindQuadraticPair(graph));

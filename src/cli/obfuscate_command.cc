@@ -143,9 +143,13 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
   if (!command.checkpoint.empty()) {
     PRIVDNN_RETURN_IF_ERROR(KeepStart(StartFile(command, graph, selection), selection, network));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const double original, nn::Accuracy(graph, sets.validation));
-  PRIVDNN_ASSIGN_OR_RETURN(const double test_original, nn::Accuracy(graph, sets.test));
-  PRIVDNN_ASSIGN_OR_RETURN(const double before, nn::Accuracy(network.graph, sets.validation));
+  PRIVDNN_ASSIGN_OR_RETURN(const double original,
+                           nn::Accuracy(graph, sets.validation, Evaluating("the original", sets.validation.count)));
+  PRIVDNN_ASSIGN_OR_RETURN(const double test_original,
+                           nn::Accuracy(graph, sets.test, Evaluating("the original", sets.test.count)));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const double before,
+      nn::Accuracy(network.graph, sets.validation, Evaluating("what there is before", sets.validation.count)));
 
   const auto start = std::chrono::steady_clock::now();
   options.rates = network.rates;
@@ -160,7 +164,9 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
           MakeProgress(std::make_shared<ProgressBar>(TrainingLabel("training", options.epochs, sets.train.count)))));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
-  PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy test, EvaluateSelection(result.graph, selection, sets.test));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const SelectionAccuracy test,
+      EvaluateSelection(result.graph, selection, sets.test, Evaluating("the selection", sets.test.count)));
 
   const double loss = original - result.validation_accuracy;
   CommandOutput output;
@@ -229,7 +235,7 @@ void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--data", o->data, "data root that holds it; default: PRIVDNN_DATA");
   AddHoldOut(command, o->hold_out);
   command->add_option("--samples", o->samples, "train on so many of the images, drawn at random; default: all")
-      ->check(CLI::PositiveNumber);
+      ->check(PositiveInt());
   command
       ->add_option("--kernel", o->kernel,
                    "side of the secret kernels, odd; above 1 the layer's own, the package and times grow")
@@ -238,7 +244,7 @@ void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
   command->add_flag("--no-mixing", o->no_mixing, "make each new neuron of its old one alone, not of all core neurons");
   command->add_flag("--keep-next", o->keep_next, "let the layer behind learn from what it is, not from nothing");
   command->add_option("--max-loss", o->max_loss, "points of validation accuracy that may be lost; exit code 1 if more")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NonNegativeNumber())
       ->capture_default_str();
   command->add_option("--seed", o->seed,
                       "draw kernels that can be drawn again, for experiments; default: secret ones, of the system");

@@ -54,7 +54,7 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   std::error_code ignored;
   if (std::filesystem::weakly_canonical(command.key, ignored) ==
       std::filesystem::weakly_canonical(command.package, ignored)) {
-    return InvalidArgument("--package and --key are the same file, {}", command.key);
+    return WrongUsage("--package and --key are the same file, " + command.key);
   }
   if (std::filesystem::exists(command.key, ignored)) {
     return FailedPrecondition("{}: exists; a key file is not overwritten, since its package would be useless",

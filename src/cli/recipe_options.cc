@@ -15,15 +15,15 @@ void RecipeOptions::Add(CLI::App* command, const std::string& group) {
   const auto share = CLI::Range(0.0, 1.0);
   command->add_option("--epochs", epochs, "passes over the training images")->check(CLI::Range(1, 10000))->group(group);
   command->add_option("--half-size-epochs", half_size_epochs, "of these, the first N on images of half the side")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NonNegativeInt())
       ->group(group);
   command->add_option("--batch", batch, "images a step")->check(CLI::Range(1, 65536))->group(group);
   AddChoice(command, "--optimizer", optimizer, "adam, or sgd with Nesterov's momentum 0.9", kOptimizers)->group(group);
   command->add_option("--learning-rate", learning_rate, "the highest; it falls to 0 by a cosine")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveNumber())
       ->group(group);
   command->add_option("--warm-up", warm_up, "share of the steps in which it rises")->check(share)->group(group);
-  command->add_option("--weight-decay", weight_decay, "weight decay")->check(CLI::NonNegativeNumber)->group(group);
+  command->add_option("--weight-decay", weight_decay, "weight decay")->check(NonNegativeNumber())->group(group);
   command->add_option("--label-smoothing", label_smoothing, "share of the target spread over all classes")
       ->check(share)
       ->group(group);
@@ -32,7 +32,7 @@ void RecipeOptions::Add(CLI::App* command, const std::string& group) {
       ->group(group);
   AddChoice(command, "--precision", precision, "of convolutions and products", kPrecisions)->group(group);
   command->add_option("--crop-padding", crop_padding, "random crops, with this many black pixels around the image")
-      ->check(CLI::NonNegativeNumber)
+      ->check(NonNegativeInt())
       ->group(group);
   command->add_option("--flip", flip, "probability of mirrored images")->check(share)->group(group);
   command->add_option("--grayscale", grayscale, "probability of images without colours")->check(share)->group(group);

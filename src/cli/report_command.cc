@@ -161,7 +161,7 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   effort.obfuscation_images = command.obfuscation_images.value_or(effort.obfuscation_images);
   effort.obfuscation_epochs = command.obfuscation_epochs.value_or(effort.obfuscation_epochs);
   if (std::filesystem::path(command.out).extension() == ".json") {
-    return InvalidArgument("--out {}: that is where the report's JSON would be", command.out);
+    return WrongUsage(fmt::format("--out {}: that is where the report's JSON would be", command.out));
   }
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, LoadSelection(command.input.selection, command.model, graph));
@@ -222,21 +222,26 @@ void AddReport(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--effort", o->effort, "how much attackers get: quick, normal or full")
       ->check(CLI::IsMember(Efforts()))
       ->capture_default_str();
+  // What only attackers and users with a data set have.
+  std::vector<const CLI::Option*> of_data_set;
   const std::string by_effort = "; default: by --effort";
-  command->add_option("--samples", o->samples, "the attacker's labelled images, of a data set" + by_effort)
-      ->check(CLI::PositiveNumber);
+  of_data_set.push_back(
+      command->add_option("--samples", o->samples, "the attacker's labelled images, of a data set" + by_effort)
+          ->check(PositiveInt()));
   command->add_option("--scratch-epochs", o->scratch_epochs, "of training from nothing" + by_effort)
       ->check(CLI::Range(1, 10000));
   command->add_option("--recover-epochs", o->recover_epochs, "of training the encrypted neurons anew" + by_effort)
       ->check(CLI::Range(1, 10000));
-  command
-      ->add_option("--obfuscation-images", o->obfuscation_images,
-                   "training images of a data set for the networks of two users, 0: all" + by_effort)
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--obfuscation-epochs", o->obfuscation_epochs, "of training these networks" + by_effort)
-      ->check(CLI::Range(1, 10000));
+  of_data_set.push_back(
+      command
+          ->add_option("--obfuscation-images", o->obfuscation_images,
+                       "training images of a data set for the networks of two users, 0: all" + by_effort)
+          ->check(NonNegativeInt()));
+  of_data_set.push_back(
+      command->add_option("--obfuscation-epochs", o->obfuscation_epochs, "of training these networks" + by_effort)
+          ->check(CLI::Range(1, 10000)));
   command->add_option("--image-budget", o->input.image_budget, "images that may ever be asked of the package")
-      ->check(CLI::PositiveNumber);
+      ->check(PositiveInt());
   command->add_option("--skip", o->skip, "steps that are left out")
       ->delimiter(',')
       ->check(CLI::IsMember(OptionalParts()));
@@ -248,7 +253,14 @@ void AddReport(CLI::App& app, Globals& globals, Action& action) {
                       "directory for each step's result, from which the same command goes on; default: the HTML file's "
                       "name with .work");
   AddThreads(command, o->input.threads);
-  command->callback([o, &action] { action = [o] { return Report(*o); }; });
+  command->callback([o, of_data_set, &action] {
+    for (const CLI::Option* option : of_data_set) {
+      if (option->count() > 0 && o->input.embedded_images()) {
+        throw CLI::ValidationError(option->get_name(), "needs --data-set or --data");
+      }
+    }
+    action = [o] { return Report(*o); };
+  });
 }
 
 }  // namespace privdnn::cli

@@ -134,7 +134,7 @@ void AddSearch(CLI::App* command, SelectCommand& o) {
                  "judge candidates on the images in doubt, drop those that are behind; default: with swap and a target")
       ->group(kGroup);
   command->add_option("--max-combinations", o.max_combinations, "exhaustive: refuse more than so many candidates")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveInt())
       ->capture_default_str()
       ->group(kGroup);
 }
@@ -179,9 +179,9 @@ void SelectCommand::Add(CLI::App* command) {
   command
       ->add_option("--eval-images", eval_images,
                    "evaluate on so many of the images, drawn at random with --seed; default: all")
-      ->check(CLI::PositiveNumber);
+      ->check(PositiveInt());
   command->add_option("--top-k", evaluator.top_k, "a label counts as found among the K largest scores")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveInt())
       ->capture_default_str();
   command->add_option("--cache-mb", cache_mb, "memory for what candidates have in common, in megabytes")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))

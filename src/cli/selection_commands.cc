@@ -11,7 +11,7 @@ namespace privdnn::cli {
 namespace {
 
 absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks) {
-  if (!command.images.labelled()) return InvalidArgument("--images needs --labels: accuracies are against labels");
+  if (!command.images.labelled()) return WrongUsage("--images needs --labels: accuracies are against labels");
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(nn::ImageSet images, DrawImages(all, command.eval_images, command.search.seed));

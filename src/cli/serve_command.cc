@@ -114,7 +114,7 @@ void AddServe(CLI::App& app, Globals& globals, Action& action) {
                    "standard deviation of random errors to add to every output of the encrypted neurons, in the units "
                    "of their layer's outputs; users are told, and their results are no longer exact. privdnn attack "
                    "extract --output-noise shows what it costs and what it is worth")
-      ->check(NoiseLevel())
+      ->check(NonNegativeNumber())
       ->capture_default_str();
   AddThreads(command, o->threads);
   command->callback([o, &globals, &action] {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/random.h"
+#include "cli/private_directory.h"
 #include "cli/report_subject.h"
 #include "cli/second_interrupt.h"
 
@@ -204,7 +205,7 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   const auto start = std::chrono::steady_clock::now();
   const SecondInterrupt second;
   // A step may put an owner's keys there; they go with it, however it ends.
-  PRIVDNN_ASSIGN_OR_RETURN(const TemporaryDirectory temporary, TemporaryDirectory::Create());
+  PRIVDNN_ASSIGN_OR_RETURN(const PrivateDirectory temporary, PrivateDirectory::Create());
   // Ctrl-C must reach it once only, by End: at the second signal it would end at once, and lose its state of training.
   PRIVDNN_ASSIGN_OR_RETURN(
       ChildProcess child,

@@ -65,9 +65,12 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
   const double seconds_per_epoch = epochs_now > 0 ? seconds() / epochs_now : 0;
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
-  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<double> validation,
-                           nn::TopAccuracies(result.graph, sets.validation, kRanks));
-  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<double> test, nn::TopAccuracies(result.graph, sets.test, kRanks));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const std::vector<double> validation,
+      nn::TopAccuracies(result.graph, sets.validation, kRanks, Evaluating("what came of it", sets.validation.count)));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const std::vector<double> test,
+      nn::TopAccuracies(result.graph, sets.test, kRanks, Evaluating("what came of it", sets.test.count)));
   CommandOutput output;
   output.json = {{"architecture", command.architecture},
                  {"data_set", data_set},

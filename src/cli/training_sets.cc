@@ -9,7 +9,7 @@ void AddHoldOut(CLI::App* command, int64_t& hold_out) {
       ->add_option("--hold-out", hold_out,
                    "choose the epoch on the last N training images, and report on all test images; without it, half "
                    "of the test images choose and the other half reports")
-      ->check(CLI::PositiveNumber);
+      ->check(PositiveInt());
 }
 
 absl::StatusOr<TrainingSets> LoadTrainingSets(const std::string& name, const std::string& data, int64_t hold_out,

@@ -7,7 +7,8 @@
 
 namespace privdnn::nn {
 
-absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ScoreFn& scores) {
+absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ScoreFn& scores,
+                                             const ProgressFn& progress) {
   std::vector<int32_t> predictions;
   for (int64_t first = 0; first < images.count; first += batch) {
     const int64_t end = std::min(first + batch, images.count);
@@ -18,6 +19,9 @@ absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t bat
           fmt::format("scores of shape ({}) for {} images", fmt::join(rows.shape, ", "), end - first));
     }
     predictions.insert(predictions.end(), labels.begin(), labels.end());
+    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(images.count), "")) {
+      return absl::CancelledError(fmt::format("stopped after {} of {} images", end, images.count));
+    }
   }
   return predictions;
 }

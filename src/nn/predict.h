@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/progress.h"
 #include "nn/dataset.h"
 #include "nn/graph.h"
 
@@ -14,8 +15,10 @@ namespace privdnn::nn {
 using ScoreFn = std::function<absl::StatusOr<Tensor>(Tensor images)>;
 
 // For each image the class of its largest score, the first of equals. `scores` gets at most `batch` (1 or more) images
-// at a time, in order. Its errors; Internal if it does not give a row of scores for each image.
-absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ScoreFn& scores);
+// at a time, in order. Its errors; Internal if it does not give a row of scores for each image. `progress`, if there is
+// one, hears of images.
+absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ScoreFn& scores,
+                                             const ProgressFn& progress = {});
 
 // Percent of predictions that are the label; 0 for none. As many labels as predictions, or more.
 double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels);

@@ -46,6 +46,18 @@ TEST(Predict, TakesEveryImageOnceInOrder) {
   EXPECT_TRUE(Predict(Numbered(0), 5, Scores)->empty());
 }
 
+TEST(Predict, CountsImagesAndStopsWhenAsked) {
+  std::vector<uint64_t> done;
+  const auto count = [&](uint64_t images, uint64_t total, const std::string&) {
+    EXPECT_EQ(total, 10u);
+    done.push_back(images);
+    return images < 8;
+  };
+  const absl::Status stopped = Predict(Numbered(10), 4, Scores, count).status();
+  EXPECT_TRUE(absl::IsCancelled(stopped)) << stopped;
+  EXPECT_EQ(done, (std::vector<uint64_t>{4, 8}));
+}
+
 TEST(Predict, PassesErrorsOnAndWantsARowForEachImage) {
   int calls = 0;
   const auto fails = [&](const Tensor& images) -> absl::StatusOr<Tensor> {

@@ -386,13 +386,14 @@ absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, c
   }
 }
 
-absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, int64_t batch) {
-  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<double> top, TopAccuracies(graph, set, std::array{int64_t{1}}, batch));
+absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, const ProgressFn& progress, int64_t batch) {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<double> top,
+                           TopAccuracies(graph, set, std::array{int64_t{1}}, progress, batch));
   return top[0];
 }
 
 absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const ImageSet& set, std::span<const int64_t> ks,
-                                                  int64_t batch) {
+                                                  const ProgressFn& progress, int64_t batch) {
   if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
     return InvalidArgument("the graph has {} inputs and {} outputs, needs 1 and 1", graph.inputs.size(),
                            graph.outputs.size());
@@ -414,6 +415,9 @@ absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const Imag
               .subspan(static_cast<size_t>((i - begin) * logits.dim(1)), static_cast<size_t>(logits.dim(1)));
       const int64_t rank = RankOf(row, static_cast<size_t>(set.labels[static_cast<size_t>(i)]));
       for (size_t k = 0; k < ks.size(); ++k) right[k] += rank < ks[k];
+    }
+    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(set.count), "")) {
+      return absl::CancelledError(fmt::format("stopped after {} of {} images", end, set.count));
     }
   }
   std::vector<double> percent;

@@ -103,10 +103,11 @@ struct TrainResult {
 absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, const ImageSet& validation,
                                   const TrainOptions& options, const ProgressFn& progress);
 
-// Percent of images whose largest output is their label.
-absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, int64_t batch = 250);
+// Percent of images whose largest output is their label. `progress`, if there is one, hears of images.
+absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, const ProgressFn& progress = {},
+                                int64_t batch = 250);
 // For each k: percent of images whose label is among the k largest outputs. Of equal outputs, the first is the larger.
 absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const ImageSet& set, std::span<const int64_t> ks,
-                                                  int64_t batch = 250);
+                                                  const ProgressFn& progress = {}, int64_t batch = 250);
 
 }  // namespace privdnn::nn

@@ -79,7 +79,7 @@ absl::StatusOr<TrainState> ReadTrainState(std::span<const uint8_t> bytes, const 
   }
   const auto body = bytes.first(bytes.size() - kDigestBytes);
   ByteReader reader(body, what);
-  PRIVDNN_RETURN_IF_ERROR(reader.Expect(kMagic, "magic"));
+  PRIVDNN_RETURN_IF_ERROR(reader.Magic(kMagic, "states of training"));
   const auto digest = Sha256(body);
   if (!std::equal(digest.begin(), digest.end(), bytes.last(kDigestBytes).begin())) {
     return InvalidArgument("{}: damaged: its checksum does not match", what);

@@ -267,7 +267,7 @@ TEST(TopAccuracies, CountLabelsAmongTheLargest) {
   // The logits are the pixels.
   Graph graph = SingleNodeGraph({1, 1, 4}, Flatten{}, {}, {"x"}, {4});
   const ImageSet set{4, 1, 1, 4, {9, 5, 1, 7, 3, 3, 3, 3, 3, 3, 3, 3, 0, 1, 2, 3}, {3, 0, 2, 0}, 4};
-  const auto top = TopAccuracies(graph, set, std::array<int64_t, 4>{1, 2, 3, 4}, 3);
+  const auto top = TopAccuracies(graph, set, std::array<int64_t, 4>{1, 2, 3, 4}, {}, 3);
   ASSERT_TRUE(top.ok()) << top.status();
   EXPECT_EQ(*top, (std::vector<double>{25, 50, 75, 100}));
   EXPECT_EQ(Accuracy(graph, set).value(), 25);
@@ -282,16 +282,18 @@ TEST(TopAccuracies, CountLabelsAmongTheLargest) {
 
 TEST(Accuracy, CountsInPercent) {
   ImageSet set = Quadrants(7, 1);
-  const auto all = Accuracy(SmallNetwork(), set, 3);
+  const auto all = Accuracy(SmallNetwork(), set, {}, 3);
   ASSERT_TRUE(all.ok()) << all.status();
   const std::vector<int32_t> guesses =
       Argmax(Executor::Create(SmallNetwork())->Run({{"image", set.Batch(0, 7)}})->at("logits"));
   set.labels = guesses;
-  EXPECT_EQ(Accuracy(SmallNetwork(), set, 3).value(), 100);
+  EXPECT_EQ(Accuracy(SmallNetwork(), set, {}, 3).value(), 100);
   set.labels[2] = (set.labels[2] + 1) % 4;
-  EXPECT_DOUBLE_EQ(Accuracy(SmallNetwork(), set, 2).value(), 600.0 / 7);
-  EXPECT_FALSE(Accuracy(SmallNetwork(), {}, 2).ok());
-  EXPECT_FALSE(Accuracy(SmallNetwork(), set, 0).ok());
+  EXPECT_DOUBLE_EQ(Accuracy(SmallNetwork(), set, {}, 2).value(), 600.0 / 7);
+  EXPECT_FALSE(Accuracy(SmallNetwork(), {}, {}, 2).ok());
+  EXPECT_FALSE(Accuracy(SmallNetwork(), set, {}, 0).ok());
+  const auto stop = [](uint64_t done, uint64_t total, const std::string&) { return done < 4 && total == 7; };
+  EXPECT_TRUE(absl::IsCancelled(Accuracy(SmallNetwork(), set, stop, 2).status()));
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ ZeroizingVector<uint8_t> WriteOwnerKey(const OwnerKey& key) {
 
 absl::StatusOr<OwnerKey> ParseOwnerKey(std::span<const uint8_t> bytes, const std::string& what) {
   ByteReader r(bytes, what);
-  PRIVDNN_RETURN_IF_ERROR(r.Expect(kMagic, "magic"));
+  PRIVDNN_RETURN_IF_ERROR(r.Magic(kMagic, "owners' key files"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kVersion, kVersion, "version").status());
   OwnerKey key;
   PRIVDNN_ASSIGN_OR_RETURN(const auto id, r.Take(key.package_id.size(), "package id"));

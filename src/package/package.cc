@@ -31,7 +31,7 @@ absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std
 absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std::string& what, const Kernels* kernels,
                                        const std::function<void()>& drop_pages) {
   ByteReader r(bytes, what);
-  PRIVDNN_RETURN_IF_ERROR(r.Expect(kPackageMagic, "magic"));
+  PRIVDNN_RETURN_IF_ERROR(r.Magic(kPackageMagic, "package files"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kPackageVersion, kPackageVersion, "version").status());
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t header_size, r.U32("header size"));
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t total, r.U64("total size"));

@@ -157,7 +157,7 @@ TEST_F(PackageTest, ErrorsSayWhatAndWhere) {
     Reseal(forged);
     return Error(forged);
   };
-  EXPECT_THAT(forge(0, 'X', 1), HasSubstr("field 'magic' at byte 0"));
+  EXPECT_THAT(forge(0, 'X', 1), HasSubstr("field 'magic' at byte 0: is not PVDNNPKG, with which package files begin"));
   EXPECT_THAT(forge(8, 1, 4), HasSubstr("field 'version' at byte 8: is 1, must be 2 to 2"));
   EXPECT_THAT(forge(12, 0xffffffff, 4), HasSubstr("field 'header'"));
   // The header: expansion version, budget, number of segments, then the first segment.

@@ -88,7 +88,7 @@ void FinishMessage(Bytes& message) {
 absl::StatusOr<MessageHeader> PeekHeader(MessageKind kind, std::span<const uint8_t> message, const PackageId& package,
                                          size_t segments) {
   ByteReader r(message, Name(kind));
-  PRIVDNN_RETURN_IF_ERROR(r.Expect(Magic(kind), "magic"));
+  PRIVDNN_RETURN_IF_ERROR(r.Magic(Magic(kind), kind == MessageKind::kQuery ? "queries" : "replies"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kWireVersion, kWireVersion, "version").status());
   PRIVDNN_ASSIGN_OR_RETURN(const auto id, r.Take(package.size(), "package id"));
   if (!std::equal(id.begin(), id.end(), package.begin())) {

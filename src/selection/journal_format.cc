@@ -42,7 +42,7 @@ absl::StatusOr<std::vector<int64_t>> ReadNeurons(ByteReader& r, std::string_view
 }
 
 absl::StatusOr<std::string> ReadHeader(ByteReader& r, std::span<const uint8_t> bytes) {
-  PRIVDNN_RETURN_IF_ERROR(r.Expect(kMagic, "magic"));
+  PRIVDNN_RETURN_IF_ERROR(r.Magic(kMagic, "checkpoints of a search"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kVersion, kVersion, "version").status());
   PRIVDNN_ASSIGN_OR_RETURN(std::string identity, r.String(kMaxJournalIdentity, "identity"));
   const uint64_t sum = JournalChecksum(bytes.first(r.offset()));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "base/progress.h"
 #include "nn/dataset.h"
 #include "nn/partition.h"
 
@@ -17,8 +18,8 @@ struct SelectionAccuracy {
 };
 
 // Floating point, without encryption or quantisation. InvalidArgument if the images don't fit the graph, or for what
-// nn::FindSegments refuses.
+// nn::FindSegments refuses. `progress`, if there is one, hears of images, of which each counts three times.
 absl::StatusOr<SelectionAccuracy> EvaluateSelection(const nn::Graph& graph, const nn::Selection& selection,
-                                                    const nn::ImageSet& images);
+                                                    const nn::ImageSet& images, const ProgressFn& progress = {});
 
 }  // namespace privdnn

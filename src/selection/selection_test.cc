@@ -93,6 +93,23 @@ TEST(EvaluateSelection, DefaultSelectionKeepsTheAuthorisedUserOnly) {
   EXPECT_LT(accuracy->removed, 40);
 }
 
+TEST(EvaluateSelection, CountsEachImageThreeTimesAndStopsWhenAsked) {
+  const nn::Graph graph = LeNet();
+  const nn::ImageSet images = RandomImages(300);
+  const nn::Selection selection{{{1, {0}}, {2, {0, 5}}}};
+  std::vector<uint64_t> done;
+  const auto count = [&](uint64_t least) {
+    return [&done, least](uint64_t counted, uint64_t total, const std::string&) {
+      EXPECT_EQ(total, 900u);
+      done.push_back(counted);
+      return counted < least;
+    };
+  };
+  ASSERT_TRUE(EvaluateSelection(graph, selection, images, count(1000)).ok());
+  EXPECT_EQ(done, (std::vector<uint64_t>{250, 300, 550, 600, 850, 900}));
+  EXPECT_TRUE(absl::IsCancelled(EvaluateSelection(graph, selection, images, count(850)).status()));
+}
+
 TEST(EvaluateSelection, RefusesAnEmptySetAndForeignNeurons) {
   const nn::Graph graph = LeNet();
   EXPECT_THAT(Message(EvaluateSelection(graph, {{{1, {0}}, {2, {0}}}}, {}).status()), HasSubstr("no images"));
