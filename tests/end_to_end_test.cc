@@ -253,7 +253,7 @@ TEST_F(EndToEnd, ABudgetThatEndsOnTheWayKeepsWhatWasAnswered) {
 
 // What the first segment's budget has paid for is there, although no image got through the second.
 TEST_F(EndToEnd, ASegmentWithoutBudgetKeepsTheOutputsOfTheOnesBefore) {
-  constexpr size_t kImages = 500, kFirst = kImages * 144, kSecond = kImages;
+  constexpr size_t kImages = 250, kFirst = kImages * 144, kSecond = kImages;
   const std::string count = std::to_string(kImages);
   ASSERT_EQ(Run({"encrypt", "--selection", "1:0;3:0", "--image-budget", count, "--package", Path("two.privdnn"),
                  "--key", Path("two.key")})
