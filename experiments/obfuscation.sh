@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Networks of LeNet-5 for two users, obfuscated in several ways: what they keep, what core neurons stolen from one are
-# worth in the other, before and after training on images of the thief's own. Prints a table;
-# docs/attacks.md has some of it.
+# worth in the other, before and after training on images of the thief's own. Prints the table of
+# docs/attacks.md.
 #
 #   PRIVDNN_DATA=~/data experiments/obfuscation.sh      # PRIVDNN=path/to/privdnn; default: build/release/privdnn
 #   SAMPLES="100 1000" OUT=runs/elsewhere experiments/obfuscation.sh --epochs 10
 #
 # Arguments go to every `obfuscate`. Reports are kept in OUT (default: runs/obfuscation), and what is there isn't run
-# again. About 10 minutes of an idle core.
+# again. About 15 minutes of a core.
 set -euo pipefail
 # shellcheck source=experiments/help.sh
 source "$(dirname "${BASH_SOURCE[0]}")/help.sh"

@@ -329,12 +329,19 @@ TEST_F(EndToEnd, OptionsThatNeedOthersAreWrongUsage) {
       {{"attack", "transplant", model, model}, "--selection is needed"},
       {{"report", model}, "--selection is needed"},
       {{"report", "--samples", "10"}, "--samples: needs --data-set or --data"},
+      {{"report", "--obfuscation-epochs", "1"}, "--obfuscation-epochs: needs --data-set or --data"},
+      {{"attack", "extract", "--inputs", "images", "--images", "x", "--noise-shares", "1"}, "needs images with labels"},
+      {{"bench", "select", "--model", model}, "--model: needs labelled images"},
+      {{"bench", "select", "--data-set", "mnist"}, "--data-set, --images: need --model"},
       {{"obfuscate", "--user", "alice", "--out", Path("alice.onnx")}, "give --data DIR or set PRIVDNN_DATA"},
       {{"eval", "--images", "x", "--selection", "1:0;2:0", "--outputs", "y"}, "--selection needs labels"},
       {{"plan", "--arch", "vgg16-cifar10"}, "--arch needs --selection or --percent"}};
   for (const auto& [arguments, with] : wrong) ExpectWrongUsage(arguments, with);
   // Bounds that nobody has typed aren't shown.
-  ExpectWrongUsage({"eval", "--limit", "x"}, "--limit: x is not a whole number above 0");
+  for (const char* limit : {"x", "0", "1x", "9223372036854775808"}) {
+    ExpectWrongUsage({"eval", "--limit", limit},
+                     fmt::format("--limit: {} is not a whole number of 1 to 2^63 - 1", limit));
+  }
 }
 
 TEST_F(EndToEnd, OfflineShowsWhatThePackageIsWorthAlone) {
@@ -447,7 +454,7 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
   EXPECT_EQ(Json::parse(plan.out)["segments"][0]["features"], 351);
   const Ended all = Run({"eval", "--json"});
   EXPECT_EQ(Json::parse(all.out)["images"], 1000);
-  EXPECT_THAT(all.err, HasSubstr("evaluating the network, 1000 images\n"));  // in place of a bar
+  EXPECT_THAT(all.err, HasSubstr("evaluating the network, 1000 inputs\n"));  // in place of a bar
   const Ended selected = Run({"select", "--counts", "1,2", "--out", Path("s.json"), "--limit", "100", "--json"});
   ASSERT_EQ(selected.exit_code, 0) << selected.err;
   const Ended evaluated = Run({"eval", "--selection", Path("s.json"), "--limit", "100", "--json"});

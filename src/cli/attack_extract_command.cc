@@ -345,9 +345,6 @@ absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget
   const auto start = std::chrono::steady_clock::now();
   const LiftedModel* truth = local ? &local->model() : nullptr;
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, LoadImages(command, target.rest()));
-  if (command.noise.given() && !images.labelled) {
-    return WrongUsage(std::string(NoiseOption(command)) + " measures accuracies and needs images with labels");
-  }
   for (const double level : command.noise.levels) {  // before anything takes long
     PRIVDNN_RETURN_IF_ERROR(CheckRoom(target, level));
   }
@@ -478,6 +475,9 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   command->callback([o, &action] {
     if (o->noise.given() && !o->extraction.real_images) {
       throw CLI::ValidationError(NoiseOption(*o), "needs --inputs images");
+    }
+    if (o->noise.given() && !o->images.labelled()) {
+      throw CLI::ValidationError(NoiseOption(*o), "measures accuracies and needs images with labels");
     }
     o->extraction.seed = o->network.seed;
     action = [o] { return Extract(*o); };

@@ -123,16 +123,12 @@ absl::StatusOr<Race> LoadRace(const BenchSelectCommand& command) {
   Race race;
   if (!command.model.path.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(race.graph, command.model.Load());
-    if (!command.images.given() || !command.images.labelled()) {
-      return WrongUsage("--model needs labelled images: --data-set, or --images with --labels");
-    }
     PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet all, command.images.Load());
     PRIVDNN_ASSIGN_OR_RETURN(race.images, DrawImages(all, std::min(command.race_images, all.count), command.seed));
     race.name = command.model.path;
     race.source = "of the data";
     return race;
   }
-  if (command.images.given()) return WrongUsage("images without --model: random weights have random pixels");
   const NetworkInput network{.architecture = command.architecture, .seed = command.seed};
   PRIVDNN_ASSIGN_OR_RETURN(race.graph, network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(race.images, network.Images(race.graph, {}, command.race_images));
@@ -229,7 +225,16 @@ void AddBenchSelect(CLI::App& bench, Globals& globals, Action& action) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--seed", o->seed, "of random weights, pixels and choices")->capture_default_str();
-  command->callback([o, &action] { action = [o] { return BenchSelect(*o); }; });
+  command->callback([o, &action] {
+    const bool images = o->images.given();
+    if (!o->model.path.empty() && !(images && o->images.labelled())) {
+      throw CLI::ValidationError("--model", "needs labelled images: --data-set, or --images with --labels");
+    }
+    if (o->model.path.empty() && images) {
+      throw CLI::ValidationError("--data-set, --images", "need --model: random weights have random pixels");
+    }
+    action = [o] { return BenchSelect(*o); };
+  });
 }
 
 }  // namespace privdnn::cli

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -46,6 +47,7 @@ std::string FullName(const CLI::App& command) {
   }
   return name;
 }
+
 // What is wrong, and where help is.
 std::string WithHint(const std::string& text, const CLI::App& command) {
   return fmt::format("{}\nRun `{} --help` for more information.\n", text, FullName(command));
@@ -69,8 +71,10 @@ template <typename Number>
 CLI::Validator Bounded(const std::string& name, const std::string& what, bool zero) {
   const auto check = [what, zero](const std::string& text) -> std::string {
     Number value = 0;
-    if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && (value > 0 || (zero && value == 0)))
-      return {};
+    // CLI11 takes the nearest number there is for one too large.
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool read = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+    if (read && (value > 0 || (zero && value == 0))) return {};
     return fmt::format("{} is not a {}", text, what);
   };
   return CLI::Validator(check, name);
@@ -111,8 +115,12 @@ ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar) {
   };
 }
 
-ProgressFn Evaluating(const std::string& what, int64_t images) {
-  return MakeProgress(std::make_shared<ProgressBar>(fmt::format("evaluating {}, {} images", what, images)));
+ProgressFn Evaluating(const std::string& what, int64_t count, const std::string& unit) {
+  return MakeProgress(std::make_shared<ProgressBar>(fmt::format("evaluating {}, {} {}", what, count, unit)));
+}
+
+absl::Status NotEvaluated(const absl::Status& status, const std::string& file) {
+  return file.empty() ? status : Annotate(status, file + " is written, but not evaluated");
 }
 
 CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, const std::string& description,
@@ -130,8 +138,10 @@ void AddThreads(CLI::App* command, int& threads) {
       ->capture_default_str();
 }
 
-CLI::Validator PositiveInt() { return Bounded<int64_t>("POSITIVE", "whole number above 0", /*zero=*/false); }
-CLI::Validator NonNegativeInt() { return Bounded<int64_t>("NONNEGATIVE", "whole number from 0 on", /*zero=*/true); }
+CLI::Validator PositiveInt() { return Bounded<int64_t>("POSITIVE", "whole number of 1 to 2^63 - 1", /*zero=*/false); }
+CLI::Validator NonNegativeInt() {
+  return Bounded<int64_t>("NONNEGATIVE", "whole number of 0 to 2^63 - 1", /*zero=*/true);
+}
 CLI::Validator PositiveNumber() { return Bounded<double>("POSITIVE", "finite number above 0", /*zero=*/false); }
 CLI::Validator NonNegativeNumber() { return Bounded<double>("NONNEGATIVE", "finite number from 0 on", /*zero=*/true); }
 

@@ -22,7 +22,7 @@ struct CommandOutput {
 };
 
 // What is wrong with a command line and shows only when the command runs, such as options that need each other: exit
-// code 2.
+// code 2. Annotate would take the mark off.
 absl::Status WrongUsage(const std::string& what);
 bool IsWrongUsage(const absl::Status& status);
 
@@ -54,8 +54,10 @@ bool Interrupted();
 // Draws a progress bar and asks for a stop when interrupted.
 ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar);
 
-// The same for what is evaluated on so many images.
-ProgressFn Evaluating(const std::string& what, int64_t images);
+// The same for what is evaluated on so many images, or whatever they are called.
+ProgressFn Evaluating(const std::string& what, int64_t count, const std::string& unit = "images");
+// The error of an evaluation, with what has been written before; `file` may be empty: nothing has.
+absl::Status NotEvaluated(const absl::Status& status, const std::string& file);
 
 // Each adds its subcommand to `app`; when that is given, `action` is set.
 void AddTrain(CLI::App& app, Globals& globals, Action& action);

@@ -44,7 +44,7 @@ absl::StatusOr<Outputs> RunModel(const nn::Graph& graph, const Inputs& inputs) {
   if (graph.inputs.size() != 1) return InvalidArgument("the model has {} inputs, needs 1", graph.inputs.size());
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph folded, nn::FoldBatchNormalization(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const nn::Executor executor, nn::Executor::Create(folded));
-  const ProgressFn progress = Evaluating("the network", inputs.count);
+  const ProgressFn progress = Evaluating("the network", inputs.count, "inputs");
   Outputs result;
   const auto start = std::chrono::steady_clock::now();
   for (int64_t begin = 0; begin < inputs.count; begin += kBatch) {

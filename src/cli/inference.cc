@@ -153,7 +153,8 @@ class Passes {
 
 absl::StatusOr<TlsFiles> LoadUserTls(const std::string& directory, const std::string& user) {
   auto files = LoadTlsFiles(directory, user);
-  if (!absl::IsNotFound(files.status())) return files;
+  std::error_code ignored;
+  if (!absl::IsNotFound(files.status()) || !std::filesystem::exists(directory + "/ca.crt", ignored)) return files;
   return NotFound("{}; --user says whose certificate it is, here {}", Message(files.status()), user);
 }
 

@@ -27,7 +27,7 @@ struct InferenceOptions {
   std::string plain_input, plain_output;
 };
 
-// The certificate, key and authority of a user, with a hint at --user if there are none.
+// The certificate, key and authority of a user, with a hint at --user if there are those of others only.
 absl::StatusOr<TlsFiles> LoadUserTls(const std::string& directory, const std::string& user);
 
 // Milliseconds for one pass over all images, on this machine's clock (owner: on the owner's).

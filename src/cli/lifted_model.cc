@@ -30,7 +30,8 @@ uint64_t HeaderAllowance(const std::vector<PlanTask>& tasks) {
 }
 
 uint64_t MegabytesToBytes(double megabytes) {
-  return megabytes > 0 ? static_cast<uint64_t>(megabytes * 1e6) : UINT64_MAX;
+  constexpr double kNoBound = 1e13;  // 10^19 bytes, about what 64 bits count
+  return megabytes > 0 && megabytes < kNoBound ? static_cast<uint64_t>(megabytes * 1e6) : UINT64_MAX;
 }
 
 }  // namespace

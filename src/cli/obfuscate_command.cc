@@ -143,13 +143,14 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
   if (!command.checkpoint.empty()) {
     PRIVDNN_RETURN_IF_ERROR(KeepStart(StartFile(command, graph, selection), selection, network));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const double original,
-                           nn::Accuracy(graph, sets.validation, Evaluating("the original", sets.validation.count)));
-  PRIVDNN_ASSIGN_OR_RETURN(const double test_original,
-                           nn::Accuracy(graph, sets.test, Evaluating("the original", sets.test.count)));
   PRIVDNN_ASSIGN_OR_RETURN(
-      const double before,
-      nn::Accuracy(network.graph, sets.validation, Evaluating("what there is before", sets.validation.count)));
+      const double original,
+      nn::Accuracy(graph, sets.validation, Evaluating("the original", sets.validation.count, "validation images")));
+  PRIVDNN_ASSIGN_OR_RETURN(const double test_original,
+                           nn::Accuracy(graph, sets.test, Evaluating("the original", sets.test.count, "test images")));
+  PRIVDNN_ASSIGN_OR_RETURN(const double before, nn::Accuracy(network.graph, sets.validation,
+                                                             Evaluating("what there is before", sets.validation.count,
+                                                                        "validation images")));
 
   const auto start = std::chrono::steady_clock::now();
   options.rates = network.rates;
@@ -164,9 +165,9 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
           MakeProgress(std::make_shared<ProgressBar>(TrainingLabel("training", options.epochs, sets.train.count)))));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
-  PRIVDNN_ASSIGN_OR_RETURN(
-      const SelectionAccuracy test,
-      EvaluateSelection(result.graph, selection, sets.test, Evaluating("the selection", sets.test.count)));
+  const auto test = EvaluateSelection(result.graph, selection, sets.test,
+                                      Evaluating("the selection", sets.test.count, "test images"));
+  if (!test.ok()) return NotEvaluated(test.status(), command.out);
 
   const double loss = original - result.validation_accuracy;
   CommandOutput output;
@@ -191,8 +192,8 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
                  {"kept", !output.failed},
                  {"test_images", sets.test.count},
                  {"test_accuracy_original", test_original},
-                 {"test_accuracy", test.original},
-                 {"test_accuracy_without_core", test.removed},
+                 {"test_accuracy", test->original},
+                 {"test_accuracy_without_core", test->removed},
                  {"options", RecipeJson(options)}};
   FactTable table(fmt::format("{}: {} obfuscated for {}", command.out, command.model.Name(), command.user));
   for (const attack::ObfuscatedLayer& layer : network.layers) {
@@ -207,8 +208,8 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
   table.Add("validation images", fmt::format("{:.2f} %, before training {:.2f} %, original {:.2f} %",
                                              result.validation_accuracy, before, original));
   table.Add("test images, whole and separated",
-            fmt::format("{:.2f} %, original {:.2f} %", test.original, test_original));
-  table.Add("A_r, core neurons removed", fmt::format("{:.2f} %", test.removed));
+            fmt::format("{:.2f} %, original {:.2f} %", test->original, test_original));
+  table.Add("A_r, core neurons removed", fmt::format("{:.2f} %", test->removed));
   output.text = table.Render();
   if (output.failed) {
     output.text += fmt::format("It lost {:.2f} points, which is more than --max-loss {}: train longer (--epochs)\n",

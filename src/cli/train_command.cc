@@ -65,12 +65,12 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
   const double seconds_per_epoch = epochs_now > 0 ? seconds() / epochs_now : 0;
   PRIVDNN_RETURN_IF_ERROR(nn::SaveOnnx(result.graph, command.out));
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
-  PRIVDNN_ASSIGN_OR_RETURN(
-      const std::vector<double> validation,
-      nn::TopAccuracies(result.graph, sets.validation, kRanks, Evaluating("what came of it", sets.validation.count)));
-  PRIVDNN_ASSIGN_OR_RETURN(
-      const std::vector<double> test,
-      nn::TopAccuracies(result.graph, sets.test, kRanks, Evaluating("what came of it", sets.test.count)));
+  const auto validation = nn::TopAccuracies(result.graph, sets.validation, kRanks,
+                                            Evaluating("what came of it", sets.validation.count, "validation images"));
+  if (!validation.ok()) return NotEvaluated(validation.status(), command.out);
+  const auto test =
+      nn::TopAccuracies(result.graph, sets.test, kRanks, Evaluating("what came of it", sets.test.count, "test images"));
+  if (!test.ok()) return NotEvaluated(test.status(), command.out);
   CommandOutput output;
   output.json = {{"architecture", command.architecture},
                  {"data_set", data_set},
@@ -81,15 +81,15 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
                  {"seed", options.seed},
                  {"training_images", sets.train.count},
                  {"validation_images", sets.validation.count},
-                 {"validation_accuracy", validation[0]},
-                 {"validation_top5_accuracy", validation[1]},
+                 {"validation_accuracy", (*validation)[0]},
+                 {"validation_top5_accuracy", (*validation)[1]},
                  {"test_images", sets.test.count},
-                 {"test_accuracy", test[0]},
-                 {"test_top5_accuracy", test[1]}};
+                 {"test_accuracy", (*test)[0]},
+                 {"test_top5_accuracy", (*test)[1]}};
   output.text = fmt::format(
       "{}: {:.2f} % of {} test images right, {:.2f} % among the first 5 of {} classes ({:.2f} and {:.2f} % of {} "
       "validation images)\n",
-      command.out, test[0], sets.test.count, test[1], sets.train.classes, validation[0], validation[1],
+      command.out, (*test)[0], sets.test.count, (*test)[1], sets.train.classes, (*validation)[0], (*validation)[1],
       sets.validation.count);
   return output;
 }

@@ -126,9 +126,9 @@ absl::Status Check(const Files& files, const nn::ImageSet& images, const TwoPart
     result.integers_compared += comparison.compared();
     result.integer_mismatches += comparison.mismatches();
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto offline, nn::Predict(images, batch, [&](nn::Tensor some) {
-                             return rest.WithoutOwner(std::move(some));
-                           }));
+  const auto scores = [&](nn::Tensor some) { return rest.WithoutOwner(std::move(some)); };
+  PRIVDNN_ASSIGN_OR_RETURN(const auto offline,
+                           nn::Predict(images, batch, scores, Evaluating("without the owner", images.count)));
   if (options.compare_with_plain) {
     result.accuracy_original =
         nn::AccuracyPercent(result.user["plain_predictions"].get<std::vector<int32_t>>(), images.labels);

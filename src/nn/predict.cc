@@ -19,7 +19,8 @@ absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t bat
           fmt::format("scores of shape ({}) for {} images", fmt::join(rows.shape, ", "), end - first));
     }
     predictions.insert(predictions.end(), labels.begin(), labels.end());
-    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(images.count), "")) {
+    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(images.count), "") &&
+        end < images.count) {
       return absl::CancelledError(fmt::format("stopped after {} of {} images", end, images.count));
     }
   }

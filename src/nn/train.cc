@@ -416,7 +416,7 @@ absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const Imag
       const int64_t rank = RankOf(row, static_cast<size_t>(set.labels[static_cast<size_t>(i)]));
       for (size_t k = 0; k < ks.size(); ++k) right[k] += rank < ks[k];
     }
-    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(set.count), "")) {
+    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(set.count), "") && end < set.count) {
       return absl::CancelledError(fmt::format("stopped after {} of {} images", end, set.count));
     }
   }

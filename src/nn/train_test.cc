@@ -292,7 +292,10 @@ TEST(Accuracy, CountsInPercent) {
   EXPECT_DOUBLE_EQ(Accuracy(SmallNetwork(), set, {}, 2).value(), 600.0 / 7);
   EXPECT_FALSE(Accuracy(SmallNetwork(), {}, {}, 2).ok());
   EXPECT_FALSE(Accuracy(SmallNetwork(), set, {}, 0).ok());
-  const auto stop = [](uint64_t done, uint64_t total, const std::string&) { return done < 4 && total == 7; };
+  const auto stop = [](uint64_t done, uint64_t total, const std::string&) {
+    EXPECT_EQ(total, 7u);
+    return done < 4;
+  };
   EXPECT_TRUE(absl::IsCancelled(Accuracy(SmallNetwork(), set, stop, 2).status()));
 }
 

@@ -108,6 +108,7 @@ TEST(EvaluateSelection, CountsEachImageThreeTimesAndStopsWhenAsked) {
   ASSERT_TRUE(EvaluateSelection(graph, selection, images, count(1000)).ok());
   EXPECT_EQ(done, (std::vector<uint64_t>{250, 300, 550, 600, 850, 900}));
   EXPECT_TRUE(absl::IsCancelled(EvaluateSelection(graph, selection, images, count(850)).status()));
+  EXPECT_EQ(done.back(), 850u);
 }
 
 TEST(EvaluateSelection, RefusesAnEmptySetAndForeignNeurons) {
