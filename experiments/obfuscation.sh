@@ -59,7 +59,7 @@ for i in "${!rows[@]}"; do
   done
 done
 
-printf '| obfuscation | alice | bob | A_r | alice'"'"'s neurons in bob'"'"'s |'
+printf '| obfuscation | alice, A_o | bob, A_o | bob, A_r | alice'"'"'s neurons in bob'"'"'s |'
 for n in $samples; do printf ' trained on %s images | A_rec on these |' "$n"; done
 printf '\n|---|---|---|---|---|'
 for n in $samples; do printf -- '---|---|'; done
