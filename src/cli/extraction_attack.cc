@@ -42,8 +42,8 @@ absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(AttackTarget& target, 
     for (size_t group = 0; group < g.spec().groups.size(); ++group) {
       auto polynomial = attack::OutputPolynomial::Create(g, group, settings.max_unknowns);
       if (!polynomial.ok()) {
-        return InvalidArgument("segment {}: {}; --max-unknowns raises that limit, up to {}", k, Message(polynomial.status()),
-                               attack::OutputPolynomial::kMaxUnknowns);
+        return InvalidArgument("segment {}: {}; --max-unknowns raises that limit, up to {}", k,
+                               Message(polynomial.status()), attack::OutputPolynomial::kMaxUnknowns);
       }
       e.groups_.emplace_back(g, k, group, *std::move(polynomial), settings.threads);
     }
