@@ -1,7 +1,5 @@
 #include "cli/attack_retrain_command.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>

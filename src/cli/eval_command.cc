@@ -1,6 +1,4 @@
 // eval: what a model computes and how often it is right, whole, separated, and without its core neurons.
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstring>

@@ -47,10 +47,6 @@ struct EncryptCommand {
 
 absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.network.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, command.network.Select(graph));
-  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.network.CalibrationImages(graph, command.calibration));
-  PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel m, LiftModel(graph, selection, command.settings, images));
   std::error_code ignored;
   if (std::filesystem::weakly_canonical(command.key, ignored) ==
       std::filesystem::weakly_canonical(command.package, ignored)) {
@@ -60,6 +56,10 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
     return FailedPrecondition("{}: exists; a key file is not overwritten, since its package would be useless",
                               command.key);
   }
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Graph graph, command.network.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::Selection selection, command.network.Select(graph));
+  PRIVDNN_ASSIGN_OR_RETURN(const nn::ImageSet images, command.network.CalibrationImages(graph, command.calibration));
+  PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel m, LiftModel(graph, selection, command.settings, images));
   PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(command.package));
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey key,
                            EncryptModel(
