@@ -14,12 +14,18 @@ if(PRIVDNN_BUILD_FUZZERS)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# privdnn_module(NAME SOURCES a.cc ... DEPENDS targets ...): a static library of the chain, privdnn::NAME.
+# privdnn_module(NAME SOURCES a.cc ... DEPENDS targets ...): a static library, privdnn::NAME, of files in the calling
+# folder. Whoever links it sees that folder as privdnn/FOLDER and so the folders of what it depends on, and no others:
+# an include across a border does not compile.
 function(privdnn_module name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(privdnn_${name} STATIC ${ARG_SOURCES})
   add_library(privdnn::${name} ALIAS privdnn_${name})
-  target_include_directories(privdnn_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
+  set(view ${PROJECT_BINARY_DIR}/include/${folder})
+  file(MAKE_DIRECTORY ${view}/privdnn)
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${view}/privdnn/${folder} SYMBOLIC)
+  target_include_directories(privdnn_${name} PUBLIC ${view})
   target_link_libraries(privdnn_${name} PUBLIC ${ARG_DEPENDS} PRIVATE privdnn_flags)
 endfunction()
 

@@ -1,8 +1,8 @@
 // What data sets are read from. Input: which format (1 byte), then the file.
 #include "fuzz_support.h"
-#include "nn/dataset_formats.h"
+#include "privdnn/data/formats.h"
 
-namespace privdnn::nn {
+namespace privdnn {
 namespace {
 
 template <typename T>
@@ -70,9 +70,9 @@ void Read(uint8_t format, std::span<const uint8_t> file) {
 }
 
 }  // namespace
-}  // namespace privdnn::nn
+}  // namespace privdnn
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size > 0) privdnn::nn::Read(data[0], {data + 1, size - 1});
+  if (size > 0) privdnn::Read(data[0], {data + 1, size - 1});
   return 0;
 }

@@ -1,6 +1,6 @@
 // ParseJournal, with checksums as they are or made right.
 #include "fuzz_support.h"
-#include "selection/journal_format.h"
+#include "privdnn/selection/journal_format.h"
 
 namespace privdnn {
 namespace {

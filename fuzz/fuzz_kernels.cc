@@ -2,11 +2,11 @@
 #include <map>
 #include <vector>
 
-#include "base/random.h"
 #include "fuzz_support.h"
-#include "ring/aligned.h"
-#include "ring/kernels/kernels.h"
-#include "ring/sampling.h"
+#include "privdnn/base/random.h"
+#include "privdnn/ring/aligned.h"
+#include "privdnn/ring/kernels/kernels.h"
+#include "privdnn/ring/sampling.h"
 
 namespace privdnn {
 namespace {

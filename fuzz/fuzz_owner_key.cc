@@ -1,7 +1,7 @@
 // ParseOwnerKey, with the digest as it is or made right.
 #include "fuzz_support.h"
-#include "package/test_package.h"
-#include "party/owner.h"
+#include "privdnn/package/test_package.h"
+#include "privdnn/party/owner.h"
 
 namespace privdnn {
 namespace {

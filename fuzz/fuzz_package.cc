@@ -1,7 +1,7 @@
 // Package::Parse and ReadCiphertext, with the digest as it is or made right, and what a user does with a package.
 #include "fuzz_support.h"
-#include "package/test_package.h"
-#include "party/user.h"
+#include "privdnn/package/test_package.h"
+#include "privdnn/party/user.h"
 
 namespace privdnn {
 namespace {

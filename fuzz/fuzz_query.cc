@@ -1,8 +1,8 @@
 // Owner::Answer: what a user, or whoever holds a user's certificate, sends to the owner.
 #include "fuzz_support.h"
-#include "package/test_package.h"
-#include "party/owner.h"
-#include "party/user.h"
+#include "privdnn/package/test_package.h"
+#include "privdnn/party/owner.h"
+#include "privdnn/party/user.h"
 
 namespace privdnn {
 namespace {

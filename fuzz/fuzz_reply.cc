@@ -1,8 +1,8 @@
 // User::Unmask: what an owner, or whoever answers in its place, sends to the user.
 #include "fuzz_support.h"
-#include "package/test_package.h"
-#include "party/owner.h"
-#include "party/user.h"
+#include "privdnn/package/test_package.h"
+#include "privdnn/party/owner.h"
+#include "privdnn/party/user.h"
 
 namespace privdnn {
 namespace {

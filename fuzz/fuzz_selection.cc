@@ -1,7 +1,7 @@
 // ParseSelection: what users type and what selection files hold, and the partition that follows from it.
 #include "fuzz_support.h"
-#include "nn/architectures.h"
-#include "nn/partition.h"
+#include "privdnn/graph/architectures.h"
+#include "privdnn/partition/partition.h"
 
 namespace {
 
@@ -24,19 +24,19 @@ std::string Expand(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace privdnn;
-  static const auto& graph = *new nn::Graph(*nn::BuildArchitecture("lenet5-mnist", 1));
-  const auto selection = nn::ParseSelection(Expand(AsStringView({data, size})), graph);
+  static const auto& graph = *new Graph(*BuildArchitecture("lenet5-mnist", 1));
+  const auto selection = ParseSelection(Expand(AsStringView({data, size})), graph);
   if (!selection.ok()) {
     fuzz::Require(!selection.status().message().empty(), "an error says what is wrong");
     return 0;
   }
-  fuzz::Require(nn::CheckSelection(graph, *selection).ok(), "what is read can be checked");
-  const auto again = nn::ParseSelection(nn::FormatSelection(*selection), graph);
+  fuzz::Require(CheckSelection(graph, *selection).ok(), "what is read can be checked");
+  const auto again = ParseSelection(FormatSelection(*selection), graph);
   fuzz::Require(again.ok() && *again == *selection, "a selection is read as it was written");
-  const auto segments = nn::FindSegments(graph, *selection);
+  const auto segments = FindSegments(graph, *selection);
   if (!segments.ok()) return 0;
-  const auto rest = nn::PlaintextRest(graph, *segments);
+  const auto rest = PlaintextRest(graph, *segments);
   fuzz::Require(rest.ok(), "a partition leaves a rest");
-  fuzz::Require(nn::SplitStages(*rest, segments->size()).ok(), "a rest has stages");
+  fuzz::Require(SplitStages(*rest, segments->size()).ok(), "a rest has stages");
   return 0;
 }

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "base/bytes.h"
+#include "privdnn/base/bytes.h"
 
 namespace privdnn::fuzz {
 

@@ -1,13 +1,13 @@
 // Writes the inputs that fuzzing starts from into a directory: write_seeds fuzz/corpus.
 #include <cstdio>
 
-#include "base/file.h"
 #include "fuzz_support.h"
-#include "nn/dataset.h"
-#include "nn/onnx.h"
-#include "nn/test_graphs.h"
-#include "nn/test_images.h"
-#include "package/test_package.h"
+#include "privdnn/base/file.h"
+#include "privdnn/data/dataset.h"
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/package/test_package.h"
+#include "privdnn/testing/graphs.h"
+#include "privdnn/testing/images.h"
 
 namespace privdnn {
 namespace {
@@ -26,7 +26,7 @@ Bytes Prefixed(std::initializer_list<uint8_t> first, std::span<const uint8_t> re
   return bytes;
 }
 
-nn::Graph SmallGraph(uint64_t seed, bool bn, bool pool) {
+Graph SmallGraph(uint64_t seed, bool bn, bool pool) {
   TestModelBuilder builder(seed);
   TestModelShape shape = TinyShape();
   shape.bn1 = shape.bn2 = bn;
@@ -35,12 +35,12 @@ nn::Graph SmallGraph(uint64_t seed, bool bn, bool pool) {
 }
 
 bool WriteAll(const std::filesystem::path& corpus) {
-  bool good = Write(corpus, "fuzz_onnx", "every_operator", nn::ExportOnnx(nn::EveryOperatorGraph()));
-  good &= Write(corpus, "fuzz_onnx", "segment", nn::ExportOnnx(SmallGraph(1, false, false)));
-  good &= Write(corpus, "fuzz_onnx", "segment_bn_pool", nn::ExportOnnx(SmallGraph(2, true, true)));
+  bool good = Write(corpus, "fuzz_onnx", "every_operator", ExportOnnx(EveryOperatorGraph()));
+  good &= Write(corpus, "fuzz_onnx", "segment", ExportOnnx(SmallGraph(1, false, false)));
+  good &= Write(corpus, "fuzz_onnx", "segment_bn_pool", ExportOnnx(SmallGraph(2, true, true)));
 
-  nn::ImageSet set{2, 1, 2, 3, {0, 1, 2, 3, 4, 5, 255, 254, 253, 252, 251, 250}, {9, 0}, 10};
-  const Bytes images = nn::WriteIdxImages(set), labels = nn::WriteIdxLabels(set);
+  ImageSet set{2, 1, 2, 3, {0, 1, 2, 3, 4, 5, 255, 254, 253, 252, 251, 250}, {9, 0}, 10};
+  const Bytes images = WriteIdxImages(set), labels = WriteIdxLabels(set);
   Bytes idx = Prefixed({9, 0, static_cast<uint8_t>(images.size()), 0}, images);
   idx.insert(idx.end(), labels.begin(), labels.end());
   good &= Write(corpus, "fuzz_idx", "two_images", idx);
@@ -48,11 +48,11 @@ bool WriteAll(const std::filesystem::path& corpus) {
   const auto format = [&](uint8_t which, const char* name, std::span<const uint8_t> file) {
     good &= Write(corpus, "fuzz_data_formats", name, Prefixed({which}, file));
   };
-  format(0, "idx_gz", nn::Gzip(images));
+  format(0, "idx_gz", Gzip(images));
   format(1, "cifar10", Bytes(3073, 7));
-  format(2, "ppm", nn::WritePpm(nn::PatternImage(3, 3, 5)));
-  format(3, "jpeg_colour", nn::WriteJpeg(nn::PatternImage(3, 16, 16)));
-  format(3, "jpeg_grayscale", nn::WriteJpeg(nn::PatternImage(1, 16, 16)));
+  format(2, "ppm", WritePpm(PatternImage(3, 3, 5)));
+  format(3, "jpeg_colour", WriteJpeg(PatternImage(3, 16, 16)));
+  format(3, "jpeg_grayscale", WriteJpeg(PatternImage(1, 16, 16)));
   format(4, "gtsrb_list",
          AsBytes("Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n"
                  "00000_00001.ppm;29;30;5;6;24;25;0\r\n"));

@@ -3,7 +3,7 @@
 
 #include "process_test.h"
 
-namespace privdnn::cli {
+namespace privdnn {
 namespace {
 
 using ::testing::HasSubstr;
@@ -140,4 +140,4 @@ TEST_F(AttackExtract, TakesAServedPackageUntilItsBudgetEnds) {
 }
 
 }  // namespace
-}  // namespace privdnn::cli
+}  // namespace privdnn

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "package/package.h"
+#include "privdnn/package/package.h"
 #include "process_test.h"
 
-namespace privdnn::cli {
+namespace privdnn {
 namespace {
 
 using ::testing::HasSubstr;
@@ -479,4 +479,4 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
 }
 
 }  // namespace
-}  // namespace privdnn::cli
+}  // namespace privdnn

@@ -7,7 +7,7 @@
 
 #include "process_test.h"
 
-namespace privdnn::cli {
+namespace privdnn {
 namespace {
 
 using ::testing::HasSubstr;
@@ -120,4 +120,4 @@ TEST_F(OnRanks, AnExhaustiveSearchAnnouncesTheTimeOfAll) {
 }
 
 }  // namespace
-}  // namespace privdnn::cli
+}  // namespace privdnn

@@ -2,13 +2,13 @@
 // processes, their budgets, and what is said of models and selections that won't do.
 #include <fstream>
 
-#include "nn/onnx.h"
-#include "nn/test_graphs.h"
-#include "nn/test_onnx.h"
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/service/ledger.h"
+#include "privdnn/testing/graphs.h"
+#include "privdnn/testing/onnx.h"
 #include "process_test.h"
-#include "service/ledger.h"
 
-namespace privdnn::cli {
+namespace privdnn {
 namespace {
 
 using ::testing::AllOf;
@@ -173,19 +173,19 @@ TEST_F(OwnModel, SelectionsThatWontDoAreRefusedWithWhatThereIs) {
 }
 
 TEST_F(OwnModel, LayersThatCannotBeLiftedAreRefused) {
-  const nn::Graph graph = nn::SingleNodeGraph({2, 28, 28}, nn::Conv{{{3, 3}, {1, 1}, {0, 0, 0, 0}}, 2},
-                                              {{"w", nn::PatternTensor({4, 1, 3, 3}, 1)}}, {"x", "w"}, {4, 26, 26});
-  ASSERT_TRUE(nn::SaveOnnx(graph, Path("grouped.onnx")).ok());
+  const Graph graph = SingleNodeGraph({2, 28, 28}, op::Conv{{{3, 3}, {1, 1}, {0, 0, 0, 0}}, 2},
+                                      {{"w", PatternTensor({4, 1, 3, 3}, 1)}}, {"x", "w"}, {4, 26, 26});
+  ASSERT_TRUE(SaveOnnx(graph, Path("grouped.onnx")).ok());
   ExpectFails({"plan", Path("grouped.onnx"), "--selection", "1:0"},
               "node '" + graph.nodes[0].name + "': Conv with 2 groups can't be lifted");
 }
 
 // x (N, 1, 28, 28) -> Conv "conv" with weight "w" -> Relu "act" -> y, broken by `change`.
 void WriteModel(const std::string& path, const std::function<void(onnx::ModelProto&)>& change) {
-  onnx::ModelProto model = nn::EmptyModel({1, 28, 28}, {2, 26, 26});
-  *model.mutable_graph()->add_initializer() = nn::FloatTensor("w", {2, 1, 3, 3}, std::vector<float>(18, 0.5f));
-  nn::AddNode(model, "Conv", {"x", "w"}, {"c"}).set_name("conv");
-  nn::AddNode(model, "Relu", {"c"}, {"y"}).set_name("act");
+  onnx::ModelProto model = EmptyModel({1, 28, 28}, {2, 26, 26});
+  *model.mutable_graph()->add_initializer() = FloatTensor("w", {2, 1, 3, 3}, std::vector<float>(18, 0.5f));
+  AddNode(model, "Conv", {"x", "w"}, {"c"}).set_name("conv");
+  AddNode(model, "Relu", {"c"}, {"y"}).set_name("act");
   change(model);
   std::ofstream file(path, std::ios::binary);
   ASSERT_TRUE(model.SerializeToOstream(&file));
@@ -205,7 +205,7 @@ TEST_F(OwnModel, ModelsThatWontDoAreRefusedWithWhatAndWhere) {
   refuses(
       "dynamic.onnx",
       [](onnx::ModelProto& m) {
-        *m.mutable_graph()->mutable_input(0) = nn::FloatValue("x", {-1, 1, -1, 28});
+        *m.mutable_graph()->mutable_input(0) = FloatValue("x", {-1, 1, -1, 28});
       },
       "graph input 'x': dimension 2");
   // A file that the model's author should not have us read.
@@ -227,4 +227,4 @@ TEST_F(OwnModel, ModelsThatWontDoAreRefusedWithWhatAndWhere) {
 }
 
 }  // namespace
-}  // namespace privdnn::cli
+}  // namespace privdnn

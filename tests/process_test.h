@@ -10,14 +10,14 @@
 #include <thread>
 #include <vector>
 
-#include "base/file.h"
-#include "cli/child_process.h"
-#include "cli/command.h"
-#include "service/client.h"
-#include "service/ledger.h"
-#include "service/pki.h"
+#include "privdnn/base/file.h"
+#include "privdnn/cli/child_process.h"
+#include "privdnn/cli/command.h"
+#include "privdnn/service/client.h"
+#include "privdnn/service/ledger.h"
+#include "privdnn/service/pki.h"
 
-namespace privdnn::cli {
+namespace privdnn {
 
 struct Ended {
   int exit_code;
@@ -156,4 +156,4 @@ class ProcessTest : public ::testing::Test {
   static inline int logs_ = 0;
 };
 
-}  // namespace privdnn::cli
+}  // namespace privdnn

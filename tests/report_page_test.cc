@@ -7,14 +7,14 @@
 #include <map>
 #include <optional>
 
-#include "cli/inputs.h"
-#include "nn/test_images.h"
+#include "privdnn/cli/inputs.h"
+#include "privdnn/report/html.h"
+#include "privdnn/report/privacy_report.h"
+#include "privdnn/report/test_results.h"
+#include "privdnn/testing/images.h"
 #include "process_test.h"
-#include "report/html.h"
-#include "report/privacy_report.h"
-#include "report/test_results.h"
 
-namespace privdnn::cli {
+namespace privdnn {
 namespace {
 
 using testing::AllOf;
@@ -103,16 +103,16 @@ class ReportTest : public ProcessTest {
     EXPECT_THAT(shown.fetched, IsEmpty());
   }
 
-  static report::Results Everything() {
-    report::Results results = report::TestResults({{"plan", report::TestPlan(1000)},
-                                                   {"eval", report::TestEval(99.3, 99.2, 18.5)},
-                                                   {"extract", report::TestNoise()},
-                                                   {"obfuscate-alice", report::TestObfuscated(99.1, true)},
-                                                   {"obfuscate-bob", report::TestObfuscated(99.0, true)},
-                                                   {"transplant", report::TestTransplant(20.5, 94)},
-                                                   {"recover-bob", report::TestTraining(95.7)},
-                                                   {"scratch", report::TestTraining(92.1)},
-                                                   {"recover", report::TestTraining(96.9)}});
+  static Results Everything() {
+    Results results = TestResults({{"plan", TestPlan(1000)},
+                                   {"eval", TestEval(99.3, 99.2, 18.5)},
+                                   {"extract", TestNoise()},
+                                   {"obfuscate-alice", TestObfuscated(99.1, true)},
+                                   {"obfuscate-bob", TestObfuscated(99.0, true)},
+                                   {"transplant", TestTransplant(20.5, 94)},
+                                   {"recover-bob", TestTraining(95.7)},
+                                   {"scratch", TestTraining(92.1)},
+                                   {"recover", TestTraining(96.9)}});
     results.steps[0].title = "</script><img src=x onerror=\"alert(1)\">";
     return results;
   }
@@ -313,11 +313,11 @@ TEST_F(ReportTest, ASecondCtrlCEndsAStepThatDoesNot) {
 
 // The embedded images as a data set of so many for training, the others for tests.
 std::string ReportTest::SmallDataSet() {
-  const nn::ImageSet images = ImageInput().Load().value();
+  const ImageSet images = ImageInput().Load().value();
   for (const auto& [prefix, set] : {std::pair("train", images.Head(600)), {"t10k", images.Slice(600, 1000)}}) {
     const std::string stem = Path("data/mnist/") + prefix;
-    nn::PutFile(stem + "-images-idx3-ubyte", nn::WriteIdxImages(set));
-    nn::PutFile(stem + "-labels-idx1-ubyte", nn::WriteIdxLabels(set));
+    PutFile(stem + "-images-idx3-ubyte", WriteIdxImages(set));
+    PutFile(stem + "-labels-idx1-ubyte", WriteIdxLabels(set));
   }
   return Path("data");
 }
@@ -419,8 +419,8 @@ TEST_F(ReportTest, EveryFigureIsDrawnInLightAndDark) {
 }
 
 TEST_F(ReportTest, ABrowserNoticesFiguresWithoutData) {
-  report::Document document = Describe(Everything());
-  for (report::Section& s : document.sections) {
+  Document document = Describe(Everything());
+  for (Section& s : document.sections) {
     if (s.id != "accuracy") continue;
     for (auto& row : s.figures[0].table.rows) row[1] = nullptr;
   }
@@ -443,4 +443,4 @@ TEST_F(ReportTest, ABrowserNoticesWhatAPageFetches) {
 }
 
 }  // namespace
-}  // namespace privdnn::cli
+}  // namespace privdnn

@@ -6,12 +6,12 @@
 #include <iostream>
 #include <thread>
 
-#include "cli/inputs.h"
-#include "nn/executor.h"
-#include "nn/partition.h"
+#include "privdnn/cli/inputs.h"
+#include "privdnn/partition/partition.h"
+#include "privdnn/torch/executor.h"
 #include "process_test.h"
 
-namespace privdnn::cli {
+namespace privdnn {
 namespace {
 
 using ::testing::AllOf;
@@ -78,21 +78,21 @@ TEST_F(Select, PrivateInferenceHasTheAccuraciesOfTheReport) {
   const Ended offline = Run(without);
   ASSERT_EQ(offline.exit_code, 0) << offline.err;
 
-  const nn::Graph graph = *ModelInput().Load();
+  const Graph graph = *ModelInput().Load();
   ImageInput input;
   input.limit = kCount;
-  const nn::ImageSet set = *input.Load();
-  const auto segments = *nn::FindSegments(graph, *nn::ParseSelection(chosen.out, graph));
-  const auto labels = [&](const nn::Graph& network) {
-    std::map<std::string, nn::Tensor> inputs;
-    for (const nn::ValueInfo& value : network.inputs) {
+  const ImageSet set = *input.Load();
+  const auto segments = *FindSegments(graph, *ParseSelection(chosen.out, graph));
+  const auto labels = [&](const Graph& network) {
+    std::map<std::string, Tensor> inputs;
+    for (const ValueInfo& value : network.inputs) {
       auto shape = value.shape;
       shape[0] = kCount;
-      inputs[value.name] = nn::IsSegmentInput(value.name) ? nn::Tensor::Zeros(shape) : set.Batch(0, kCount);
+      inputs[value.name] = IsSegmentInput(value.name) ? Tensor::Zeros(shape) : set.Batch(0, kCount);
     }
-    return nn::Argmax(nn::Executor::Create(network)->Run(inputs)->at(graph.outputs[0].name));
+    return Argmax(Executor::Create(network)->Run(inputs)->at(graph.outputs[0].name));
   };
-  const auto expect = [&](const Ended& user, const nn::Graph& network, const char* accuracy, int64_t most) {
+  const auto expect = [&](const Ended& user, const Graph& network, const char* accuracy, int64_t most) {
     const Json found = Json::parse(user.out);
     const auto expected = labels(network);
     const auto predictions = found["predictions"].get<std::vector<int32_t>>();
@@ -104,8 +104,8 @@ TEST_F(Select, PrivateInferenceHasTheAccuraciesOfTheReport) {
     EXPECT_NEAR(found["accuracy"].get<double>(), json[accuracy].get<double>(),
                 100.0 * static_cast<double>(differ) / kCount + 1e-9);
   };
-  expect(online, *nn::Separate(graph, segments), "accuracy_separated", kCount / 50);
-  expect(offline, *nn::PlaintextRest(graph, segments), "accuracy_without_core", 0);
+  expect(online, *Separate(graph, segments), "accuracy_separated", kCount / 50);
+  expect(offline, *PlaintextRest(graph, segments), "accuracy_without_core", 0);
 }
 
 TEST_F(Select, GoesOnAfterAKill) {
@@ -162,4 +162,4 @@ TEST_F(Select, WrongUsageEndsWithTwo) {
 }
 
 }  // namespace
-}  // namespace privdnn::cli
+}  // namespace privdnn

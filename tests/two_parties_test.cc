@@ -5,7 +5,7 @@
 
 #include "process_test.h"
 
-namespace privdnn::cli {
+namespace privdnn {
 namespace {
 
 using ::testing::HasSubstr;
@@ -156,4 +156,4 @@ TEST_F(TwoParties, PlansHoldToTheByte) {
 }
 
 }  // namespace
-}  // namespace privdnn::cli
+}  // namespace privdnn

@@ -1,3 +1,3 @@
-#include "cli/command.h"
+#include "privdnn/cli/command.h"
 
-int main(int argc, char** argv) { return privdnn::cli::RunProgram(argc, argv); }
+int main(int argc, char** argv) { return RunProgram(argc, argv); }

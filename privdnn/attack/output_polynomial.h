@@ -1,0 +1,81 @@
+// An encrypted output as a polynomial in the user's z values, whose coefficients an adversary solves for.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "privdnn/lifting/lift.h"
+#include "privdnn/segment/extraction.h"
+
+namespace privdnn {
+
+// The unknowns of one group's outputs and the equations that positions give. Unknowns are the independent sums of
+// coefficients that lifting/extraction.h counts, in z' = z - zero_point: first of products of two z', then of single
+// z', then constants, bias included. Public: nothing here depends on a kernel but Sums().
+class OutputPolynomial {
+ public:
+  // InvalidArgument, with what more would cost, if there are more than `max_unknowns`: to solve for n of them takes
+  // 4 n^2 bytes and at least n^3 / 3 multiplications.
+  static absl::StatusOr<OutputPolynomial> Create(const Geometry& geometry, size_t group,
+                                                 uint64_t max_unknowns = kDefaultUnknowns);
+  static constexpr uint64_t kDefaultUnknowns = 12'000, kMaxUnknowns = 30'000;
+
+  const Geometry& geometry() const { return *geometry_; }
+  size_t group() const { return group_; }
+  uint32_t outputs() const { return geometry_->spec().groups[group_].outputs; }
+  uint64_t positions() const { return geometry_->spec().groups[group_].positions(); }
+  size_t unknowns() const { return unknowns_; }
+  // How many of them belong to monomials of the highest degree, whose coefficients are sums of a kernel's integers as
+  // they are; they come first.
+  size_t leading() const { return leading_; }
+
+  // The coefficients of the equation of a position, row by row through the map, from an image's z map: unknowns() of
+  // them, each below 2^32 in size.
+  void Equation(std::span<const int16_t> z_map, uint64_t position, std::span<int64_t> out) const;
+  // What outputs are for an image, [output][position]; `value` makes an output of a position's equation.
+  std::vector<int64_t> Outputs(std::span<const int16_t> z_map, size_t outputs,
+                               const std::function<int64_t(std::span<const int64_t>, size_t output)>& value) const;
+  // What the unknowns are for a kernel, [d][tap], and its bias.
+  std::vector<int64_t> Sums(std::span<const int32_t> kernel, int64_t bias) const;
+  // Adds to an output's unknowns what adds `constant` to every equation.
+  void AddConstant(double constant, std::span<double> sums) const;
+
+  // An unknown: the places of its monomial in the patch, and the taps that it sums over.
+  struct Place {
+    uint32_t channel, row, column;
+  };
+  struct Unknown {
+    uint32_t places;  // 0, 1 or 2
+    Place first, second;
+    TapRange rows, columns;
+    bool biased;  // the bias is part of it
+  };
+  const std::vector<Unknown>& list() const { return list_; }
+  // Which of a window's places one of the patch is in the window of a tap that holds it.
+  uint32_t WindowPlace(const Place& place, uint32_t row, uint32_t column) const;
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  // Adds the value of a monomial times `factor` to a column.
+  struct Entry {
+    uint32_t first, second;  // of the z map, from the patch's origin; kNone: 1
+    uint32_t column;
+    int32_t factor;
+  };
+  OutputPolynomial(const Geometry& geometry, size_t group);
+  void AddProducts();
+  void AddPlaces();
+  void AddConstants();
+  void AddMonomial(const Unknown& monomial, const TapSums& rows, const TapSums& columns);
+
+  const Geometry* geometry_;
+  size_t group_, unknowns_ = 0, leading_ = 0;
+  PatchAxis rows_, columns_;
+  std::vector<std::vector<Entry>> entries_;         // [row class][column class]
+  std::vector<uint32_t> row_class_, column_class_;  // of each output row and column
+  std::vector<Unknown> list_;
+};
+
+}  // namespace privdnn

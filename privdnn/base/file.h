@@ -1,0 +1,100 @@
+// Whole files, read with a bound, written so that a reader sees the old content or the new and never half of it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "privdnn/base/bytes.h"
+#include "privdnn/base/secret.h"
+#include "privdnn/base/status.h"
+
+namespace privdnn {
+
+// An error that names the file if it is missing, unreadable or larger than `max_bytes`.
+absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_bytes);
+// The same into memory that is zeroised when it goes.
+absl::StatusOr<ZeroizingVector<uint8_t>> ReadSecretFile(const std::filesystem::path& path, uint64_t max_bytes);
+absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes);
+
+// Writes beside the target, syncs, then renames over it. `mode` is the file's permissions (0600 for secrets).
+absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode = 0644);
+absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode = 0644);
+
+// The same, piece by piece: nothing is seen at `path` before Commit, and what is not committed is removed.
+class FileWriter {
+ public:
+  static absl::StatusOr<FileWriter> Create(const std::filesystem::path& path, unsigned mode = 0644);
+  FileWriter(FileWriter&& other) noexcept;
+  FileWriter& operator=(FileWriter&&) = delete;
+  ~FileWriter();
+  absl::Status Append(std::span<const uint8_t> data);
+  // Syncs and renames; nothing may follow.
+  absl::Status Commit();
+
+ private:
+  FileWriter(std::filesystem::path path, std::string temporary, int fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  std::filesystem::path path_;
+  std::string temporary_;  // empty once committed
+  int fd_;
+};
+
+// A file that grows at its end, by one process at a time.
+class AppendFile {
+ public:
+  // Created if it isn't there, with its directories. FailedPrecondition if it is open this way already, here or
+  // elsewhere; Unimplemented if the file system has no locks.
+  static absl::StatusOr<AppendFile> Open(const std::filesystem::path& path, unsigned mode = 0644);
+  AppendFile(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&&) = delete;
+  ~AppendFile();
+  uint64_t size() const { return size_; }
+  // All or nothing: of what can't be written whole, nothing stays.
+  absl::Status Append(std::span<const uint8_t> data);
+  // Cuts off what lies behind byte `size`, at most size().
+  absl::Status Truncate(uint64_t size);
+  // Returns when all is on the disk.
+  absl::Status Sync();
+
+ private:
+  AppendFile(std::filesystem::path path, int fd, uint64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+  std::filesystem::path path_;
+  int fd_;
+  uint64_t size_;
+};
+
+// A read-only memory mapping of a whole file; unmapped when it goes.
+class MappedFile {
+ public:
+  static absl::StatusOr<MappedFile> Open(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+  std::span<const uint8_t> bytes() const { return {data_, size_}; }
+  // Tells the kernel that the pages are not needed now; they are read again from the file when touched.
+  void DropResidentPages() const;
+
+ private:
+  MappedFile(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// A directory under the system's temporary directory, removed with its contents when this goes.
+class TemporaryDirectory {
+ public:
+  static absl::StatusOr<TemporaryDirectory> Create();
+  TemporaryDirectory(TemporaryDirectory&& other) noexcept;
+  TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
+  ~TemporaryDirectory();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit TemporaryDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+}  // namespace privdnn

@@ -1,0 +1,94 @@
+#include "privdnn/base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+namespace privdnn {
+namespace {
+
+TEST(File, WritesWholeFilesWithTheirPermissions) {
+  auto dir = TemporaryDirectory::Create();
+  ASSERT_TRUE(dir.ok());
+  const auto path = dir->path() / "a" / "secret.key";
+  ASSERT_TRUE(WriteTextFile(path, "first", 0600).ok());
+  ASSERT_TRUE(WriteTextFile(path, "second", 0600).ok());
+  EXPECT_EQ(*ReadTextFile(path, 100), "second");
+  struct stat info {};
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  // Nothing temporary is left.
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path.parent_path()), {}), 1);
+}
+
+TEST(File, RefusesWhatItShould) {
+  auto dir = TemporaryDirectory::Create();
+  ASSERT_TRUE(dir.ok());
+  EXPECT_EQ(ReadFile(dir->path() / "none", 10).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(ReadFile(dir->path(), 10).ok());  // a directory
+  ASSERT_TRUE(WriteTextFile(dir->path() / "big", "0123456789a").ok());
+  EXPECT_NE(Message(ReadFile(dir->path() / "big", 10).status()).find("11 bytes, more than the 10"), std::string::npos);
+  ASSERT_TRUE(WriteTextFile(dir->path() / "empty", "").ok());
+  EXPECT_FALSE(MappedFile::Open(dir->path() / "empty").ok());
+  EXPECT_FALSE(MappedFile::Open(dir->path() / "none").ok());
+}
+
+TEST(AppendFile, GrowsAtItsEndAndIsCut) {
+  auto dir = TemporaryDirectory::Create();
+  const auto path = dir->path() / "a" / "log";
+  {
+    auto file = AppendFile::Open(path);
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(file->size(), 0u);
+    ASSERT_TRUE(file->Append(AsBytes("first,")).ok());
+    AppendFile moved = *std::move(file);
+    ASSERT_TRUE(moved.Append(AsBytes("second")).ok());
+    EXPECT_EQ(moved.size(), 12u);
+    ASSERT_TRUE(moved.Sync().ok());
+    const auto other = AppendFile::Open(path);
+    EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_NE(Message(other.status()).find("in use"), std::string::npos);
+  }
+  auto file = AppendFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->size(), 12u);
+  ASSERT_TRUE(file->Truncate(6).ok());
+  ASSERT_TRUE(file->Append(AsBytes("third")).ok());
+  EXPECT_EQ(*ReadTextFile(path, 100), "first,third");
+  EXPECT_FALSE(AppendFile::Open(dir->path()).ok());  // a directory
+}
+
+// A file that may not grow beyond 8 bytes stands for a full disk.
+TEST(AppendFile, TakesBackWhatItCannotWriteWhole) {
+  auto dir = TemporaryDirectory::Create();
+  const auto path = dir->path() / "log";
+  auto file = AppendFile::Open(path);
+  ASSERT_TRUE(file->Append(AsBytes("first")).ok());
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const struct rlimit small { 8, before.rlim_max };
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const absl::Status status = file->Append(AsBytes("second"));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_EQ(*ReadTextFile(path, 100), "first");
+  ASSERT_TRUE(file->Append(AsBytes(" third")).ok());
+  EXPECT_EQ(*ReadTextFile(path, 100), "first third");
+}
+
+TEST(File, MapsAndMoves) {
+  auto dir = TemporaryDirectory::Create();
+  ASSERT_TRUE(WriteTextFile(dir->path() / "f", "mapped").ok());
+  auto map = MappedFile::Open(dir->path() / "f");
+  ASSERT_TRUE(map.ok());
+  MappedFile moved = *std::move(map);
+  moved.DropResidentPages();
+  EXPECT_EQ(AsStringView(moved.bytes()), "mapped");
+}
+
+}  // namespace
+}  // namespace privdnn

@@ -1,0 +1,59 @@
+#include "privdnn/base/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+
+namespace privdnn {
+namespace {
+
+bool Wants(std::string_view what) {
+  const char* progress = std::getenv("PRIVDNN_PROGRESS");
+  return progress && progress == what;
+}
+
+}  // namespace
+
+std::string FormatDuration(double seconds) {
+  const auto s = static_cast<uint64_t>(std::llround(seconds < 0 ? 0 : seconds));
+  if (s >= 3600) return fmt::format("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{:02}:{:02}", s / 60, s % 60);
+}
+
+ProgressBar::ProgressBar(std::string label)
+    : label_(std::move(label)),
+      terminal_(::isatty(STDERR_FILENO) == 1),
+      lines_(Wants("lines")),
+      start_(std::chrono::steady_clock::now()) {
+  if (!terminal_ && !lines_ && !Wants("none")) fmt::print(stderr, "{}\n", label_);
+}
+
+ProgressBar::~ProgressBar() {
+  if (drawn_ && !lines_) std::fputc('\n', stderr);
+}
+
+void ProgressBar::Update(uint64_t done, uint64_t total, const std::string& note) {
+  if (!(lines_ || terminal_) || total == 0) return;
+  const auto now = std::chrono::steady_clock::now();
+  const std::chrono::milliseconds pause(lines_ ? 1000 : 100);  // another program reads no more than one a second
+  if (drawn_ && done < total && now - last_ < pause) return;
+  last_ = now;
+  drawn_ = true;
+  if (lines_) return fmt::print(stderr, "progress\t{}\t{}\t{}\t{}\n", label_, done, total, note);
+  const double fraction = static_cast<double>(done) / static_cast<double>(total);
+  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  constexpr int kWidth = 30;
+  const int filled = static_cast<int>(fraction * kWidth);
+  std::string bar(static_cast<size_t>(filled), '=');
+  if (filled < kWidth) bar += '>';
+  bar.resize(kWidth, ' ');
+  const std::string left = done > 0 && done < total ? FormatDuration(elapsed * (1 - fraction) / fraction) + " left"
+                                                    : FormatDuration(elapsed);
+  fmt::print(stderr, "\r\033[K{}  [{}] {:3.0f}%  {}  {}", label_, bar, 100 * fraction, left, note);
+  std::fflush(stderr);
+}
+
+}  // namespace privdnn

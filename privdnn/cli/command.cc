@@ -1,0 +1,190 @@
+#include "privdnn/cli/command.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <tbb/info.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "privdnn/cli/attack_commands.h"
+#include "privdnn/cli/child_process.h"
+#include "privdnn/cli/report_command.h"
+
+namespace privdnn {
+namespace {
+
+constexpr char kWrongUsage[] = "privdnn/wrong-usage";
+
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
+
+void OnSignal(int signal) {
+  if (interrupted.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+}
+
+// The innermost command on the command line.
+const CLI::App& GivenCommand(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands()[0];
+  return *command;
+}
+
+// With the parents' names: "privdnn attack extract".
+std::string FullName(const CLI::App& command) {
+  std::string name = command.get_name();
+  for (const CLI::App* parent = command.get_parent(); parent != nullptr; parent = parent->get_parent()) {
+    name = fmt::format("{} {}", parent->get_name(), name);
+  }
+  return name;
+}
+
+// What is wrong, and where help is.
+std::string WithHint(const std::string& text, const CLI::App& command) {
+  return fmt::format("{}\nRun `{} --help` for more information.\n", text, FullName(command));
+}
+
+// What is wrong with the command line. CLI11 doesn't say which word it took for no command.
+std::string UsageMessage(const CLI::App* app, const CLI::Error& error) {
+  const CLI::App& command = GivenCommand(*app);
+  const std::string name = FullName(command);
+  std::string text = error.what();
+  const auto commands = command.get_subcommands([](const CLI::App*) { return true; });
+  if (!commands.empty() && error.get_name() == "RequiredError") {
+    const std::vector<std::string> words = command.remaining();
+    text = words.empty() ? name + " needs a command" : fmt::format("{} has no command '{}'", name, words[0]);
+    for (size_t i = 0; i < commands.size(); ++i) text += (i == 0 ? ": one of " : ", ") + commands[i]->get_name();
+  }
+  return WithHint(text, command);
+}
+
+template <typename Number>
+CLI::Validator Bounded(const std::string& name, const std::string& what, bool zero) {
+  const auto check = [what, zero](const std::string& text) -> std::string {
+    Number value = 0;
+    // CLI11 takes the nearest number there is for one too large.
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool read = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+    if (read && (value > 0 || (zero && value == 0))) return {};
+    return fmt::format("{} is not a {}", text, what);
+  };
+  return CLI::Validator(check, name);
+}
+
+// LibTorch's OpenMP threads wait for each other by spinning, by default for milliseconds, which takes the cores from
+// whoever has work: beside other processes the same training takes ten times as long. Spinning for some microseconds is
+// as good where cores are free. The OpenMP library reads its environment before main, so the program begins again, but
+// only where there is more than one thread: loading LibTorch twice takes a third of a second.
+void SpinBriefly(const CLI::App& app, char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  const CLI::Option* threads = GivenCommand(app).get_option_no_throw("--threads");
+  if (threads == nullptr || std::ranges::none_of(threads->as<std::vector<int>>(), [](int n) { return n > 1; })) return;
+  if (Interrupted()) return;  // the signal would be forgotten
+  if (setenv("GOMP_SPINCOUNT", "5000", 1) == 0) execv(OwnPath().c_str(), argv);
+}
+
+}  // namespace
+
+absl::Status WrongUsage(const std::string& what) {
+  absl::Status status = absl::InvalidArgumentError(what);
+  status.SetPayload(kWrongUsage, {});
+  return status;
+}
+bool IsWrongUsage(const absl::Status& status) { return status.GetPayload(kWrongUsage).has_value(); }
+
+void HandleInterrupts() {
+  std::signal(SIGINT, OnSignal);
+  std::signal(SIGTERM, OnSignal);
+}
+
+bool Interrupted() { return interrupted.load(); }
+
+ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar) {
+  return [bar](uint64_t done, uint64_t total, const std::string& note) {
+    bar->Update(done, total, note);
+    return !Interrupted();
+  };
+}
+
+ProgressFn Evaluating(const std::string& what, int64_t count, const std::string& unit) {
+  return MakeProgress(std::make_shared<ProgressBar>(fmt::format("evaluating {}, {} {}", what, count, unit)));
+}
+
+absl::Status NotEvaluated(const absl::Status& status, const std::string& file) {
+  return file.empty() ? status : Annotate(status, file + " is written, but not evaluated");
+}
+
+CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, const std::string& description,
+                     const std::string& example) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->add_flag("--json", globals.json, "print one JSON object on stdout");
+  command->footer("Example:\n  " + example);
+  return command;
+}
+
+void AddThreads(CLI::App* command, int& threads) {
+  threads = tbb::info::default_concurrency();
+  command->add_option("--threads", threads, "threads to compute with")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+CLI::Validator PositiveInt() { return Bounded<int64_t>("POSITIVE", "whole number of 1 to 2^63 - 1", /*zero=*/false); }
+CLI::Validator NonNegativeInt() {
+  return Bounded<int64_t>("NONNEGATIVE", "whole number of 0 to 2^63 - 1", /*zero=*/true);
+}
+CLI::Validator PositiveNumber() { return Bounded<double>("POSITIVE", "finite number above 0", /*zero=*/false); }
+CLI::Validator NonNegativeNumber() { return Bounded<double>("NONNEGATIVE", "finite number from 0 on", /*zero=*/true); }
+
+int RunProgram(int argc, char** argv) {
+  // stdout belongs to results; everything else goes to stderr.
+  spdlog::set_default_logger(spdlog::stderr_color_mt("privdnn"));
+  spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
+  HandleInterrupts();
+
+  CLI::App app{"Private inference with partially encrypted neural networks", "privdnn"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "privdnn " PRIVDNN_VERSION, "print the version; `privdnn version` says more");
+  app.failure_message(UsageMessage);
+  app.footer("Exit codes: 0 ok, 1 failed, 2 wrong usage. `privdnn COMMAND --help` has an example of each command.");
+  Globals globals;
+  Action action;
+  for (const auto add : {AddTrain, AddExport, AddEval, AddSelect, AddObfuscate, AddPlan, AddKeygen, AddEncrypt,
+                         AddServe, AddInfer, AddDemo, AddAttack, AddReport, AddBench, AddData, AddVersion}) {
+    add(app, globals, action);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  SpinBriefly(app, argv);
+  const auto output = action();
+  if (IsWrongUsage(output.status())) {
+    std::fputs(WithHint(Message(output.status()), GivenCommand(app)).c_str(), stderr);
+    return 2;
+  }
+  if (!output.ok()) {
+    spdlog::error("{}", Message(output.status()));
+    return 1;
+  }
+  if (output->json.is_null()) return 0;  // a rank that served another one
+  const std::string text =
+      globals.json ? output->json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : output->text;
+  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+    spdlog::error("stdout can't be written");
+    return 1;
+  }
+  return output->failed ? 1 : 0;
+}
+
+}  // namespace privdnn

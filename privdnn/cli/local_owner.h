@@ -1,0 +1,57 @@
+// An owner as a process of its own on this machine, with a package made for one user: for commands that play both
+// parties.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "privdnn/cli/child_process.h"
+#include "privdnn/cli/lifted_model.h"
+#include "privdnn/cli/private_directory.h"
+
+namespace privdnn {
+
+class LocalOwner {
+ public:
+  // Makes identities and a package in a temporary directory and starts `privdnn serve`. Inner segments are calibrated
+  // on `calibration`. Directories of processes that were killed before they could remove theirs, and with them their
+  // keys, go first.
+  static absl::StatusOr<LocalOwner> Start(const Graph& graph, const Selection& selection, const ImageSet& calibration,
+                                          const LiftSettings& settings, int threads);
+
+  const LiftedModel& model() const { return model_; }
+  const std::string& address() const { return address_; }
+  // A place for files, and in it one for what the user is given.
+  const std::filesystem::path& directory() const { return directory_.path(); }
+  std::filesystem::path user_directory() const { return directory_.path() / "user"; }
+  std::filesystem::path package() const { return user_directory() / "model.privdnn"; }
+  static constexpr char kUserName[] = "user";
+
+  // Ends the process and starts another for the same package, whose replies have errors of this deviation
+  // (privdnn serve --output-noise). It listens somewhere else; budgets go on.
+  absl::Status Restart(double output_noise);
+
+  // Ends the process in order and returns its largest resident set in bytes; Internal if it failed.
+  absl::StatusOr<uint64_t> Stop();
+
+ private:
+  struct Serving {
+    ChildProcess process;
+    std::string address;
+  };
+  LocalOwner(LiftedModel model, PrivateDirectory directory, Serving serving, int threads)
+      : model_(std::move(model)),
+        directory_(std::move(directory)),
+        process_(std::move(serving.process)),
+        address_(std::move(serving.address)),
+        threads_(threads) {}
+  static absl::StatusOr<Serving> Serve(const std::filesystem::path& own, double output_noise, int threads);
+  LiftedModel model_;
+  PrivateDirectory directory_;
+  std::optional<ChildProcess> process_;
+  std::string address_;
+  int threads_;
+};
+
+}  // namespace privdnn

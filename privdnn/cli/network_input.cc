@@ -1,0 +1,83 @@
+#include "privdnn/cli/network_input.h"
+
+#include <algorithm>
+
+#include "privdnn/base/random.h"
+#include "privdnn/graph/architectures.h"
+
+namespace privdnn {
+namespace {
+
+// With random weights ranges mean little anyway.
+constexpr int64_t kRandomCalibrationImages = 8;
+
+// The first `percent` of a layer's neurons, at least one. Which ones makes no difference to the cost.
+std::vector<int64_t> FirstNeurons(const Layer& layer, int percent) {
+  std::vector<int64_t> neurons;
+  for (int64_t i = 0; i < std::max<int64_t>(layer.neurons * percent / 100, 1); ++i) neurons.push_back(i);
+  return neurons;
+}
+
+ImageSet RandomPixels(const Graph& graph, uint64_t seed, int64_t count) {
+  const std::vector<int64_t>& shape = graph.inputs[0].shape;
+  ImageSet set;
+  set.count = count;
+  set.channels = shape[1];
+  set.height = shape[2];
+  set.width = shape[3];
+  set.pixels.resize(static_cast<size_t>(count * set.channels * set.height * set.width));
+  DeterministicRandom(seed).Fill(std::span<uint8_t>(set.pixels));
+  set.labels.assign(static_cast<size_t>(count), 0);
+  set.classes = 256;
+  return set;
+}
+
+}  // namespace
+
+void NetworkInput::Add(CLI::App* command, const std::string& selection_names) {
+  command
+      ->add_option("--arch", architecture,
+                   "a network of the paper with random weights instead of a model: cost without training")
+      ->check(CLI::IsMember(ArchitectureNames()));
+  command->add_option("--seed", seed, "of random weights and pixels")->capture_default_str();
+  auto* select =
+      command->add_option(selection_names, selection,
+                          "core neurons: a file, or 1:0,3;2:5; default: " +
+                              (default_selection.empty() ? std::string("the embedded model's") : default_selection));
+  command->add_option("--percent", percent, "the first so many percent of the neurons of both layers around a square")
+      ->check(CLI::Range(1, 100))
+      ->excludes(select);
+}
+
+absl::StatusOr<Graph> NetworkInput::Load() const {
+  if (architecture.empty()) return model.Load();
+  if (!model.path.empty()) return WrongUsage(fmt::format("--arch and the model {} exclude each other", model.path));
+  return BuildArchitecture(architecture, seed);
+}
+
+absl::StatusOr<Selection> NetworkInput::Select(const Graph& graph) const {
+  const std::string& text = selection.empty() ? default_selection : selection;
+  if (percent == 0 && text.empty() && !architecture.empty()) {
+    return WrongUsage("--arch needs --selection or --percent: which neurons are encrypted");
+  }
+  if (percent == 0) return LoadSelection(text, model, graph);
+  PRIVDNN_ASSIGN_OR_RETURN(const auto pair, FindQuadraticPair(graph));
+  return Selection{{{pair.first.number, FirstNeurons(pair.first, percent)},
+                    {pair.second.number, FirstNeurons(pair.second, percent)}}};
+}
+
+absl::StatusOr<ImageSet> NetworkInput::Images(const Graph& graph, const ImageInput& input, int64_t count) const {
+  if (!HasImages(input)) return RandomPixels(graph, seed, count);
+  ImageInput limited = input;
+  limited.limit = count;
+  PRIVDNN_ASSIGN_OR_RETURN(ImageSet images, limited.Load());
+  if (images.count < count) return InvalidArgument("there are {} images, {} were asked for", images.count, count);
+  return images;
+}
+
+absl::StatusOr<ImageSet> NetworkInput::CalibrationImages(const Graph& graph, const ImageInput& input) const {
+  if (HasImages(input)) return input.Load();
+  return architecture.empty() ? ImageSet() : RandomPixels(graph, seed, kRandomCalibrationImages);
+}
+
+}  // namespace privdnn

@@ -1,0 +1,60 @@
+// What errors that the owner adds to outputs cost its user, and how many images they cost someone who clones.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "privdnn/cli/extraction_attack.h"
+#include "privdnn/cli/local_owner.h"
+
+namespace privdnn {
+
+// A clone by ridge regression on the replies to so many images.
+struct Clone {
+  uint64_t images = 0;
+  double accuracy = 0;  // percent of the images that weren't asked
+};
+
+struct NoiseEffect {
+  double output_noise = 0;     // deviation, as `privdnn serve --output-noise` takes it
+  std::vector<double> shares;  // of each segment: by the deviation of its outputs
+  double accuracy = 0;         // percent, of an authorised user whose replies have that noise
+  // Fewest images whose clone is within so many points of that accuracy, and of the accuracy without noise; found by
+  // doubling, then halving the interval until its ends are a tenth apart. Nothing: all images don't do, or all that a
+  // fit has room for (2 GiB of equations).
+  std::optional<uint64_t> to_noisy_accuracy, to_exact_accuracy;
+  uint64_t most_images = 0;   // that a clone can be fitted to: none is looked for beyond
+  std::vector<Clone> clones;  // all that were tried, by the number of images
+};
+
+struct NoiseSettings {
+  std::vector<double> levels;
+  std::vector<double> shares;  // the same as shares of the outputs' deviation, where that is least
+  double within = 1;           // points of percent
+
+  bool given() const { return !levels.empty() || !shares.empty(); }
+};
+
+// A level that wasn't measured, and why.
+struct NoiseLeftOut {
+  double output_noise = 0;
+  std::string reason;
+};
+
+// Shares become levels: multiples of the least of `deviations`, one a segment, so that no segment's outputs have more
+// noise than that share. Segments whose outputs never vary don't count. Levels that `room` has an error for are left
+// out, and if no outputs vary, so are all shares but 0.
+std::vector<NoiseLeftOut> ResolveShares(const std::vector<double>& deviations,
+                                        const std::function<absl::Status(double level)>& room, NoiseSettings& noise);
+
+// For each level starts the owner anew, asks for `asked` and for `fresh` images, and fits clones to the replies to
+// `asked`; accuracies are of `fresh`, which must have labels. `exact_accuracy`: of an authorised user without noise.
+// `deviations`: ExtractionAttack::OutputDeviations() of exact replies.
+absl::StatusOr<std::vector<NoiseEffect>> MeasureNoise(LocalOwner& owner, const NoiseSettings& noise,
+                                                      ExtractionSettings extraction, const ImageSet& asked,
+                                                      const ImageSet& fresh, double exact_accuracy,
+                                                      const std::vector<double>& deviations);
+
+}  // namespace privdnn

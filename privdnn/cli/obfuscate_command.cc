@@ -1,0 +1,260 @@
+// obfuscate: a network of its own for each user.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "privdnn/attack/hidden_weights.h"
+#include "privdnn/attack/obfuscate.h"
+#include "privdnn/attack/retrain.h"
+#include "privdnn/base/bytes.h"
+#include "privdnn/base/random.h"
+#include "privdnn/cli/accuracies.h"
+#include "privdnn/cli/inputs.h"
+#include "privdnn/cli/recipe_options.h"
+#include "privdnn/cli/training_sets.h"
+#include "privdnn/graph/architectures.h"
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/service/pki.h"
+#include "privdnn/torch/executor.h"
+#include "privdnn/torch/recipes.h"
+
+namespace privdnn {
+namespace {
+
+// The tail knows most of what it needs, but the layer that begins anew takes the full rate.
+constexpr int kEpochs = 20;
+// That outputs are measured on.
+constexpr int64_t kCalibrationImages = 1000;
+
+struct ObfuscateCommand {
+  ModelInput model;
+  std::string selection, user, data_set, data, out, checkpoint;
+  int64_t hold_out = 0;
+  std::optional<int64_t> samples;
+  std::optional<uint64_t> seed;
+  double max_loss = 0.5;
+  bool no_mixing = false, keep_next = false;
+  int64_t kernel = 1;
+  int threads = 1;
+  RecipeOptions recipe;
+};
+
+// The recipe of the model's architecture, or for other models the defaults.
+Recipe RecipeFor(const Graph& graph) {
+  auto recipe = FindRecipe(graph.name);
+  return recipe.ok() ? *std::move(recipe) : Recipe{"mnist", {}};
+}
+
+TrainOptions Options(const ObfuscateCommand& command, TrainOptions options) {
+  options.epochs = kEpochs;
+  options.half_size_epochs = 0;
+  options = command.recipe.Apply(options);
+  options.seed = command.seed.value_or(1);
+  options.threads = command.threads;
+  options.checkpoint = command.checkpoint;
+  return options;
+}
+
+// Secret, unless --seed says otherwise; then other ones for each user.
+std::unique_ptr<RandomSource> Randomness(const ObfuscateCommand& command) {
+  if (!command.seed) return std::make_unique<SystemRandom>();
+  spdlog::warn("kernels drawn by --seed {} are for experiments: whoever knows it knows them", *command.seed);
+  const auto digest = Sha256(AsBytes(command.user));
+  uint64_t stream = 0;
+  std::memcpy(&stream, digest.data(), sizeof(stream));
+  return std::make_unique<DeterministicRandom>(*command.seed, stream);
+}
+
+// Where a training that is to go on later keeps what it started from: secret kernels are drawn only once. Another
+// model, selection or way to obfuscate has another start.
+std::string StartFile(const ObfuscateCommand& command, const Graph& graph, const Selection& selection) {
+  const std::string what =
+      fmt::format("{} {} {} {} {}", HexEncode(Sha256(ExportOnnx(graph))), FormatSelection(selection), command.kernel,
+                  command.no_mixing, command.keep_next);
+  return fmt::format("{}.{}.{}.onnx", command.checkpoint, command.user, HexEncode(Sha256(AsBytes(what))).substr(0, 8));
+}
+
+// `start`, from a file, in the place of a network that was drawn anew from the same model. FailedPrecondition if they
+// differ in more than what is drawn.
+absl::Status TakeUp(const Graph& start, const Selection& selection, ObfuscatedNetwork& network) {
+  PRIVDNN_ASSIGN_OR_RETURN(const HiddenWeights hidden, FindHiddenWeights(network.graph, selection));
+  bool same = start.nodes == network.graph.nodes;
+  for (const auto& [name, tensor] : network.graph.initializers) {
+    const auto found = start.initializers.find(name);
+    same = same && found != start.initializers.end() && found->second.shape == tensor.shape;
+    if (!same) break;
+    if (!network.rates.contains(name)) continue;
+    const auto core = hidden.core.find(name);
+    for (size_t i = 0; i < tensor.values.size(); ++i) {
+      const bool drawn = core != hidden.core.end() && core->second[i];
+      same = same && (drawn || found->second.values[i] == tensor.values[i]);
+    }
+  }
+  if (!same) return FailedPrecondition("the start of a training with another model, selection or kernel");
+  network.graph = start;
+  return absl::OkStatus();
+}
+
+absl::Status KeepStart(const std::string& path, const Selection& selection, ObfuscatedNetwork& network) {
+  if (std::filesystem::exists(path)) {
+    spdlog::info("the secret kernels are those of {}", path);
+  } else {
+    PRIVDNN_RETURN_IF_ERROR(SaveOnnx(network.graph, path));
+    std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph start, LoadOnnx(path));
+  return Annotate(TakeUp(start, selection, network), path);
+}
+
+Json LayersJson(const ObfuscatedNetwork& network) {
+  Json json = Json::array();
+  for (const ObfuscatedLayer& layer : network.layers) {
+    json.push_back({{"layer", layer.number},
+                    {"core_neurons", layer.neurons},
+                    {"secret_numbers", layer.secret_numbers},
+                    {"kernel_before", layer.kernel_before},
+                    {"kernel_after", layer.kernel_after}});
+  }
+  return json;
+}
+
+absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
+  PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
+  const Recipe recipe = RecipeFor(graph);
+  const std::string data_set = command.data_set.empty() ? recipe.data_set : command.data_set;
+  TrainOptions options = Options(command, recipe.options);
+  SetExecutorThreads(options.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(TrainingSets sets,
+                           LoadTrainingSets(data_set, command.data, command.hold_out, command.threads));
+  if (command.samples) {
+    PRIVDNN_ASSIGN_OR_RETURN(sets.train, DrawSamples(sets.train, *command.samples, options.seed));
+  }
+
+  const auto random = Randomness(command);
+  PRIVDNN_ASSIGN_OR_RETURN(ObfuscatedNetwork network,
+                           Obfuscate(graph, selection, sets.train.Head(kCalibrationImages),
+                                     {command.kernel, !command.no_mixing, !command.keep_next}, *random));
+  if (!command.checkpoint.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(KeepStart(StartFile(command, graph, selection), selection, network));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const double original,
+      Accuracy(graph, sets.validation, Evaluating("the original", sets.validation.count, "validation images")));
+  PRIVDNN_ASSIGN_OR_RETURN(const double test_original,
+                           Accuracy(graph, sets.test, Evaluating("the original", sets.test.count, "test images")));
+  PRIVDNN_ASSIGN_OR_RETURN(const double before,
+                           Accuracy(network.graph, sets.validation,
+                                    Evaluating("what there is before", sets.validation.count, "validation images")));
+
+  const auto start = std::chrono::steady_clock::now();
+  options.rates = network.rates;
+  options.on_epoch = [&](const EpochReport& e) {
+    spdlog::info("epoch {} of {}: loss {:.4f}, validation accuracy {:.2f} %, before obfuscation {:.2f} %", e.epoch,
+                 options.epochs, e.train_loss, e.validation_accuracy, original);
+  };
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const TrainResult result,
+      Train(network.graph, sets.train, sets.validation, options,
+            MakeProgress(std::make_shared<ProgressBar>(TrainingLabel("training", options.epochs, sets.train.count)))));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
+  const auto test = EvaluateSelection(result.graph, selection, sets.test,
+                                      Evaluating("the selection", sets.test.count, "test images"));
+  if (!test.ok()) return NotEvaluated(test.status(), command.out);
+
+  const double loss = original - result.validation_accuracy;
+  CommandOutput output;
+  output.failed = loss > command.max_loss;
+  output.json = {{"model", command.model.Name()},
+                 {"user", command.user},
+                 {"selection", Json::parse(FormatSelection(selection))},
+                 {"out", command.out},
+                 {"layers", LayersJson(network)},
+                 {"mixed", !command.no_mixing},
+                 {"weights_renewed", network.renewed},
+                 {"data_set", data_set},
+                 {"training_images", sets.train.count},
+                 {"epochs", result.epochs.size()},
+                 {"seconds", seconds},
+                 {"validation_images", sets.validation.count},
+                 {"validation_accuracy_original", original},
+                 {"validation_accuracy_before_training", before},
+                 {"validation_accuracy", result.validation_accuracy},
+                 {"loss", loss},
+                 {"max_loss", command.max_loss},
+                 {"kept", !output.failed},
+                 {"test_images", sets.test.count},
+                 {"test_accuracy_original", test_original},
+                 {"test_accuracy", test->original},
+                 {"test_accuracy_without_core", test->removed},
+                 {"options", RecipeJson(options)}};
+  FactTable table(fmt::format("{}: {} obfuscated for {}", command.out, command.model.Name(), command.user));
+  for (const ObfuscatedLayer& layer : network.layers) {
+    const std::string kernel = layer.kernel_after == layer.kernel_before
+                                   ? ""
+                                   : fmt::format(", kernel {} instead of {}", fmt::join(layer.kernel_after, "x"),
+                                                 fmt::join(layer.kernel_before, "x"));
+    table.Add(fmt::format("layer {}", layer.number),
+              fmt::format("{} core neurons, {} secret numbers{}", layer.neurons, layer.secret_numbers, kernel));
+  }
+  table.Add("trained", fmt::format("{} epochs on {} images of {}", result.epochs.size(), sets.train.count, data_set));
+  table.Add("validation images", fmt::format("{:.2f} %, before training {:.2f} %, original {:.2f} %",
+                                             result.validation_accuracy, before, original));
+  table.Add("test images, whole and separated",
+            fmt::format("{:.2f} %, original {:.2f} %", test->original, test_original));
+  table.Add("A_r, core neurons removed", fmt::format("{:.2f} %", test->removed));
+  output.text = table.Render();
+  if (output.failed) {
+    output.text += fmt::format("It lost {:.2f} points, which is more than --max-loss {}: train longer (--epochs)\n",
+                               loss, command.max_loss);
+  }
+  return output;
+}
+
+}  // namespace
+
+void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
+  auto* command =
+      AddCommand(app, globals, "obfuscate",
+                 "Another network for each user, so that core neurons stolen from one are worth less in others",
+                 "privdnn obfuscate model.onnx --selection selection.json --user alice --data ~/data "
+                 "--out alice.onnx");
+  const auto o = std::make_shared<ObfuscateCommand>();
+  o->model.AddPositional(command);
+  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command->add_option("--user", o->user, "whom the network is for")->required();
+  command->add_option("--out", o->out, "ONNX file to write; the same selection is to be encrypted")->required();
+  command->add_option("--data-set", o->data_set, "to train the tail on; default: the architecture's own, else mnist")
+      ->check(CLI::IsMember(DataSetNames()));
+  command->add_option("--data", o->data, "data root that holds it; default: PRIVDNN_DATA");
+  AddHoldOut(command, o->hold_out);
+  command->add_option("--samples", o->samples, "train on so many of the images, drawn at random; default: all")
+      ->check(PositiveInt());
+  command
+      ->add_option("--kernel", o->kernel,
+                   "side of the secret kernels, odd; above 1 the layer's own, the package and times grow")
+      ->check(CLI::Range(1, 15))
+      ->capture_default_str();
+  command->add_flag("--no-mixing", o->no_mixing, "make each new neuron of its old one alone, not of all core neurons");
+  command->add_flag("--keep-next", o->keep_next, "let the layer behind learn from what it is, not from nothing");
+  command->add_option("--max-loss", o->max_loss, "points of validation accuracy that may be lost; exit code 1 if more")
+      ->check(NonNegativeNumber())
+      ->capture_default_str();
+  command->add_option("--seed", o->seed,
+                      "draw kernels that can be drawn again, for experiments; default: secret ones, of the system");
+  command->add_option(
+      "--checkpoint", o->checkpoint,
+      "file for the state of an unfinished training; the same command goes on from it. What it starts "
+      "from lies beside it, as FILE.USER.DIGEST.onnx. Both are as secret as the model and stay until you remove them");
+  AddThreads(command, o->threads);
+  o->recipe.Add(command, fmt::format("Training of the tail (default: the architecture's recipe, {} epochs)", kEpochs));
+  command->callback([o, &action] { action = [o] { return Obfuscate(*o); }; });
+}
+
+}  // namespace privdnn

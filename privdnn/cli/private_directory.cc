@@ -1,0 +1,73 @@
+#include "privdnn/cli/private_directory.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace privdnn {
+namespace {
+
+constexpr char kLock[] = "lock";
+
+// Holds a directory. Nothing where files can't be locked.
+absl::StatusOr<std::optional<AppendFile>> Lock(const std::filesystem::path& directory) {
+  const std::filesystem::path unnamed = directory / "new", name = directory / kLock;
+  auto lock = AppendFile::Open(unnamed, 0600);
+  if (absl::IsUnimplemented(lock.status())) {
+    spdlog::warn("{}; should this process be killed, {} stays", Message(lock.status()), directory.string());
+    return std::optional<AppendFile>();
+  }
+  PRIVDNN_RETURN_IF_ERROR(lock.status());
+  // It gets its name when it is held, so that nobody sees it free.
+  std::error_code ec;
+  std::filesystem::rename(unnamed, name, ec);
+  if (ec) return FailedPrecondition("{}: {}", name.string(), ec.message());
+  return std::optional<AppendFile>(*std::move(lock));
+}
+
+// All but the lock: what is left when this is cut short, is found and removed by others.
+void RemoveContents(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    if (entry.path().filename() != kLock) std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+// Whether some are still in use.
+bool RemoveFree(const std::filesystem::path& parent, bool outer) {
+  bool in_use = false;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
+    const std::filesystem::path& path = entry.path();
+    struct stat info {};
+    if (!path.filename().string().starts_with("privdnn.") || ::lstat(path.c_str(), &info) != 0 ||
+        !S_ISDIR(info.st_mode) || info.st_uid != ::geteuid()) {
+      continue;
+    }
+    // A step may outlive its report for a while.
+    const bool inner_in_use = outer && RemoveFree(path, /*outer=*/false);
+    if (!std::filesystem::exists(path / kLock, ignored)) continue;
+    const auto lock = AppendFile::Open(path / kLock);
+    in_use |= !lock.ok();
+    if (inner_in_use || !lock.ok()) continue;
+    RemoveContents(path);
+    std::filesystem::remove_all(path, ignored);
+  }
+  return in_use;
+}
+
+}  // namespace
+
+absl::StatusOr<PrivateDirectory> PrivateDirectory::Create() {
+  PRIVDNN_ASSIGN_OR_RETURN(TemporaryDirectory directory, TemporaryDirectory::Create());
+  PRIVDNN_ASSIGN_OR_RETURN(std::optional<AppendFile> lock, Lock(directory.path()));
+  return PrivateDirectory(std::move(lock), std::move(directory));
+}
+
+PrivateDirectory::~PrivateDirectory() {
+  if (!path().empty()) RemoveContents(path());
+}
+
+void PrivateDirectory::RemoveAbandoned() { RemoveFree(std::filesystem::temp_directory_path(), /*outer=*/true); }
+
+}  // namespace privdnn

@@ -1,0 +1,266 @@
+// report: what the encryption of a model protects and what it doesn't, as one page, from commands of this program.
+#include "privdnn/cli/report_command.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "privdnn/base/random.h"
+#include "privdnn/cli/inputs.h"
+#include "privdnn/cli/private_directory.h"
+#include "privdnn/cli/report_subject.h"
+#include "privdnn/cli/step_runner.h"
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/report/csv.h"
+#include "privdnn/report/html.h"
+#include "privdnn/report/privacy_report.h"
+
+namespace privdnn {
+namespace {
+
+struct ReportCommand {
+  ModelInput model;
+  ReportInput input;
+  std::string effort = "normal", out = "report.html", csv, work;
+  std::optional<int64_t> samples, scratch_epochs, recover_epochs, obfuscation_images, obfuscation_epochs;
+  std::vector<std::string> skip;
+};
+
+// As --selection takes it: "1:0,3;2:5".
+std::string Compact(const Selection& selection) {
+  std::string text;
+  for (const auto& [layer, neurons] : selection.layers) {
+    text += fmt::format("{}{}:{}", text.empty() ? "" : ";", layer, fmt::join(neurons, ","));
+  }
+  return text;
+}
+
+std::string Today() {
+  const std::time_t now = std::time(nullptr);
+  char text[11];
+  std::strftime(text, sizeof text, "%F", std::gmtime(&now));
+  return text;
+}
+
+// The report as one object: what is on the page, and each step's own JSON.
+Json ReportJson(const Results& results, const Document& document) {
+  constexpr const char* kTones[] = {"protects", "exposes", "note"};
+  Json json = {{"title", results.title},
+               {"facts", Json::object()},
+               {"verdict", Json::array()},
+               {"not_said", document.not_said},
+               {"steps", Json::object()}};
+  for (const auto& [what, value] : results.facts) json["facts"][what] = value;
+  for (const Sentence& s : document.verdict) {
+    json["verdict"].push_back({{"tone", kTones[static_cast<size_t>(s.tone)]}, {"text", s.text}});
+  }
+  for (const StepResult& s : results.steps) {
+    Json step = {{"title", s.title}, {"command", s.command}, {"seconds", s.seconds}, {"result", s.result}};
+    if (s.result.is_null()) step["reason"] = s.reason;
+    json["steps"][s.name] = std::move(step);
+  }
+  return json;
+}
+
+std::string Text(const Results& results, const Document& document, const ReportCommand& command) {
+  std::string text = results.title + "\n";
+  for (const Sentence& s : document.verdict) {
+    const char* mark = s.tone == Tone::kProtects ? "+" : s.tone == Tone::kExposes ? "!" : " ";
+    text += fmt::format("{} {}\n", mark, s.text);
+  }
+  for (const StepResult& s : results.steps) {
+    if (s.result.is_null()) text += fmt::format("no result: {}: {}\n", s.title, s.reason);
+  }
+  return text + fmt::format("page: {}\n", command.out);
+}
+
+// The step that makes a file for later ones.
+size_t MakerOf(const std::string& file) {
+  const std::vector<ReportStep>& steps = ReportSteps();
+  return static_cast<size_t>(std::ranges::find(steps, file, &ReportStep::makes) - steps.begin());
+}
+
+// Why a step is none of this report, or "".
+std::string WhyLeftOut(const ReportCommand& command, const ReportStep& step) {
+  if (std::ranges::find(command.skip, step.part) != command.skip.end()) return "Not run: left out by --skip.";
+  if (step.trains && command.input.embedded_images()) {
+    return "Not run: it trains whole networks, for which the images that the program carries are too few. With "
+           "--data-set or --data it runs.";
+  }
+  return "";
+}
+
+// Why a step can't or shan't run, or "".
+std::string WhyNot(const ReportCommand& command, const ReportStep& step, const Results& before) {
+  if (std::string reason = WhyLeftOut(command, step); !reason.empty()) return reason;
+  for (const std::string& file : step.takes) {
+    const StepResult& maker = before.steps.at(MakerOf(file));
+    if (maker.result.is_null()) return fmt::format("Not run: there is no {}.", maker.title);
+  }
+  return "";
+}
+
+absl::StatusOr<Results> RunSteps(const ReportCommand& command, StepRunner& runner, Results results) {
+  const std::vector<ReportStep>& steps = ReportSteps();
+  const auto runs = [&](const ReportStep& step) { return WhyLeftOut(command, step).empty(); };
+  while (results.steps.size() < steps.size()) {
+    const size_t i = results.steps.size();
+    const ReportStep& step = steps[i];
+    if (const std::string reason = WhyNot(command, step, results); !reason.empty()) {
+      results.steps.push_back({step.name, step.title, "", 0, nullptr, reason, {}});
+      continue;
+    }
+    const std::vector<std::string> arguments = step.arguments(command.input, results);
+    if (const std::string missing = runner.FirstMissing(step, arguments); !missing.empty()) {
+      // It went with an earlier report. Another one takes its place, and all that follows is of that.
+      const size_t maker = MakerOf(missing);
+      runner.Forget(steps[maker]);
+      results.steps.erase(results.steps.begin() + static_cast<std::ptrdiff_t>(maker), results.steps.end());
+      continue;
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(
+        StepResult result,
+        runner.Run(
+            step, arguments,
+            fmt::format("step {} of {}",
+                        1 + std::ranges::count_if(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(i), runs),
+                        std::ranges::count_if(steps, runs))));
+    if (step.required && result.result.is_null()) {
+      return FailedPrecondition("{}: {}", result.command, result.reason);
+    }
+    results.steps.push_back(std::move(result));
+  }
+  PRIVDNN_RETURN_IF_ERROR(runner.RemoveFiles());
+  return results;
+}
+
+absl::Status WriteReport(const ReportCommand& command, const Document& document, const Json& json) {
+  PRIVDNN_RETURN_IF_ERROR(WriteTextFile(command.out, RenderHtml(document)));
+  PRIVDNN_RETURN_IF_ERROR(WriteTextFile(std::filesystem::path(command.out).replace_extension(".json"),
+                                        json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
+  return command.csv.empty() ? absl::OkStatus() : WriteFigures(document, command.csv);
+}
+
+// What all results are of: this program, the network, the core neurons, and the data that steps load.
+absl::StatusOr<std::string> Subject(const ReportInput& input, const Graph& graph, const Selection& selection) {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string program, FileDigest("/proc/self/exe"));
+  std::string subject = program + HexEncode(Sha256(ExportOnnx(graph))) + FormatSelection(selection);
+  if (input.embedded_images()) return subject;
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(input.data));
+  PRIVDNN_ASSIGN_OR_RETURN(const DataSetInfo info, FindDataSet(input.images_of()));
+  // Each data set lies in a folder of the root.
+  const std::string_view folder = info.layout.substr(0, info.layout.find('/'));
+  return subject + DataState(std::filesystem::path(root) / folder);
+}
+
+absl::StatusOr<CommandOutput> Report(ReportCommand command) {
+  command.input.effort = Efforts().at(command.effort);
+  Effort& effort = command.input.effort;
+  effort.samples = command.samples.value_or(effort.samples);
+  effort.scratch_epochs = command.scratch_epochs.value_or(effort.scratch_epochs);
+  effort.recover_epochs = command.recover_epochs.value_or(effort.recover_epochs);
+  effort.obfuscation_images = command.obfuscation_images.value_or(effort.obfuscation_images);
+  effort.obfuscation_epochs = command.obfuscation_epochs.value_or(effort.obfuscation_epochs);
+  if (std::filesystem::path(command.out).extension() == ".json") {
+    return WrongUsage(fmt::format("--out {}: that is where the report's JSON would be", command.out));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.input.selection, command.model, graph));
+  command.input.model = command.model.path;
+  command.input.compact_selection = Compact(selection);
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string subject, Subject(command.input, graph, selection));
+  const std::string work = command.work.empty() ? command.out + ".work" : command.work;
+  PrivateDirectory::RemoveAbandoned();  // steps look in a directory of their own only
+  PRIVDNN_ASSIGN_OR_RETURN(StepRunner runner, StepRunner::Create(work, subject));
+  command.input.files = runner.files();
+
+  Results results{"Privacy report: " + command.model.Name(), {}, {}};
+  results.facts = {{"model", command.model.Name()},
+                   {"core neurons", command.input.compact_selection},
+                   {"images", command.input.embedded_images() ? "1,000 MNIST test images that the program carries"
+                                                              : command.input.images_of()},
+                   {"effort", command.effort},
+                   {"made", fmt::format("{} (UTC), by privdnn {}", Today(), PRIVDNN_VERSION)}};
+  PRIVDNN_ASSIGN_OR_RETURN(results, RunSteps(command, runner, std::move(results)));
+  try {
+    const Document document = Describe(results);
+    CommandOutput output{ReportJson(results, document), Text(results, document, command)};
+    PRIVDNN_RETURN_IF_ERROR(WriteReport(command, document, output.json));
+    return output;
+  } catch (const Json::exception& e) {
+    return DataLoss("{}: a step's result there lacks a field: {}; remove it", work, e.what());
+  }
+}
+
+std::vector<std::string> OptionalParts() {
+  std::vector<std::string> names;
+  for (const ReportStep& step : ReportSteps()) {
+    if (!step.required && std::ranges::find(names, step.part) == names.end()) names.push_back(step.part);
+  }
+  return names;
+}
+
+}  // namespace
+
+void AddReport(CLI::App& app, Globals& globals, Action& action) {
+  auto* command =
+      AddCommand(app, globals, "report",
+                 "What encrypting a selection protects and what it doesn't: attacks, plan and accuracies as "
+                 "one page",
+                 "privdnn report --out report.html\n"
+                 "  privdnn report model.onnx --selection s.json --data-set cifar10 --data ~/data --effort "
+                 "quick");
+  const auto o = std::make_shared<ReportCommand>();
+  o->model.AddPositional(command);
+  command->add_option("--selection", o->input.selection,
+                      "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--data-set", o->input.data_set,
+                   "a known data set; default with --data: mnist. Without both, the 1,000 MNIST test images carried "
+                   "along, of which the attacker has half")
+      ->check(CLI::IsMember(DataSetNames()));
+  command->add_option("--data", o->input.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
+  command->add_option("--effort", o->effort, "how much attackers get: quick, normal or full")
+      ->check(CLI::IsMember(Efforts()))
+      ->capture_default_str();
+  // What only attackers and users with a data set have.
+  std::vector<const CLI::Option*> of_data_set;
+  const std::string by_effort = "; default: by --effort";
+  of_data_set.push_back(
+      command->add_option("--samples", o->samples, "the attacker's labelled images, of a data set" + by_effort)
+          ->check(PositiveInt()));
+  command->add_option("--scratch-epochs", o->scratch_epochs, "of training from nothing" + by_effort)
+      ->check(CLI::Range(1, 10000));
+  command->add_option("--recover-epochs", o->recover_epochs, "of training the encrypted neurons anew" + by_effort)
+      ->check(CLI::Range(1, 10000));
+  of_data_set.push_back(
+      command
+          ->add_option("--obfuscation-images", o->obfuscation_images,
+                       "training images of a data set for the networks of two users, 0: all" + by_effort)
+          ->check(NonNegativeInt()));
+  of_data_set.push_back(
+      command->add_option("--obfuscation-epochs", o->obfuscation_epochs, "of training these networks" + by_effort)
+          ->check(CLI::Range(1, 10000)));
+  command->add_option("--image-budget", o->input.image_budget, "images that may ever be asked of the package")
+      ->check(PositiveInt());
+  command->add_option("--skip", o->skip, "steps that are left out")
+      ->delimiter(',')
+      ->check(CLI::IsMember(OptionalParts()));
+  command->add_option("--seed", o->input.seed, "of all steps; default: theirs");
+  command->add_option("--out", o->out, "HTML file; the JSON goes beside it, with the extension .json")
+      ->capture_default_str();
+  command->add_option("--csv", o->csv, "directory for the figures as CSV files and pictures");
+  command->add_option("--work", o->work,
+                      "directory for each step's result, from which the same command goes on; default: the HTML file's "
+                      "name with .work");
+  AddThreads(command, o->input.threads);
+  command->callback([o, of_data_set, &action] {
+    for (const CLI::Option* option : of_data_set) {
+      if (option->count() > 0 && o->input.embedded_images()) {
+        throw CLI::ValidationError(option->get_name(), "needs --data-set or --data");
+      }
+    }
+    action = [o] { return Report(*o); };
+  });
+}
+
+}  // namespace privdnn

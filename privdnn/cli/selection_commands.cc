@@ -1,0 +1,60 @@
+// select: core neurons, and how good a model is whole, separated, and without them.
+#include <chrono>
+#include <optional>
+
+#include "privdnn/base/bytes.h"
+#include "privdnn/base/file.h"
+#include "privdnn/cli/on_ranks.h"
+#include "privdnn/cli/select_report.h"
+
+namespace privdnn {
+namespace {
+
+absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks) {
+  if (!command.images.labelled()) return WrongUsage("--images needs --labels: accuracies are against labels");
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(ImageSet images, DrawImages(all, command.eval_images, command.search.seed));
+  // Created before the work, so that a path that can't be written costs no search.
+  std::optional<FileWriter> out;
+  if (!command.out.empty() && (ranks == nullptr || ranks->rank() == 0)) {
+    PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(command.out));
+    out.emplace(std::move(writer));
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const std::string preparing = fmt::format("preparing {} images", images.count);
+  PRIVDNN_ASSIGN_OR_RETURN(const Evaluator evaluator,
+                           Evaluator::Create(graph, std::move(images), command.evaluator,
+                                             MakeProgress(std::make_shared<ProgressBar>(preparing))));
+  if (ranks != nullptr && ranks->rank() > 0) {
+    PRIVDNN_RETURN_IF_ERROR(ServeOutcomes(*ranks, evaluator, Identity(graph, evaluator), GoOn));
+    return CommandOutput{};
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const Selected selected, RunSelect(command, graph, evaluator, ranks));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (out) {
+    const Selection selection = evaluator.ToSelection(selected.result.best.candidate);
+    const std::string text = FormatSelection(selection) + "\n";
+    PRIVDNN_RETURN_IF_ERROR(out->Append(AsBytes(text)));
+    PRIVDNN_RETURN_IF_ERROR(out->Commit());
+  }
+  return ReportSelected(command, evaluator, selected, seconds);
+}
+
+}  // namespace
+
+void AddSelect(CLI::App& app, Globals& globals, Action& action) {
+  auto* command = AddCommand(app, globals, "select", "Choose the core neurons",
+                             "privdnn select model.onnx --method swap --counts 2,4 --out selection.json\n"
+                             "  privdnn select model.onnx --method exhaustive --counts 1,2 --all-results all.csv "
+                             "--checkpoint search.journal\n"
+                             "  privdnn select model.onnx --target-without-owner 20 --max-loss 0.2");
+  const auto o = std::make_shared<SelectCommand>();
+  o->Add(command);
+  command->callback([o, command, &action] {
+    o->Finish(*command);
+    action = [o] { return OnRanks([o](Ranks* ranks) { return Select(*o, ranks); }); };
+  });
+}
+
+}  // namespace privdnn

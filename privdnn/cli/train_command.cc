@@ -1,0 +1,122 @@
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <chrono>
+#include <optional>
+
+#include "privdnn/cli/inputs.h"
+#include "privdnn/cli/recipe_options.h"
+#include "privdnn/cli/training_sets.h"
+#include "privdnn/graph/architectures.h"
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/torch/executor.h"
+#include "privdnn/torch/recipes.h"
+
+namespace privdnn {
+namespace {
+
+// What is not given comes from the architecture's recipe.
+struct TrainCommand {
+  std::string architecture = "lenet5-mnist", data, out, checkpoint, initial;
+  std::optional<std::string> data_set;
+  RecipeOptions recipe;
+  uint64_t seed = 1;
+  int threads = 1;
+  int64_t hold_out = 0;
+  bool no_augmentation = false;
+};
+
+TrainOptions Options(const TrainCommand& command, TrainOptions options) {
+  if (command.no_augmentation) options.augmentation = Augmentation::None();
+  options = command.recipe.Apply(options);
+  options.seed = command.seed;
+  options.threads = command.threads;
+  options.checkpoint = command.checkpoint;
+  return options;
+}
+
+absl::StatusOr<Graph> InitialGraph(const TrainCommand& command, int32_t classes) {
+  if (!command.initial.empty()) return LoadOnnx(command.initial);
+  return BuildArchitecture(command.architecture, command.seed, classes);
+}
+
+absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Recipe recipe, FindRecipe(command.architecture));
+  const std::string data_set = command.data_set.value_or(recipe.data_set);
+  TrainOptions options = Options(command, recipe.options);
+  PRIVDNN_ASSIGN_OR_RETURN(const TrainingSets sets,
+                           LoadTrainingSets(data_set, command.data, command.hold_out, command.threads));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph initial, InitialGraph(command, sets.train.classes));
+
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  int epochs_now = 0;  // without those that a checkpoint holds
+  options.on_epoch = [&](const EpochReport& e) {
+    spdlog::info("epoch {:3} of {}: loss {:.4f}, validation accuracy {:.2f} %, {:.1f} s", e.epoch, options.epochs,
+                 e.train_loss, e.validation_accuracy, seconds());
+    ++epochs_now;
+  };
+  SetExecutorThreads(options.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const TrainResult result,
+      Train(initial, sets.train, sets.validation, options,
+            MakeProgress(std::make_shared<ProgressBar>(TrainingLabel("training", options.epochs, sets.train.count)))));
+  const double seconds_per_epoch = epochs_now > 0 ? seconds() / epochs_now : 0;
+  PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
+  constexpr std::array<int64_t, 2> kRanks = {1, 5};
+  const auto validation = TopAccuracies(result.graph, sets.validation, kRanks,
+                                        Evaluating("what came of it", sets.validation.count, "validation images"));
+  if (!validation.ok()) return NotEvaluated(validation.status(), command.out);
+  const auto test =
+      TopAccuracies(result.graph, sets.test, kRanks, Evaluating("what came of it", sets.test.count, "test images"));
+  if (!test.ok()) return NotEvaluated(test.status(), command.out);
+  CommandOutput output;
+  output.json = {{"architecture", command.architecture},
+                 {"data_set", data_set},
+                 {"classes", sets.train.classes},
+                 {"model", command.out},
+                 {"epochs", result.epochs.size()},
+                 {"seconds_per_epoch", seconds_per_epoch},
+                 {"seed", options.seed},
+                 {"training_images", sets.train.count},
+                 {"validation_images", sets.validation.count},
+                 {"validation_accuracy", (*validation)[0]},
+                 {"validation_top5_accuracy", (*validation)[1]},
+                 {"test_images", sets.test.count},
+                 {"test_accuracy", (*test)[0]},
+                 {"test_top5_accuracy", (*test)[1]}};
+  output.text = fmt::format(
+      "{}: {:.2f} % of {} test images right, {:.2f} % among the first 5 of {} classes ({:.2f} and {:.2f} % of {} "
+      "validation images)\n",
+      command.out, (*test)[0], sets.test.count, (*test)[1], sets.train.classes, (*validation)[0], (*validation)[1],
+      sets.validation.count);
+  return output;
+}
+
+}  // namespace
+
+void AddTrain(CLI::App& app, Globals& globals, Action& action) {
+  auto* command = AddCommand(app, globals, "train", "Train a network of the paper on the user's own data files",
+                             "privdnn train --arch lenet5-mnist --data ~/data --out model.onnx");
+  const auto o = std::make_shared<TrainCommand>();
+  command->add_option("--arch", o->architecture, "architecture")
+      ->check(CLI::IsMember(ArchitectureNames()))
+      ->capture_default_str();
+  command->add_option("--data-set", o->data_set, "data set; default: the architecture's own")
+      ->check(CLI::IsMember(DataSetNames()));
+  command->add_option("--data", o->data, "data root that holds it; default: PRIVDNN_DATA");
+  command->add_option("--out", o->out, "ONNX file to write")->required();
+  command->add_option("--init", o->initial, "ONNX model to train further, instead of a new network");
+  AddHoldOut(command, o->hold_out);
+  command->add_option("--seed", o->seed, "of initial weights, order and augmentation")->capture_default_str();
+  command->add_option("--checkpoint", o->checkpoint,
+                      "file for the state of an unfinished training; the same command goes on from it");
+  AddThreads(command, o->threads);
+  constexpr char kGroup[] = "Recipe (default: the architecture's own)";
+  o->recipe.Add(command, kGroup);
+  command->add_flag("--no-augmentation", o->no_augmentation, "images as they are, but for what the three above say")
+      ->group(kGroup);
+  command->callback([o, &action] { action = [o] { return Train(*o); }; });
+}
+
+}  // namespace privdnn

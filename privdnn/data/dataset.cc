@@ -1,0 +1,167 @@
+#include "privdnn/data/dataset.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <numeric>
+
+#include "privdnn/base/random.h"
+#include "privdnn/data/formats.h"
+
+namespace privdnn {
+namespace {
+
+constexpr std::array<DataSetInfo, 7> kDataSets{{
+    {"mnist", "handwritten digits", "MNIST database of LeCun, Cortes and Burges",
+     "mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 10},
+    {"fashion-mnist", "articles of clothing", "Fashion-MNIST of Zalando Research; Debian package dataset-fashion-mnist",
+     "fashion-mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 10},
+    {"emnist-letters", "handwritten letters a to z", "EMNIST of NIST (Cohen et al. 2017), the file in IDX format",
+     "emnist/emnist-letters-{train,test}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 26},
+    {"emnist-letters13", "handwritten letters a to m, a part of EMNIST letters",
+     "cut from EMNIST letters by the user: labels 1 to 13",
+     "emnist/emnist-letters13-{train,test}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 13},
+    {"cifar10", "photographs of animals and vehicles", "CIFAR-10 of Krizhevsky, the binary version",
+     "cifar10/cifar-10-batches-bin/{data_batch_1..5,test_batch}.bin", 3, 32, 32, 10},
+    {"gtsrb", "traffic signs, scaled to 32x32",
+     "German Traffic Sign Recognition Benchmark: training images, test images, extended test annotations",
+     "gtsrb/GTSRB/Final_Training/Images/000NN/{GT-000NN.csv,*.ppm}, "
+     "gtsrb/GTSRB/Final_Test/Images/{GT-final_test.csv,*.ppm}",
+     3, 32, 32, 43},
+    {"tiny-imagenet", "photographs of 200 classes or as many as are there; its validation images are the test set",
+     "Tiny ImageNet of Stanford's course CS231n",
+     "tiny-imagenet/tiny-imagenet-200/{wnids.txt,train/nNNNNNNNN/{nNNNNNNNN_boxes.txt,images/*.JPEG},"
+     "val/{val_annotations.txt,images/*.JPEG}}",
+     3, 64, 64, 0},
+}};
+
+// A file under its plain name or, if that isn't there, with .gz behind it. The plain name if neither is.
+std::filesystem::path PlainOrGz(const std::filesystem::path& path) {
+  std::error_code ignored;
+  std::filesystem::path compressed = path;
+  compressed += ".gz";
+  return !std::filesystem::exists(path, ignored) && std::filesystem::exists(compressed, ignored) ? compressed : path;
+}
+
+absl::StatusOr<ImageSet> LoadNamedIdx(const std::filesystem::path& folder, const std::string& prefix, int32_t classes,
+                                      int32_t first_label) {
+  return LoadIdx(PlainOrGz(folder / (prefix + "-images-idx3-ubyte")),
+                 PlainOrGz(folder / (prefix + "-labels-idx1-ubyte")), classes, first_label);
+}
+
+// EMNIST's images lie on their side: rows are columns.
+void TransposeImages(ImageSet& set) {
+  std::vector<uint8_t> upright(set.pixels.size());
+  const int64_t h = set.height, w = set.width;
+  for (int64_t plane = 0; plane < set.count * set.channels; ++plane) {
+    const auto at = [&](int64_t offset) { return static_cast<size_t>(plane * h * w + offset); };
+    for (int64_t i = 0; i < h; ++i) {
+      for (int64_t j = 0; j < w; ++j) upright[at(j * h + i)] = set.pixels[at(i * w + j)];
+    }
+  }
+  set.pixels = std::move(upright);
+  std::swap(set.height, set.width);
+}
+
+absl::StatusOr<ImageSet> LoadOfficialSplit(const DataSetInfo& info, const std::filesystem::path& root, bool train,
+                                           const LoadOptions& options) {
+  const std::string name(info.name);
+  if (name == "mnist" || name == "fashion-mnist") {
+    return LoadNamedIdx(root / name, train ? "train" : "t10k", info.classes, 0);
+  }
+  if (name == "emnist-letters" || name == "emnist-letters13") {
+    PRIVDNN_ASSIGN_OR_RETURN(ImageSet set,
+                             LoadNamedIdx(root / "emnist", name + (train ? "-train" : "-test"), info.classes, 1));
+    TransposeImages(set);
+    return set;
+  }
+  if (name == "cifar10") return LoadCifar10(root / name, train);
+  if (name == "gtsrb") return LoadGtsrb(root / name, train, options);
+  assert(name == "tiny-imagenet");
+  return LoadTinyImageNet(root / name, train, options);
+}
+
+}  // namespace
+
+Tensor ImageSet::Batch(int64_t begin, int64_t end) const {
+  assert(0 <= begin && begin <= end && end <= count);
+  const int64_t per_image = channels * height * width;
+  Tensor batch{{end - begin, channels, height, width}, {}};
+  batch.values.resize(static_cast<size_t>((end - begin) * per_image));
+  std::transform(pixels.begin() + begin * per_image, pixels.begin() + end * per_image, batch.values.begin(),
+                 [](uint8_t p) { return static_cast<float>(p) / 255.0f; });
+  return batch;
+}
+
+ImageSet ImageSet::Slice(int64_t begin, int64_t end) const {
+  begin = std::clamp<int64_t>(begin, 0, count);
+  end = std::clamp<int64_t>(end, begin, count);
+  const int64_t per_image = channels * height * width;
+  ImageSet slice{end - begin,
+                 channels,
+                 height,
+                 width,
+                 {pixels.begin() + begin * per_image, pixels.begin() + end * per_image},
+                 {labels.begin() + begin, labels.begin() + end},
+                 classes};
+  if (!groups.empty()) slice.groups.assign(groups.begin() + begin, groups.begin() + end);
+  return slice;
+}
+
+ImageSet ImageSet::Head(int64_t limit) const { return Slice(0, limit); }
+
+ImageSet ImageSet::Pick(std::span<const int64_t> indices) const {
+  ImageSet picked{static_cast<int64_t>(indices.size()), channels, height, width, {}, {}, classes};
+  const int64_t per_image = channels * height * width;
+  picked.pixels.reserve(indices.size() * static_cast<size_t>(per_image));
+  picked.labels.reserve(indices.size());
+  for (const int64_t i : indices) {
+    assert(0 <= i && i < count);
+    const auto first = pixels.begin() + i * per_image;
+    picked.pixels.insert(picked.pixels.end(), first, first + per_image);
+    picked.labels.push_back(labels[static_cast<size_t>(i)]);
+    if (!groups.empty()) picked.groups.push_back(groups[static_cast<size_t>(i)]);
+  }
+  return picked;
+}
+
+std::span<const DataSetInfo> DataSets() { return kDataSets; }
+
+absl::StatusOr<DataSetInfo> FindDataSet(std::string_view name) {
+  std::string names;
+  for (const DataSetInfo& info : kDataSets) {
+    if (info.name == name) return info;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", info.name);
+  }
+  return NotFound("no data set '{}'; there are {}", name, names);
+}
+
+std::vector<int64_t> RandomOrder(int64_t count, uint64_t seed) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<uint64_t> draws(order.size());
+  DeterministicRandom(seed).Fill(std::span(draws));
+  // Fisher and Yates. The remainder of a 64-bit draw is uniform up to count / 2^64.
+  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[draws[i - 1] % i]);
+  return order;
+}
+
+absl::StatusOr<ImageSet> LoadDataSet(const std::string& name, const std::filesystem::path& root, Split split,
+                                     const LoadOptions& options) {
+  PRIVDNN_ASSIGN_OR_RETURN(const DataSetInfo info, FindDataSet(name));
+  PRIVDNN_ASSIGN_OR_RETURN(ImageSet set, LoadOfficialSplit(info, root, split == Split::kTrain, options));
+  if (split == Split::kTrain || split == Split::kTest) return set;
+  const std::vector<int64_t> order = RandomOrder(set.count, 0);
+  const std::span all(order);
+  const size_t half = order.size() / 2;
+  return set.Pick(split == Split::kValidationHalf ? all.first(half) : all.subspan(half));
+}
+
+std::pair<ImageSet, ImageSet> SplitValidation(const ImageSet& set, int64_t held_out) {
+  int64_t border = std::clamp<int64_t>(set.count - held_out, 0, set.count);
+  const auto group = [&](int64_t i) { return set.groups[static_cast<size_t>(i)]; };
+  while (!set.groups.empty() && border > 0 && border < set.count && group(border - 1) == group(border)) --border;
+  return {set.Slice(0, border), set.Slice(border, set.count)};
+}
+
+}  // namespace privdnn

@@ -1,0 +1,150 @@
+// Bytes that aren't models, or aren't any more.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "privdnn/onnx/tensor.h"
+#include "privdnn/testing/graphs.h"
+#include "privdnn/testing/onnx.h"
+
+namespace privdnn {
+namespace {
+
+using testing::HasSubstr;
+
+// What import accepts must be a valid graph that survives another round.
+void ExpectErrorOrValid(std::span<const uint8_t> bytes) {
+  const auto graph = ImportOnnx(bytes, "hostile");
+  if (!graph.ok()) {
+    EXPECT_THAT(Message(graph.status()), testing::StartsWith("hostile: "));
+    return;
+  }
+  EXPECT_TRUE(InferShapes(*graph).ok());
+  const auto again = ImportOnnx(ExportOnnx(*graph), "again");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(*again, *graph);
+}
+
+TEST(HostileOnnx, EmptyAndRandomBytes) {
+  EXPECT_FALSE(ImportOnnx({}, "empty").ok());
+  uint64_t state = 1;
+  for (int round = 0; round < 200; ++round) {
+    Bytes bytes(static_cast<size_t>(round) * 3);
+    for (uint8_t& b : bytes) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      b = static_cast<uint8_t>(state >> 56);
+    }
+    EXPECT_FALSE(ImportOnnx(bytes, "random").ok());
+  }
+}
+
+TEST(HostileOnnx, TooManyOutputs) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  AddNode(model, "Relu", {"x"}, {"y"});
+  for (int i = 0; i < 300; ++i) *model.mutable_graph()->add_output() = FloatValue("y" + std::to_string(i), {-1, 4});
+  EXPECT_THAT(Message(ImportModel(model).status()), HasSubstr("301 graph outputs, more than the 256 allowed"));
+}
+
+TEST(HostileOnnx, EveryTruncation) {
+  const Bytes model = ExportOnnx(EveryOperatorGraph());
+  for (size_t size = 0; size < model.size(); ++size) ExpectErrorOrValid(std::span(model).first(size));
+}
+
+// Which bytes of the graph's model are the weights of its larger initializers.
+std::vector<bool> FindWeights(const Graph& graph, const Bytes& model) {
+  std::vector<bool> weights(model.size());
+  for (const auto& [name, tensor] : graph.initializers) {
+    if (tensor.size() < 8) continue;
+    const std::string_view bytes(reinterpret_cast<const char*>(tensor.values.data()),
+                                 tensor.values.size() * sizeof(float));
+    const size_t at = AsStringView(model).find(bytes);
+    EXPECT_NE(at, std::string_view::npos) << name;
+    std::fill_n(weights.begin() + static_cast<std::ptrdiff_t>(at), bytes.size(), true);
+  }
+  return weights;
+}
+
+// Of weights only the exponent, which turns numbers into infinities.
+TEST(HostileOnnx, EveryFlippedBit) {
+  Bytes model = ExportOnnx(EveryOperatorGraph());
+  const std::vector<bool> weights = FindWeights(EveryOperatorGraph(), model);
+  for (size_t i = 0; i < model.size(); ++i) {
+    for (int bit = weights[i] ? 6 : 0; bit < 8; ++bit) {
+      model[i] ^= static_cast<uint8_t>(1 << bit);
+      ExpectErrorOrValid(model);
+      model[i] ^= static_cast<uint8_t>(1 << bit);
+    }
+  }
+}
+
+TEST(HostileOnnx, EveryByteReplacedByExtremes) {
+  Bytes model = ExportOnnx(EveryOperatorGraph());
+  const std::vector<bool> weights = FindWeights(EveryOperatorGraph(), model);
+  for (size_t i = 0; i < model.size(); ++i) {
+    if (weights[i]) continue;
+    const uint8_t original = model[i];
+    for (const uint8_t value : {0x00, 0x7f, 0x80, 0xff}) {
+      model[i] = value;
+      ExpectErrorOrValid(model);
+    }
+    model[i] = original;
+  }
+}
+
+// Two bytes of encoding make an empty node, which takes some 200 in memory.
+TEST(HostileOnnx, StructureIsBounded) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  for (int i = 0; i < 5'000'000; ++i) model.mutable_graph()->add_node();
+  const std::string bytes = model.SerializeAsString();
+  model.Clear();
+  EXPECT_THAT(Message(ImportOnnx(AsBytes(bytes), "test").status()), HasSubstr("besides the initializers' data"));
+}
+
+TEST(HostileOnnx, WeightsDoNotCountAsStructure) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  AddNode(model, "Relu", {"x"}, {"y"});
+  onnx::TensorProto& tensor = *model.mutable_graph()->add_initializer();
+  WriteTensor("large", Tensor::Zeros({4, 1 << 20}), tensor);
+  EXPECT_TRUE(ImportModel(model).ok()) << ImportModel(model).status();
+}
+
+// Shapes that double with every node must not end in an allocation.
+TEST(HostileOnnx, GrowingShapesAreRefused) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  std::string value = "x";
+  for (int i = 0; i < 64; ++i) {
+    const std::string next = "v" + std::to_string(i);
+    AddNode(model, "Concat", {value, value}, {next}, {IntAttribute("axis", 1)});
+    value = next;
+  }
+  EXPECT_THAT(Message(ImportModel(model).status()), HasSubstr("elements"));
+}
+
+TEST(HostileOnnx, DeepNestingIsRefused) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  onnx::NodeProto* node = &AddNode(model, "Relu", {"x"}, {"y"});
+  for (int i = 0; i < 2000; ++i) {
+    onnx::AttributeProto& attribute = *node->add_attribute();
+    attribute.set_name("body");
+    attribute.set_type(onnx::AttributeProto::GRAPH);
+    node = attribute.mutable_g()->add_node();
+  }
+  EXPECT_FALSE(ImportModel(model).ok());
+}
+
+TEST(HostileOnnx, LongChainsTakeLinearTime) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  constexpr int kNodes = 100'000;
+  for (int i = 0; i < kNodes; ++i) {
+    AddNode(model, i % 2 == 0 ? "Identity" : "Relu", {i == 0 ? "x" : "v" + std::to_string(i - 1)},
+            {i == kNodes - 1 ? "y" : "v" + std::to_string(i)});
+  }
+  const auto graph = ImportModel(model);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_EQ(graph->nodes.size(), static_cast<size_t>(kNodes / 2));
+}
+
+}  // namespace
+}  // namespace privdnn

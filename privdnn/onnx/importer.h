@@ -1,0 +1,145 @@
+// The state of one ONNX import. Internal: nn/onnx.h is the interface.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "privdnn/graph/graph.h"
+#include "privdnn/onnx/attributes.h"
+#include "privdnn/onnx/tensor.h"
+
+namespace onnx {
+class GraphProto;
+class ModelProto;
+class NodeProto;
+class ValueInfoProto;
+}  // namespace onnx
+
+namespace privdnn {
+
+// Walks the nodes in order. Constant and Identity nodes leave no node behind: they define constants and other names for
+// values. Nor do Pad nodes whose zeros the next Conv or AveragePool takes over; one that others read is appended late.
+class OnnxImporter {
+ public:
+  // `external` (may be null: none) must outlive the importer.
+  explicit OnnxImporter(ExternalData* external) : external_(external) {}
+  // Takes the weights out of `model`.
+  absl::StatusOr<Graph> Import(onnx::ModelProto& model);
+
+ private:
+  // A node being converted.
+  struct Source {
+    const onnx::NodeProto& proto;
+    Attributes attributes;
+    std::vector<std::string> inputs;  // under their first names; trailing omitted ones dropped
+  };
+  // A value and the zeros around it that a Pad node asked for (top, left, bottom, right).
+  struct PaddedValue {
+    std::string value;
+    std::array<int64_t, 4> pads;
+    std::string node_name;
+  };
+  using Handler = absl::Status (OnnxImporter::*)(Source& source);
+  static const std::map<std::string, Handler>& Handlers();
+
+  // onnx_import.cc: the model, names and values.
+  absl::Status CheckModel(const onnx::ModelProto& model);
+  absl::Status ReadInitializers(onnx::GraphProto& graph);
+  absl::Status ReadInputs(const onnx::GraphProto& graph);
+  absl::Status ReadOutputs(const onnx::GraphProto& graph);
+  absl::Status ReadOutput(const onnx::ValueInfoProto& info);
+  absl::Status RenameToOutput(std::string value, const std::string& output);
+  absl::Status ReadNode(const onnx::NodeProto& proto);
+  absl::StatusOr<std::vector<std::string>> ResolveInputs(const onnx::NodeProto& proto) const;
+  void DropFoldedConstants();
+  absl::Status Define(const std::string& value);
+  absl::Status DefineConstant(const std::string& value, ConstantTensor tensor);
+  // Appends a node that computes `op` of `inputs`.
+  absl::Status Append(const Source& source, Op op, std::vector<std::string> inputs);
+  absl::Status AppendNode(Node node);
+  // Gives `value` the name of the node's first output.
+  absl::Status AppendAlias(const Source& source, const std::string& value);
+  std::string UniqueNodeName(const onnx::NodeProto& proto);
+  // Appends the node of a padded value that has none yet.
+  absl::StatusOr<std::vector<int64_t>> ShapeOf(const std::string& value);
+  // A constant that is folded away, so that it need not stay in the graph. Null if it isn't constant.
+  const Tensor* FoldedFloats(const std::string& value);
+  const IntTensor* FoldedInts(const std::string& value) const;
+  // The single number in a constant, of either type.
+  absl::StatusOr<double> FoldedScalar(const std::string& value);
+  absl::StatusOr<float> FoldedFloat(const std::string& value);
+  absl::StatusOr<std::vector<int64_t>> FoldedIntVector(const Source& source, size_t input);
+
+  // onnx_operators.cc: one handler for each operator.
+  absl::Status ReadConv(Source& source);
+  absl::Status ReadBatchNormalization(Source& source);
+  absl::Status ReadAveragePool(Source& source);
+  absl::Status ReadGlobalAveragePool(Source& source);
+  absl::Status ReadMaxPool(Source& source);
+  absl::Status ReadRelu(Source& source);
+  absl::Status ReadLeakyRelu(Source& source);
+  absl::Status ReadClip(Source& source);
+  absl::Status ReadSigmoid(Source& source);
+  absl::Status ReadTanh(Source& source);
+  absl::Status ReadHardSigmoid(Source& source);
+  absl::Status ReadHardSwish(Source& source);
+  absl::Status ReadMul(Source& source);
+  absl::Status ReadPow(Source& source);
+  absl::Status ReadFlatten(Source& source);
+  absl::Status ReadReshape(Source& source);
+  absl::Status ReadGemm(Source& source);
+  absl::Status ReadMatMul(Source& source);
+  absl::Status ReadAdd(Source& source);
+  absl::Status ReadSub(Source& source);
+  absl::Status ReadDiv(Source& source);
+  absl::Status ReadSoftmax(Source& source);
+  absl::Status ReadConstant(Source& source);
+  absl::Status ReadIdentity(Source& source);
+  absl::Status ReadDropout(Source& source);
+  absl::Status ReadPad(Source& source);
+  absl::Status ReadSqrt(Source& source);
+  absl::Status ReadMax(Source& source);
+  absl::Status ReadMin(Source& source);
+  absl::Status ReadReduceMean(Source& source);
+
+  // onnx_integers.cc: arithmetic on shapes, folded, and operators that may take integers as well as floats.
+  absl::Status ReadShape(Source& source);
+  absl::Status ReadCast(Source& source);
+  absl::Status ReadSlice(Source& source);
+  absl::Status ReadSqueeze(Source& source);
+  absl::Status ReadUnsqueeze(Source& source);
+  absl::Status ReadConcat(Source& source);
+  absl::Status ReadGather(Source& source);
+  absl::Status GatherIntegers(const Source& source, const IntTensor& from, int64_t axis);
+  // Input 1 from operator set 13 on, before that the attribute.
+  absl::StatusOr<std::vector<int64_t>> ReadAxes(Source& source);
+  // The node's output is this constant.
+  absl::Status DefineInts(const Source& source, IntTensor ints);
+  // Kernel, strides and pads of a window over `shape`, with auto_pad resolved. `kernel` is given by Conv's weights.
+  absl::StatusOr<Window> ReadWindow(Source& source, const std::vector<int64_t>& shape,
+                                    std::optional<std::array<int64_t, 2>> kernel);
+  // What a pool's ceil_mode adds to the ends of `window` over `shape`, so that the last window, cut off, counts.
+  absl::StatusOr<std::array<int64_t, 4>> ReadCeilMode(Source& source, const Window& window,
+                                                      const std::vector<int64_t>& shape);
+  // Input 0 of a window operator: if it is padded, the value before padding, and its pads.
+  PaddedValue Unpad(const std::string& value) const;
+
+  ExternalData* external_;
+  int64_t opset_ = 0;
+  std::optional<int64_t> static_batch_;  // a batch size that the model was exported for
+  Graph graph_;
+  Shapes shapes_;  // of graph inputs and node outputs, for one image
+  std::set<std::string> defined_;
+  std::set<std::string> node_names_;
+  std::map<std::string, std::string> aliases_;
+  std::map<std::string, IntTensor> ints_;
+  std::map<std::string, PaddedValue> padded_;
+  std::set<std::string> droppable_;  // float constants that need not stay if no node reads them
+};
+
+}  // namespace privdnn

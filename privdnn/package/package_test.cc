@@ -1,0 +1,273 @@
+#include "privdnn/package/package.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "privdnn/package/test_package.h"
+#include "privdnn/segment/packing.h"
+
+namespace privdnn {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PackageTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    TestModelBuilder builder(1);
+    const Graph graph = builder.Build(TinyShape());
+    model_ = new TestModel(*EncryptTestModel(graph, builder, 99));
+  }
+  static void TearDownTestSuite() {
+    delete model_;
+    model_ = nullptr;
+  }
+  static const Bytes& package() { return model_->encrypted.package; }
+  static uint32_t header_size() { return package()[12] | package()[13] << 8; }
+  static std::string Error(const Bytes& bytes) { return Message(Package::Parse(bytes, "p").status()); }
+
+  static constexpr size_t kPrologue = 24;
+  static TestModel* model_;
+};
+TestModel* PackageTest::model_ = nullptr;
+
+TEST_F(PackageTest, HoldsWhatWasPutIn) {
+  const auto p = Package::Parse(package(), "p");
+  ASSERT_TRUE(p.ok()) << p.status();
+  ASSERT_EQ(p->segments().size(), 1u);
+  EXPECT_EQ(p->segments()[0].header.spec, model_->plans[0].geometry.spec());
+  EXPECT_EQ(p->segments()[0].header.output_scale, model_->quantized[0].output_scale);
+  EXPECT_EQ(p->image_budget(), 1000u);
+  EXPECT_EQ(p->id(), model_->encrypted.owner_key.package_id);
+  EXPECT_EQ(p->size(), package().size());
+  const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
+  EXPECT_EQ(PackageBytes({&task, 1}, p->rest_model().size()), package().size());
+  const auto rest = ImportOnnx(p->rest_model(), "rest");
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  EXPECT_EQ(*rest, *PlaintextRest(model_->graph, model_->segments));
+}
+
+TEST_F(PackageTest, DecryptsToTheKernels) {
+  const auto p = *Package::Parse(package(), "p");
+  const PreparedSegment& segment = p.segments()[0];
+  const Parameters& params = segment.parameters;
+  const auto a = ExpandPublic(params, segment.header.seed);
+  NttPoly b(params.ring());
+  for (size_t f = 0; f < segment.header.spec.outputs(); ++f) {
+    for (uint32_t j = 0; j <= params.terms(); ++j) {
+      ASSERT_TRUE(p.ReadCiphertext(0, f, j, b.all()).ok());
+      // b + a s - Delta A = e: at most 21 in every coefficient, modulo every prime.
+      AddInPlace(params.ring(), b,
+                 Multiply(params.ring(), a[j], model_->encrypted.owner_key.segments[0].keys[f].ntt()));
+      const auto phase = ToCoefficients(params.ring(), b);
+      const bool zero = j == params.terms();
+      const auto message =
+          zero ? std::vector<int32_t>(params.ring().n())
+               : PackKernel(segment.geometry, static_cast<uint32_t>(f), model_->quantized[0].kernels[f], j);
+      for (size_t i = 0; i < params.ring().num_primes(); ++i) {
+        const Modulus& m = params.ring().modulus(i);
+        for (size_t k = 0; k < message.size(); ++k) {
+          const uint64_t e = m.Sub(phase.limb(i)[k], m.Mul(params.delta(i), m.FromSigned(message[k])));
+          ASSERT_TRUE(e <= 21 || m.value() - e <= 21) << "output " << f << " term " << j << " coefficient " << k;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(PackageTest, CoreWeightsAreAbsent) {
+  const auto p = *Package::Parse(package(), "p");
+  const auto rest = *ImportOnnx(p.rest_model(), "rest");
+  const auto& w1 = model_->graph.initializers.at("w1");
+  const auto& w2 = model_->graph.initializers.at("w2");
+  const auto contains = [&](float v) {
+    for (const auto& [name, t] : rest.initializers) {
+      if (std::find(t.values.begin(), t.values.end(), v) != t.values.end()) return true;
+    }
+    return false;
+  };
+  const int64_t taps1 = w1.size() / w1.dim(0), taps2 = w2.size() / w2.dim(0);
+  for (int64_t c = 0; c < w1.dim(0); ++c) {
+    const bool core =
+        std::count(model_->segments[0].first_neurons.begin(), model_->segments[0].first_neurons.end(), c) > 0;
+    for (int64_t i = 0; i < taps1; ++i) EXPECT_NE(contains(w1.values[static_cast<size_t>(c * taps1 + i)]), core) << c;
+  }
+  for (const int64_t f : model_->segments[0].neurons) {
+    for (int64_t i = 0; i < taps2; ++i) EXPECT_FALSE(contains(w2.values[static_cast<size_t>(f * taps2 + i)])) << f;
+  }
+}
+
+TEST_F(PackageTest, KnownAnswer) {
+  // The same model, plan and randomness give the same bytes, on every machine and with every kernel.
+  EXPECT_EQ(HexEncode(Sha256(package())), "1b624cf60e50616743277c8788bd91e1de10bda02815ea2259c7b5efc84617bb");
+  EXPECT_EQ(HexEncode(Sha256(WriteOwnerKey(model_->encrypted.owner_key))),
+            "6ad70502ef7528f38b9bbb7f0be5a11032edce44397edad7f8610d585dc98474");
+}
+
+TEST_F(PackageTest, EveryTruncationAndExtensionIsAnError) {
+  for (size_t size = 0; size < package().size(); size += size < 1000 ? 1 : 997) {
+    EXPECT_FALSE(Package::Parse(std::span(package()).first(size), "p").ok()) << size;
+  }
+  Bytes longer = package();
+  longer.push_back(0);
+  EXPECT_THAT(Error(longer), HasSubstr("the file has"));
+}
+
+TEST_F(PackageTest, EveryBitFlipIsAnError) {
+  Bytes damaged = package();
+  for (size_t byte = 0; byte < damaged.size(); byte += byte < 400 ? 1 : 1511) {
+    for (int bit = 0; bit < 8; bit += byte < 400 ? 1 : 3) {
+      damaged[byte] ^= static_cast<uint8_t>(1 << bit);
+      ASSERT_FALSE(Package::Parse(damaged, "p").ok()) << "byte " << byte << " bit " << bit;
+      damaged[byte] ^= static_cast<uint8_t>(1 << bit);
+    }
+  }
+  damaged.back() ^= 1;
+  EXPECT_THAT(Error(damaged), HasSubstr("damaged"));
+}
+
+// A forged header with a right digest must still be consistent, or be refused; never a crash or a huge allocation.
+TEST_F(PackageTest, ForgedHeadersAreRefusedOrConsistent) {
+  for (size_t byte = 8; byte < kPrologue + header_size(); ++byte) {
+    for (const int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
+      Bytes forged = package();
+      if (forged[byte] == value) continue;
+      forged[byte] = static_cast<uint8_t>(value);
+      Reseal(forged);
+      const auto p = Package::Parse(forged, "p");
+      if (!p.ok()) {
+        EXPECT_THAT(Message(p.status()), ::testing::Not(::testing::IsEmpty()));
+        continue;
+      }
+      // What passes describes the same sizes: only values such as scales, seeds or budgets differ.
+      const Parameters& params = p->segments()[0].parameters;
+      AlignedVector<uint64_t> residues(params.ring().limbs_size());
+      (void)p->ReadCiphertext(0, 0, 0, residues);
+      EXPECT_EQ(params.terms(), model_->plans[0].parameters.terms) << byte;
+    }
+  }
+}
+
+TEST_F(PackageTest, ErrorsSayWhatAndWhere) {
+  const auto forge = [&](size_t offset, uint64_t value, int bytes) {
+    Bytes forged = package();
+    for (int i = 0; i < bytes; ++i) forged[offset + static_cast<size_t>(i)] = static_cast<uint8_t>(value >> (8 * i));
+    Reseal(forged);
+    return Error(forged);
+  };
+  EXPECT_THAT(forge(0, 'X', 1), HasSubstr("field 'magic' at byte 0: is not PVDNNPKG, with which package files begin"));
+  EXPECT_THAT(forge(8, 1, 4), HasSubstr("field 'version' at byte 8: is 1, must be 2 to 2"));
+  EXPECT_THAT(forge(12, 0xffffffff, 4), HasSubstr("field 'header'"));
+  // The header: expansion version, budget, number of segments, then the first segment.
+  const size_t header = kPrologue, segment = header + 16;
+  EXPECT_THAT(forge(header + 4, uint64_t{1} << 60, 8), ::testing::AnyOf(HasSubstr("released"), HasSubstr("64 bits")));
+  EXPECT_THAT(forge(header + 12, 0, 4), HasSubstr("number of segments"));
+  EXPECT_THAT(forge(header + 12, 65, 4), HasSubstr("'number of segments' at byte 12: is 65, must be 1 to 64"));
+  EXPECT_THAT(forge(segment, 1024, 4), HasSubstr("field 'ring dimension' at byte 16: is 1024"));
+  EXPECT_THAT(forge(segment + 4, 9, 4), HasSubstr("number of primes"));
+  EXPECT_THAT(forge(segment + 8, (uint64_t{1} << 50) + 1, 8), HasSubstr("p: segment 0: "));
+  EXPECT_THAT(forge(segment + 24, 59, 4), HasSubstr("p: segment 0: parameters:"));
+}
+
+TEST_F(PackageTest, ResiduesMustBeBelowTheirPrimes) {
+  Bytes forged = package();
+  std::fill(forged.end() - 52, forged.end() - 32, 0xff);
+  Reseal(forged);
+  const auto p = Package::Parse(forged, "p");
+  ASSERT_TRUE(p.ok());
+  const PreparedSegment& segment = p->segments()[0];
+  AlignedVector<uint64_t> residues(segment.parameters.ring().limbs_size());
+  const auto status = p->ReadCiphertext(0, segment.header.spec.outputs() - 1, segment.parameters.terms(), residues);
+  EXPECT_THAT(Message(status), HasSubstr("a residue is not below its prime"));
+}
+
+TEST_F(PackageTest, OwnerKeyRoundTripsAndDamageIsFound) {
+  const auto bytes = WriteOwnerKey(model_->encrypted.owner_key);
+  const auto key = ParseOwnerKey(bytes, "k");
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(key->package_id, model_->encrypted.owner_key.package_id);
+  EXPECT_EQ(key->user, "user");
+  EXPECT_EQ(key->segments[0].bias, model_->quantized[0].bias);
+  EXPECT_EQ(WriteOwnerKey(*key), bytes);
+  for (size_t size = 0; size < bytes.size(); size += size < 400 ? 1 : 61) {
+    EXPECT_FALSE(ParseOwnerKey(std::span(bytes).first(size), "k").ok()) << size;
+  }
+  auto damaged = bytes;
+  for (size_t byte = 0; byte < bytes.size(); byte += byte < 400 ? 1 : 37) {
+    damaged[byte] ^= 0x10;
+    EXPECT_FALSE(ParseOwnerKey(damaged, "k").ok()) << byte;
+    damaged[byte] ^= 0x10;
+  }
+  damaged.push_back(0);
+  EXPECT_THAT(Message(ParseOwnerKey(damaged, "k").status()), HasSubstr("trailing"));
+}
+
+TEST_F(PackageTest, OpensFromAFile) {
+  const auto dir = *TemporaryDirectory::Create();
+  const auto path = dir.path() / "m.privdnn";
+  ASSERT_TRUE(WriteFile(path, package()).ok());
+  const auto p = Package::Open(path);
+  ASSERT_TRUE(p.ok()) << p.status();
+  AlignedVector<uint64_t> residues(p->segments()[0].parameters.ring().limbs_size());
+  EXPECT_TRUE(p->ReadCiphertext(0, 0, 0, residues).ok());
+  p->DropResidentPages();
+  EXPECT_TRUE(p->ReadCiphertext(0, 0, 0, residues).ok());
+  EXPECT_FALSE(Package::Open(dir.path() / "none").ok());
+}
+
+TEST_F(PackageTest, TwoEncryptionsShareNothing) {
+  const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
+  const auto twice = *EncryptToMemory({&task, 1}, Bytes{1}, "user", SystemRandom(), 2);
+  const auto again = *EncryptToMemory({&task, 1}, Bytes{1}, "user", SystemRandom(), 2);
+  EXPECT_NE(twice.owner_key.header.segments[0].seed, again.owner_key.header.segments[0].seed);
+  EXPECT_NE(twice.package, again.package);
+  const auto first = twice.owner_key.segments[0].keys[0].coefficients().Reveal(),
+             second = again.owner_key.segments[0].keys[0].coefficients().Reveal();
+  EXPECT_FALSE(std::equal(first.begin(), first.end(), second.begin()));
+}
+
+TEST_F(PackageTest, TasksMustFitTheirPlans) {
+  QuantizedSegment other = model_->quantized[0];
+  other.kernels.pop_back();
+  const EncryptionTask task{&other, &model_->plans[0]};
+  EXPECT_THAT(Message(EncryptToMemory({&task, 1}, Bytes{1}, "user", SystemRandom(), 1).status()),
+              HasSubstr(fmt::format("segment 0: {} kernels, the plan has {} outputs", other.kernels.size(),
+                                    model_->quantized[0].kernels.size())));
+}
+
+TEST_F(PackageTest, EncryptionStopsWhenToldToAndPassesOnWhatTheSinkSays) {
+  const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
+  const auto encrypt = [&](const ByteSink& sink, const ProgressFn& progress) {
+    return EncryptModel({&task, 1}, Bytes{1}, "user", SystemRandom(), 1, sink, progress).status();
+  };
+  const auto take = [](std::span<const uint8_t>) { return absl::OkStatus(); };
+  EXPECT_TRUE(absl::IsCancelled(encrypt(take, [](uint64_t, uint64_t, const std::string&) { return false; })));
+  EXPECT_EQ(Message(encrypt([](std::span<const uint8_t>) { return absl::DataLossError("disk full"); },
+                            [](uint64_t, uint64_t, const std::string&) { return true; })),
+            "disk full");
+}
+
+// Two segments, which between them use up what one could have.
+TEST_F(PackageTest, SegmentsShareTheStatisticalSecurity) {
+  PackageHeader header = model_->encrypted.owner_key.header;
+  // As many plaintext bits as leave little beyond what is needed.
+  while (StatisticalSecurity(*PrepareSegments(header, "p")) > 46) {
+    ++header.segments[0].parameters.plain_bits;
+  }
+  const auto one = *PrepareSegments(header, "p");
+  const double s = one[0].parameters.statistical_security();
+  header.segments.push_back(header.segments[0]);
+  const auto two = PrepareSegments(header, "p");
+  ASSERT_TRUE(two.ok()) << two.status();
+  EXPECT_NEAR(StatisticalSecurity(*two), s - 1, 1e-9);
+  // A budget that one segment just bears.
+  header.image_budget = static_cast<uint64_t>(1000 * std::exp2(s - kMinStatisticalSecurity - 0.5));
+  EXPECT_THAT(Message(PrepareSegments(header, "p").status()), HasSubstr("2 segments have a statistical security of"));
+  header.segments.pop_back();
+  EXPECT_TRUE(PrepareSegments(header, "p").ok());
+}
+
+}  // namespace
+}  // namespace privdnn

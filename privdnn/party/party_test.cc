@@ -1,0 +1,316 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "privdnn/package/test_package.h"
+#include "privdnn/party/owner.h"
+#include "privdnn/party/user.h"
+#include "privdnn/segment/reference.h"
+#include "privdnn/testing/networks.h"
+
+namespace privdnn {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<float> RandomImages(TestModelBuilder& builder, size_t size) {
+  std::vector<float> pixels(size);
+  for (float& v : pixels) v = builder.Real(0, 1);
+  return pixels;
+}
+
+// Reference outputs of every image, by naive loops.
+std::vector<int64_t> Expected(const QuantizedSegment& quantized, const Geometry& g, std::span<const float> images,
+                              size_t image_size) {
+  std::vector<int64_t> y;
+  for (size_t at = 0; at < images.size(); at += image_size) {
+    const auto one = ReferenceOutputs(g, quantized, QuantizeInput(g, images.subspan(at, image_size)));
+    y.insert(y.end(), one.begin(), one.end());
+  }
+  return y;
+}
+
+// Every segment of a model, for several numbers of images: what comes back is the reference's.
+void ExpectExact(const TestModel& model, TestModelBuilder& builder, int threads) {
+  const auto user = User::Create(*Package::Parse(model.encrypted.package, "p"), threads);
+  ASSERT_TRUE(user.ok()) << user.status();
+  const auto owner = Owner::Create(*ParseOwnerKey(WriteOwnerKey(model.encrypted.owner_key), "k"));
+  ASSERT_TRUE(owner.ok()) << owner.status();
+  User::Workspace workspace;
+  for (size_t k = 0; k < user->num_segments(); ++k) {
+    for (const uint32_t count : {1, 2, 9}) {
+      const auto images = RandomImages(builder, count * user->input_size(k));
+      const auto query = user->Prepare(k, images, SystemRandom(), workspace, threads);
+      ASSERT_TRUE(query.ok()) << query.status();
+      EXPECT_EQ(query->message.size(), user->sizes(k).query(count));
+      EXPECT_EQ(owner->Peek(query->message)->segment, k);
+      EXPECT_EQ(owner->Peek(query->message)->images, count);
+      const auto reply = owner->Answer(query->message, SystemRandom(), threads);
+      ASSERT_TRUE(reply.ok()) << reply.status();
+      EXPECT_EQ(reply->size(), user->sizes(k).reply(count));
+      const auto y = user->Unmask(*query, *reply);
+      ASSERT_TRUE(y.ok()) << y.status();
+      ASSERT_EQ(*y, Expected(model.quantized[k], user->segment(k).geometry, images, user->input_size(k)))
+          << "segment " << k;
+    }
+    const SegmentPlan& plan = model.plans[k];
+    const uint64_t full = plan.geometry.images_per_ciphertext();
+    for (const uint64_t images : {uint64_t{1}, full, full + 1, 3 * full, uint64_t{64}}) {
+      const MessageBytes bytes = BodyBytes(plan.geometry, plan.parameters, images);
+      EXPECT_EQ(bytes.query + WireSizes::overhead(), user->sizes(k).query(images)) << images << " images";
+      EXPECT_EQ(bytes.reply + WireSizes::overhead(), user->sizes(k).reply(images)) << images << " images";
+    }
+    EXPECT_EQ(plan.query_bytes_per_image, (user->sizes(k).query(full) - WireSizes::overhead() + full - 1) / full);
+    EXPECT_EQ(plan.reply_bytes_per_image, (user->sizes(k).reply(full) - WireSizes::overhead() + full - 1) / full);
+  }
+}
+
+TEST(Parties, EncryptedEqualsReferenceForRandomNetworks) {
+  int tried = 0, segments = 0;
+  for (uint64_t seed = 100; seed < 150; ++seed) {
+    const Graph graph = RandomNetwork(seed);
+    const auto model = EncryptTestModel(graph, RandomSelection(graph, seed), seed);
+    if (!model.ok()) continue;  // selections that leave nothing to read, layers that can't be lifted
+    if (model->encrypted.package.size() > 4 << 20) continue;  // to be quick
+    ++tried;
+    segments += static_cast<int>(model->segments.size());
+    SCOPED_TRACE(seed);
+    TestModelBuilder builder(seed);
+    ExpectExact(*model, builder, 1 + static_cast<int>(seed % 2));
+  }
+  EXPECT_GT(tried, 15);
+  EXPECT_GT(segments, tried + 5);
+}
+
+// Packings that the planner would not choose for maps as small as these.
+TEST(Parties, EncryptedEqualsReferenceInTilesAndWithSeveralImagesACiphertext) {
+  TestModelBuilder builder(3);
+  TestModelShape shape;
+  shape.height = shape.width = 12;
+  shape.conv1.kernel = shape.conv2.kernel = {3, 3};
+  shape.conv2.pads = {1, 1, 1, 1};
+  const Graph graph = builder.Build(shape);
+  const Selection selection = RandomSelection(builder, graph);
+  for (const uint32_t images : {2, 5}) {
+    const auto model =
+        EncryptTestModel(graph, selection, images, [&](SegmentSpec& spec) { spec.images_per_ciphertext = images; });
+    ASSERT_TRUE(model.ok()) << model.status();
+    ExpectExact(*model, builder, 2);
+  }
+  auto tiled = *EncryptTestModel(graph, selection, 7);
+  SegmentSpec spec = tiled.quantized[0].spec;
+  spec.tiles = {3, 2};
+  tiled.plans[0].geometry = *Geometry::Create(spec, tiled.plans[0].parameters.n);
+  tiled.plans[0].parameters.terms = tiled.plans[0].geometry.terms();
+  const EncryptionTask task{&tiled.quantized[0], &tiled.plans[0]};
+  tiled.encrypted = *EncryptToMemory({&task, 1}, Bytes{1}, "user", DeterministicRandom(7), 2);
+  const auto user = *User::Create(*Package::Parse(tiled.encrypted.package, "p"));
+  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(tiled.encrypted.owner_key), "k"));
+  EXPECT_EQ(user.segment(0).geometry.num_tiles(), 6u);
+  User::Workspace workspace;
+  const auto images = RandomImages(builder, 3 * user.input_size(0));
+  const auto query = *user.Prepare(0, images, SystemRandom(), workspace, 2);
+  EXPECT_EQ(*user.Unmask(query, *owner.Answer(query.message, SystemRandom())),
+            Expected(tiled.quantized[0], user.segment(0).geometry, images, user.input_size(0)));
+}
+
+// A square that is read by a 3x3 layer without padding and by a shortcut: two shapes of output in one segment.
+TEST(Parties, EncryptedEqualsReferenceWithAShortcutPastALayerWithoutPadding) {
+  NetworkBuilder b({2, 8, 8}, 1);
+  b.Conv(3, {{3, 3}, {1, 1}, {1, 1, 1, 1}});
+  b.Append(op::Square{});
+  const std::string squares = b.at;
+  b.Conv(2, {{3, 3}, {1, 1}, {}});
+  b.Append(op::Flatten{1});
+  const std::string left = b.at;
+  b.at = squares;
+  b.Append(op::Flatten{1});
+  b.Append(op::Concat{1}, {}, {left});
+  b.Gemm(3);
+  const Graph graph = b.Finish();
+  const auto model = EncryptTestModel(graph, Selection{{{1, {0, 2}}, {2, {1}}}}, 5);
+  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_EQ(model->segments[0].shortcut.size(), 2u);
+  TestModelBuilder builder(5);
+  ExpectExact(*model, builder, 2);
+}
+
+class WireTest : public ::testing::Test {
+ protected:
+  WireTest()
+      : builder_(7),
+        model_(*EncryptTestModel(builder_.Build(TinyShape()), builder_, 5)),
+        user_(*User::Create(*Package::Parse(model_.encrypted.package, "p"))),
+        owner_(*Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"))),
+        images_(RandomImages(builder_, 2 * user_.input_size(0))),
+        query_(*user_.Prepare(0, images_, DeterministicRandom(1), workspace_)),
+        reply_(*owner_.Answer(query_.message, DeterministicRandom(2))) {}
+
+  std::string QueryError(const Bytes& q) const { return Message(owner_.Answer(q, DeterministicRandom(3)).status()); }
+  std::string ReplyError(const Bytes& r) const { return Message(user_.Unmask(query_, r).status()); }
+
+  TestModelBuilder builder_;
+  TestModel model_;
+  User user_;
+  Owner owner_;
+  User::Workspace workspace_;
+  std::vector<float> images_;
+  PreparedQuery query_;
+  Bytes reply_;
+};
+
+// Images counts and lengths in the header, then what the body must be.
+TEST_F(WireTest, MalformedQueriesAreRefusedWithTheReason) {
+  Bytes q = query_.message;
+  q[0] = 'X';
+  EXPECT_THAT(QueryError(q), HasSubstr("query: field 'magic'"));
+  q = query_.message;
+  q[8] = 9;
+  EXPECT_THAT(QueryError(q), HasSubstr("'version' at byte 8: is 9"));
+  q = query_.message;
+  q[12] ^= 1;
+  EXPECT_THAT(QueryError(q), HasSubstr("is for package"));
+  q = query_.message;
+  q[44] = 1;
+  EXPECT_THAT(QueryError(q), HasSubstr("'segment' at byte 44: is 1, must be 0 to 0"));
+  for (const uint8_t images : {0, 1, 3}) {
+    q = query_.message;
+    q[48] = images;
+    EXPECT_FALSE(QueryError(q).empty()) << int{images};
+  }
+  q = query_.message;
+  std::fill_n(q.begin() + 48, 4, 0xff);
+  EXPECT_THAT(QueryError(q), HasSubstr("'images' at byte 48: is 4294967295, must be 1 to 1024"));
+  q = query_.message;
+  q.push_back(0);
+  EXPECT_THAT(QueryError(q), HasSubstr("1 trailing bytes"));
+  q = query_.message;
+  std::fill_n(q.begin() + 52, 16, 0xff);
+  FinishMessage(q);
+  EXPECT_THAT(QueryError(q), HasSubstr("unit 0: a residue of a' is not below its prime"));
+  q = query_.message;
+  std::fill(q.end() - 24, q.end() - 8, 0xff);
+  FinishMessage(q);
+  EXPECT_THAT(QueryError(q), HasSubstr("unit 1: a residue of b' for output"));
+}
+
+// Noise on outputs, in the units of the layer: an integer times its output's scale.
+TEST_F(WireTest, OutputNoiseHasItsDeviationInTheLayersUnits) {
+  const SegmentHeader& header = user_.segment(0).header;
+  const double noise = 40 * std::ranges::max(header.output_scale);
+  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), noise);
+  const auto exact = *user_.Unmask(query_, reply_);
+  const uint64_t values = user_.segment(0).geometry.spec().values_per_image();
+  const uint64_t positions = header.spec.groups[0].positions();
+  double squares = 0, count = 0;
+  std::vector<int64_t> sum(exact.size());
+  for (uint64_t seed = 0; count < 20'000; ++seed) {
+    const auto y = *user_.Unmask(query_, *owner.Answer(query_.message, DeterministicRandom(seed)));
+    for (size_t i = 0; i < y.size(); ++i) {
+      const double scale = header.output_scale[i % values / positions];
+      squares += std::pow(scale * static_cast<double>(y[i] - exact[i]) / noise, 2);
+      count += 1;
+      sum[i] += y[i] - exact[i];
+    }
+  }
+  // Rounding to integers adds 1/12 of a variance of at least 1,600.
+  EXPECT_NEAR(squares / count, 1, 5 * std::sqrt(2 / count));
+  // Errors of a value are drawn anew every time: their mean falls with the root of their number.
+  const double repeats = count / static_cast<double>(exact.size());
+  double means = 0;
+  for (size_t i = 0; i < sum.size(); ++i) {
+    const double scale = header.output_scale[i % values / positions];
+    means += std::pow(scale * static_cast<double>(sum[i]) / repeats / noise, 2) / static_cast<double>(sum.size());
+  }
+  EXPECT_NEAR(means * repeats, 1, 5 * std::sqrt(2 / static_cast<double>(sum.size())));
+}
+
+TEST_F(WireTest, NoOutputNoiseChangesNoByte) {
+  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), 0.0);
+  EXPECT_EQ(*owner.Answer(query_.message, DeterministicRandom(2)), reply_);
+}
+
+TEST_F(WireTest, RefusesOutputNoiseThatIsNoneOrCouldWrapAround) {
+  const auto error = [&](double noise) {
+    return Message(Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), noise).status());
+  };
+  EXPECT_THAT(error(-0.1), HasSubstr("deviation of -0.1"));
+  EXPECT_THAT(error(NAN), HasSubstr("deviation of nan"));
+  EXPECT_THAT(error(INFINITY), HasSubstr("deviation of inf"));
+  const double most =
+      MaxOutputNoise(user_.segment(0).parameters) * std::ranges::min(user_.segment(0).header.output_scale);
+  EXPECT_THAT(error(1.001 * most), HasSubstr("a quarter of the plaintext modulus 2^"));
+  EXPECT_EQ(error(0.999 * most), "");
+  const double step = std::ranges::max(user_.segment(0).header.output_scale);
+  EXPECT_THAT(error(0.999 * step), HasSubstr("would be lost in rounding"));
+  EXPECT_EQ(error(1.001 * step), "");
+}
+
+TEST_F(WireTest, MalformedRepliesAreRefusedWithTheReason) {
+  Bytes r = reply_;
+  r[0] = 'X';
+  EXPECT_THAT(ReplyError(r), HasSubstr("reply: field 'magic'"));
+  r = query_.message;
+  EXPECT_THAT(ReplyError(r), HasSubstr("reply: field 'magic'"));
+  r = reply_;
+  r.push_back(1);
+  EXPECT_THAT(ReplyError(r), HasSubstr("trailing"));
+  const auto one = user_.Prepare(0, std::span(images_).first(user_.input_size(0)), DeterministicRandom(4), workspace_);
+  EXPECT_THAT(Message(user_.Unmask(*one, reply_).status()), HasSubstr("has 2 images of segment 0, the query had 1"));
+}
+
+TEST_F(WireTest, EveryTruncationAndBitFlipIsAnError) {
+  const auto check = [](const Bytes& good, const auto& error) {
+    for (size_t size = 0; size < good.size(); size += size < 100 ? 1 : 809) {
+      ASSERT_FALSE(error(Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size))).empty()) << size;
+    }
+    Bytes damaged = good;
+    for (size_t byte = 0; byte < good.size(); byte += byte < 100 ? 1 : 403) {
+      for (int bit = 0; bit < 8; ++bit) {
+        damaged[byte] ^= static_cast<uint8_t>(1 << bit);
+        ASSERT_FALSE(error(damaged).empty()) << "byte " << byte << " bit " << bit;
+        damaged[byte] ^= static_cast<uint8_t>(1 << bit);
+      }
+    }
+  };
+  check(query_.message, [&](const Bytes& q) { return QueryError(q); });
+  check(reply_, [&](const Bytes& r) { return ReplyError(r); });
+}
+
+TEST_F(WireTest, KnownAnswers) {
+  // The protocol is its bytes: these change only with a version number.
+  EXPECT_EQ(HexEncode(Sha256(query_.message)), "c71ea45bec18ce145137e2c1c1aef507df2617c9ea0b93ec0c4d4d33e4542fcd");
+  EXPECT_EQ(HexEncode(Sha256(reply_)), "dbd8d9e338f343e810cbe77f565731521a4b65d3a0f3157d0e75580878339c58");
+}
+
+TEST_F(WireTest, WrongCountsOfPixelsAreRefused) {
+  EXPECT_THAT(Message(user_.Prepare(0, std::span(images_).first(5), SystemRandom(), workspace_).status()),
+              HasSubstr("5 values are not 1 to 1024 images of 64"));
+  EXPECT_FALSE(user_.Prepare(0, {}, SystemRandom(), workspace_).ok());
+  const std::vector<float> many(1025 * user_.input_size(0));
+  EXPECT_FALSE(user_.Prepare(0, many, SystemRandom(), workspace_).ok());
+}
+
+TEST_F(WireTest, EveryKernelGivesTheSameBytes) {
+  for (const Kernels* k : AllKernels()) {
+    if (!k->supported()) continue;
+    const auto user = *User::Create(*Package::Parse(model_.encrypted.package, "p", k));
+    EXPECT_EQ(user.Prepare(0, images_, DeterministicRandom(1), workspace_)->message, query_.message) << k->name;
+  }
+}
+
+// The same image twice: nothing in the two queries is equal, and both decrypt to the same integers.
+TEST_F(WireTest, QueriesAreFresh) {
+  const auto a = *user_.Prepare(0, images_, SystemRandom(), workspace_);
+  const auto b = *user_.Prepare(0, images_, SystemRandom(), workspace_);
+  size_t equal = 0;
+  for (size_t i = 52; i < a.message.size() - 8; ++i) equal += a.message[i] == b.message[i];
+  EXPECT_NEAR(static_cast<double>(equal), static_cast<double>(a.message.size()) / 256,
+              5 * std::sqrt(a.message.size() / 256.0));
+  EXPECT_EQ(*user_.Unmask(a, *owner_.Answer(a.message, SystemRandom())),
+            *user_.Unmask(b, *owner_.Answer(b.message, SystemRandom())));
+}
+
+}  // namespace
+}  // namespace privdnn

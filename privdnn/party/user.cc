@@ -1,0 +1,155 @@
+#include "privdnn/party/user.h"
+
+#include <algorithm>
+
+#include "privdnn/base/parallel.h"
+#include "privdnn/segment/cost_model.h"
+#include "privdnn/segment/packing.h"
+
+namespace privdnn {
+namespace {
+
+// Values of feature planes, 2 bytes each, that a query holds at a time.
+constexpr uint64_t kMaxPlaneValuesAtOnce = uint64_t{1} << 26;
+
+}  // namespace
+
+// Images of a query whose features are at hand.
+struct User::Wave {
+  uint32_t images;  // of the whole query
+  uint64_t first_image;
+  std::vector<FeaturePlanes> planes;
+};
+
+absl::StatusOr<User> User::Create(Package package, int threads) {
+  std::vector<Segment> segments;
+  for (size_t k = 0; k < package.segments().size(); ++k) {
+    const PreparedSegment& segment = package.segments()[k];
+    const Parameters& params = segment.parameters;
+    const size_t outputs = segment.header.spec.outputs(), terms = params.terms() + 1;
+    EncryptedKernels kernels(params, outputs, segment.header.seed);
+    std::vector<absl::Status> status(outputs);
+    ParallelFor(outputs, threads, [&](size_t f) {
+      AlignedVector<uint64_t> residues(params.ring().limbs_size());
+      for (size_t j = 0; j < terms && status[f].ok(); ++j) {
+        status[f] = package.ReadCiphertext(k, f, j, residues);
+        if (status[f].ok()) kernels.Set(params, f, j, residues);
+      }
+      package.DropResidentPages();  // so that the package and its copy are never both in memory
+    });
+    for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
+    segments.push_back({std::move(kernels), WireSizes(segment), TorusMap(params.ring())});
+  }
+  return User(std::move(package), std::move(segments));
+}
+
+size_t User::input_size(size_t k) const {
+  const SegmentSpec& s = segment(k).header.spec;
+  return s.channels * s.input.area();
+}
+
+void User::PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
+                       int threads, EvaluationScratch& scratch, std::span<uint8_t> body) const {
+  const auto& [kernels, sizes, torus] = segments_[k];
+  const Parameters& params = segment(k).parameters;
+  const Geometry& g = segment(k).geometry;
+  const auto unit_at = [&](size_t i) { return g.unit(first_unit + i, wave.images); };
+  const auto features = [&](size_t i, size_t term, std::span<int32_t> coefficients) {
+    const auto unit = unit_at(i);
+    for (uint32_t slot = 0; slot < unit.images; ++slot) {
+      wave.planes[unit.first_image - wave.first_image + slot].Fill(g, unit.tile, slot, term, coefficients);
+    }
+  };
+  const auto positions = [&](size_t i, size_t output) {
+    return g.positions(unit_at(i), static_cast<uint32_t>(output));
+  };
+  const auto masked = Evaluate(params, torus, kernels, features, positions, random, scratch, masks, threads);
+  for (size_t i = 0; i < masked.size(); ++i) {
+    auto out = body.subspan(sizes.query_offset(first_unit + i, wave.images));
+    PackResidues(params.spec().primes, masked[i].a.all(), out.first(sizes.masked_poly()));
+    out = out.subspan(sizes.masked_poly());
+    auto b = std::span(masked[i].b);
+    for (size_t f = 0; f < kernels.outputs(); ++f) {
+      const size_t count = positions(i, f).size(), residues = count * params.ring().num_primes();
+      PackResidues(params.spec().primes, b.first(residues), out.first(sizes.masked_output(count)));
+      b = b.subspan(residues);
+      out = out.subspan(sizes.masked_output(count));
+    }
+  }
+}
+
+absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inputs, const RandomSource& random,
+                                            Workspace& workspace, int threads) const {
+  const size_t size = input_size(k), count = inputs.size() / size;
+  if (count < 1 || count > kMaxImagesPerMessage || inputs.size() % size != 0) {
+    return InvalidArgument("query: {} values are not 1 to {} images of {}", inputs.size(), kMaxImagesPerMessage, size);
+  }
+  const Geometry& g = segment(k).geometry;
+  const auto images = static_cast<uint32_t>(count);
+  const MessageHeader header{package_.id(), static_cast<uint32_t>(k), images};
+  PreparedQuery query{StartMessage(MessageKind::kQuery, header, sizes(k).query(images)), header,
+                      std::vector<Masks>(g.units(images))};
+  const auto body = Body(query.message);
+  // Whole ciphertexts of images, so many that their planes stay within bounds.
+  const uint64_t per_ciphertext = g.images_per_ciphertext(), plane_values = g.window() * g.layer1().area();
+  const uint64_t at_once =
+      std::max<uint64_t>(kMaxPlaneValuesAtOnce / plane_values / per_ciphertext, 1) * per_ciphertext;
+  for (uint64_t first_image = 0; first_image < images; first_image += at_once) {
+    const uint64_t last_image = std::min<uint64_t>(first_image + at_once, images);
+    Wave wave{images, first_image, std::vector<FeaturePlanes>(last_image - first_image)};
+    ParallelFor(wave.planes.size(), threads, [&](size_t i) {
+      wave.planes[i] = FeaturePlanes(g, QuantizeInput(g, inputs.subspan((first_image + i) * size, size)));
+    });
+    const uint64_t first_unit = first_image / per_ciphertext * g.num_tiles(), last_unit = g.units(last_image);
+    const uint64_t passes = (last_unit - first_unit + kMaxImagesPerPass - 1) / kMaxImagesPerPass;
+    const bool side_by_side = PassesSideBySide(segment(k).parameters.spec(), g.spec().outputs(), passes, threads);
+    ParallelFor(passes, side_by_side ? threads : 1, [&](size_t pass) {
+      const uint64_t first = first_unit + pass * kMaxImagesPerPass;
+      const uint64_t units = std::min<uint64_t>(kMaxImagesPerPass, last_unit - first);
+      PreparePass(k, wave, first, std::span(query.masks).subspan(first, units), *random.Fork(first),
+                  side_by_side ? 1 : threads, workspace.local(), body);
+    });
+  }
+  FinishMessage(query.message);
+  return query;
+}
+
+absl::StatusOr<std::vector<int64_t>> User::Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const {
+  PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header,
+                           PeekHeader(MessageKind::kReply, reply, package_.id(), segments_.size()));
+  if (header != query.header) {
+    return InvalidArgument("reply: has {} images of segment {}, the query had {} of segment {}", header.images,
+                           header.segment, query.header.images, query.header.segment);
+  }
+  const size_t k = header.segment;
+  const Parameters& params = segment(k).parameters;
+  const Geometry& g = segment(k).geometry;
+  const uint64_t units = g.units(header.images), per_image = g.spec().values_per_image();
+  PRIVDNN_ASSIGN_OR_RETURN(auto body,
+                           ParseBody(MessageKind::kReply, reply, sizes(k).reply_offset(units, header.images)));
+  std::vector<int64_t> y(header.images * per_image);
+  std::vector<uint64_t> values;
+  for (uint64_t u = 0; u < units; ++u) {
+    const Geometry::Unit unit = g.unit(u, header.images);
+    auto masks = query.masks[u].Reveal();
+    for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
+      const Geometry::Patch patch = g.patch(unit.tile, g.group(f));
+      const uint32_t columns = g.spec().groups[g.group(f)].map.w;
+      values.resize(size_t{patch.positions()} * unit.images);
+      const uint64_t size = sizes(k).reply_output(values.size());
+      if (!UnpackBits(body.first(size), params.reply_bits(), values)) {
+        return InvalidArgument("reply: unit {}: surplus bits after output {} are not zero", u, f);
+      }
+      body = body.subspan(size);
+      for (size_t i = 0; i < values.size(); ++i) {
+        const uint64_t image = unit.first_image + i / patch.positions(), place = i % patch.positions();
+        const uint64_t row = patch.top + place / patch.columns, column = patch.left + place % patch.columns;
+        y[image * per_image + g.first_value(f) + row * columns + column] = privdnn::Unmask(params, values[i], masks[i]);
+      }
+      masks = masks.subspan(values.size());
+    }
+  }
+  return y;
+}
+
+}  // namespace privdnn

@@ -1,0 +1,54 @@
+// The user: evaluates a package on its own images, asks the owner to decrypt blinded results, unblinds them.
+#pragma once
+
+#include <tbb/enumerable_thread_specific.h>
+
+#include "privdnn/party/wire.h"
+#include "privdnn/rlwe/evaluation.h"
+
+namespace privdnn {
+
+// A query and what its reply needs to be read. The masks never leave the user.
+struct PreparedQuery {
+  Bytes message;
+  MessageHeader header;
+  std::vector<Masks> masks;  // one a unit
+};
+
+// Pure computation on bytes. Const and thread-safe; memory to work in belongs to the caller.
+class User {
+ public:
+  using Workspace = tbb::enumerable_thread_specific<EvaluationScratch>;
+
+  // Expands the package's public polynomials and lays its ciphertexts out for the inner product, on `threads` threads.
+  static absl::StatusOr<User> Create(Package package, int threads = 1);
+
+  const Package& package() const { return package_; }
+  size_t num_segments() const { return segments_.size(); }
+  const PreparedSegment& segment(size_t k) const { return package_.segments()[k]; }
+  const WireSizes& sizes(size_t k) const { return segments_[k].sizes; }
+  // Values that segment k reads of one image: channels * height * width.
+  size_t input_size(size_t k) const;
+
+  // A query of segment k for inputs.size() / input_size(k) images, 1 to kMaxImagesPerMessage, values
+  // [image][channel][row][column]. `random` must be SystemRandom in use: masks and v are what hides the images.
+  absl::StatusOr<PreparedQuery> Prepare(size_t k, std::span<const float> inputs, const RandomSource& random,
+                                        Workspace& workspace, int threads = 1) const;
+  // Encrypted outputs [image][output][position], exact integers, from the owner's reply.
+  absl::StatusOr<std::vector<int64_t>> Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const;
+
+ private:
+  struct Segment {
+    EncryptedKernels kernels;
+    WireSizes sizes;
+    TorusMap torus;
+  };
+  User(Package package, std::vector<Segment> segments) : package_(std::move(package)), segments_(std::move(segments)) {}
+  struct Wave;
+  void PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
+                   int threads, EvaluationScratch& scratch, std::span<uint8_t> body) const;
+  Package package_;
+  std::vector<Segment> segments_;
+};
+
+}  // namespace privdnn

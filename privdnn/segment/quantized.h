@@ -1,0 +1,31 @@
+// A segment in integers: what lifting makes of a trained network, and what is planned, encrypted and computed with.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "privdnn/segment/geometry.h"
+
+namespace privdnn {
+
+// Kernels as integers: the owner's secret. With the features phi of Geometry, encrypted output f at position p is
+//   y_f[p] = bias_f + sum_{d,t} kernel_f[d,t] phi_d[origin + stride*p + t]      exactly, as an integer,
+// and stands for the real number y_f[p] * output_scale_f.
+struct QuantizedSegment {
+  SegmentSpec spec;
+  std::vector<int64_t> neurons;               // which neurons the outputs are: of the layer, then of the shortcut
+  std::vector<std::vector<int32_t>> kernels;  // [F][(d*kernel.h + a)*kernel.w + b], kernel of the output's group
+  std::vector<int64_t> bias;                  // [F]
+  std::vector<double> output_scale;           // [F], > 0
+  // max_f (|bias_f| + sum |kernel_f| max|phi|): no admissible input exceeds it.
+  int64_t worst_case = 0;
+  // Smallest l with worst_case < 2^(l-1).
+  int plain_bits() const;
+};
+
+// The z map of one image: [channel][z_map.h][z_map.w] from real values [channel][H][W]. Deterministic. A mean
+// that is not a number becomes -z_max.
+std::vector<int16_t> QuantizeInput(const Geometry& geometry, std::span<const float> image);
+
+}  // namespace privdnn

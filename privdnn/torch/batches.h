@@ -1,0 +1,54 @@
+// Batches of a training set as LibTorch tensors: shuffled, augmented, normalised. Internal to nn.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "privdnn/torch/normalization.h"
+#include "privdnn/torch/train.h"
+
+namespace at {
+class Tensor;
+}
+
+namespace privdnn {
+
+// All randomness comes from (seed, epoch) and (seed, step), so that a training can be taken up at any step.
+class BatchSource {
+ public:
+  // The set and the options must outlive the source. `border`: black pixels (top, left, bottom, right) around each
+  // image.
+  BatchSource(const ImageSet& set, const TrainOptions& options, Normalization normalization,
+              const std::array<int64_t, 4>& border);
+
+  // Images in an epoch come in full batches; the rest of the shuffled set is left out. A set smaller than a batch is
+  // one.
+  uint64_t steps_per_epoch() const { return steps_per_epoch_; }
+  // (images (batch, C, H, W) with their border, labels (batch)) of a step, counted over all epochs. `half_size`: images
+  // are halved, by means of 2x2 pixels, before they get their border.
+  std::pair<at::Tensor, at::Tensor> Training(uint64_t step, bool half_size);
+  // Images [begin, end) in order, as they are but for size, border and normalisation.
+  at::Tensor Plain(int64_t begin, int64_t end, bool half_size) const;
+
+ private:
+  void Shuffle(uint64_t epoch);
+  // Crops, flips and colours of a batch of images, in place.
+  void ChangePixels(std::span<uint8_t> pixels, uint64_t step) const;
+  at::Tensor Distort(const at::Tensor& images, uint64_t step) const;
+  // Size, border, normalisation. May work in place.
+  at::Tensor Finish(at::Tensor images, bool half_size) const;
+
+  const ImageSet& set_;
+  const TrainOptions& options_;
+  Normalization normalization_;
+  std::array<int64_t, 4> border_;
+  int64_t batch_;
+  uint64_t steps_per_epoch_;
+  uint64_t shuffled_epoch_ = UINT64_MAX;
+  std::vector<int64_t> order_;
+};
+
+}  // namespace privdnn

@@ -1,0 +1,49 @@
+// A graph compiled for LibTorch: the one place where operators are executed, for inference and for training. Internal
+// to nn: it names LibTorch's tensor type, without including it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "privdnn/graph/graph.h"
+
+namespace at {
+class Tensor;
+}
+
+namespace privdnn {
+
+class Program {
+ public:
+  // Checks the graph with InferShapes. Batch normalisation whose running mean and variance are both among `fixed` uses
+  // and keeps them in training too.
+  static absl::StatusOr<Program> Compile(const Graph& graph, const std::set<std::string>& fixed = {});
+  Program(Program&&) noexcept;
+  Program& operator=(Program&&) noexcept;
+  ~Program();
+
+  // Initializers in the order in which Run takes their tensors: ascending by name.
+  const std::vector<std::string>& parameter_names() const;
+  // parameters: one tensor for each name; inputs: one for each graph input, all of one batch, shapes already checked.
+  // Returns the graph's outputs in order. Keeps a value only as long as a later node reads it. What LibTorch throws
+  // comes back as Internal, naming the node. Thread-safe.
+  // With a `training_seed`, batch normalisation normalises by the batch and updates its running mean and variance, and
+  // Dropout drops what the seed's low 32 bits say: give every step another one.
+  absl::StatusOr<std::vector<at::Tensor>> Run(const std::vector<at::Tensor>& parameters, std::vector<at::Tensor> inputs,
+                                              std::optional<uint64_t> training_seed = std::nullopt) const;
+
+ private:
+  struct Impl;
+  explicit Program(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// A copy of the tensor's values in LibTorch's hands; a contiguous float tensor's values.
+at::Tensor ToTorch(const Tensor& tensor);
+Tensor FromTorch(const at::Tensor& tensor);
+
+}  // namespace privdnn
