@@ -53,7 +53,7 @@ lint: $(tools_stamp) build/dev/build.ninja  ## check layout, C++ (clang-tidy) an
 	@shellcheck scripts/*.sh experiments/*.sh .ci/run
 	@generated=$$(ninja -C build/dev -t targets all | sed -n 's/^\([^:]*\.h\): CUSTOM_COMMAND$$/\1/p'); \
 	 if [[ -n $$generated ]]; then ninja --quiet -C build/dev -j $(JOBS) $$generated; fi
-	@mapfile -t files < <(find src apps tests -name '*.cc' -print0 | sort -z \
+	@mapfile -t files < <(find privdnn apps tests -name '*.cc' -print0 | sort -z \
 	   | xargs -0 grep -LE '^#include [<"](torch|ATen|c10)/'); \
 	 run-clang-tidy -quiet -p build/dev -j $(JOBS) -extra-arg=-Wno-unknown-warning-option \
 	   "$${files[@]/#/^$(CURDIR)/}"

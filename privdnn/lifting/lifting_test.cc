@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "privdnn/base/random.h"
+#include "privdnn/lifting/lift.h"
 #include "privdnn/lifting/test_models.h"
 #include "privdnn/ring/residues.h"
 #include "privdnn/segment/packing.h"
