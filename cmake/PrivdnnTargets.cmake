@@ -1,6 +1,10 @@
 # Flags common to everything that is compiled here. No -march: vector kernels carry their own flags and are chosen at run time.
 add_library(privdnn_flags INTERFACE)
-target_compile_options(privdnn_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+target_compile_options(privdnn_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor)
+# Our presets say so; who builds privdnn as a part of something else may have another compiler with other warnings.
+if(PRIVDNN_WERROR)
+  target_compile_options(privdnn_flags INTERFACE -Werror)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports false positives of these inside optimised standard-library code (GCC bugs 105329, 105562).
   target_compile_options(privdnn_flags INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-error=maybe-uninitialized)
@@ -14,19 +18,22 @@ if(PRIVDNN_BUILD_FUZZERS)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# privdnn_module(NAME SOURCES a.cc ... DEPENDS targets ...): a static library, privdnn::NAME, of files in the calling
-# folder. Whoever links it sees that folder as privdnn/FOLDER and so the folders of what it depends on, and no others:
-# an include across a border does not compile.
+# privdnn_module(NAME SOURCES a.cc ... DEPENDS targets ... [INTERNAL a.h ...]): a static library, privdnn::NAME, of files
+# in the calling folder. Whoever links it sees that folder as privdnn/FOLDER and so the folders of what it depends on,
+# and no others: an include across a border does not compile. It is installed with the folder's headers, but for those
+# of tests and those that are INTERNAL, in the export set of the folder (see cmake/PrivdnnInstall.cmake).
 function(privdnn_module name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;INTERNAL" ${ARGN})
   add_library(privdnn_${name} STATIC ${ARG_SOURCES})
   add_library(privdnn::${name} ALIAS privdnn_${name})
   cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
   set(view ${PROJECT_BINARY_DIR}/include/${folder})
   file(MAKE_DIRECTORY ${view}/privdnn)
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${view}/privdnn/${folder} SYMBOLIC)
-  target_include_directories(privdnn_${name} PUBLIC ${view})
-  target_link_libraries(privdnn_${name} PUBLIC ${ARG_DEPENDS} PRIVATE privdnn_flags)
+  target_include_directories(privdnn_${name} PUBLIC $<BUILD_INTERFACE:${view}> $<INSTALL_INTERFACE:include>)
+  target_compile_features(privdnn_${name} PUBLIC cxx_std_20)
+  target_link_libraries(privdnn_${name} PUBLIC ${ARG_DEPENDS} PRIVATE $<BUILD_INTERFACE:privdnn_flags>)
+  privdnn_install_module(${name} ${folder} "${ARG_INTERNAL}")
 endfunction()
 
 # Tests that need neither LibTorch nor gRPC also run under the sanitizers: target `sanitizer_tests`, label `sanitize`.
