@@ -40,7 +40,7 @@ SegmentSpec MakeSpec(const Segment& segment, const LiftOptions& options) {
   SegmentSpec spec;
   spec.channels = static_cast<uint32_t>(segment.input_shape[0]);
   spec.input = MapOf(segment.input_shape);
-  if (segment.kind == Segment::Kind::kLinear) {
+  if (!segment.first) {
     spec.kind = SegmentKind::kLinear;
     spec.pads1 = ToPads(layer.pads);
   } else {
@@ -222,8 +222,8 @@ absl::StatusOr<QuantizedSegment> LiftSegment(const Segment& segment, const LiftO
     return InvalidArgument("segment: {} features take {} polynomials a kernel, at most {} can be evaluated",
                            g.features(), g.terms(), kMaxTerms - 1);
   }
-  PRIVDNN_RETURN_IF_ERROR(segment.kind == Segment::Kind::kLinear ? LiftLinear(g, segment, options, out)
-                                                                 : LiftQuadratic(g, segment, options, out));
+  PRIVDNN_RETURN_IF_ERROR(segment.first ? LiftQuadratic(g, segment, options, out)
+                                        : LiftLinear(g, segment, options, out));
   return out;
 }
 

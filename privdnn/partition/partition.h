@@ -57,11 +57,9 @@ struct FoldedLayer {
 // two, with a square between them:
 //   input -> first -> square -> layer -> output
 struct Segment {
-  enum class Kind { kLinear, kQuadratic };
-  Kind kind = Kind::kLinear;
   std::string input;                 // a value of the graph
   std::vector<int64_t> input_shape;  // {C, H, W}
-  std::optional<FoldedLayer> first;  // of a quadratic segment
+  std::optional<FoldedLayer> first;  // of a quadratic segment, and of no other
   FoldedLayer layer;
   std::string output;                 // a value of the graph: what `layer` and its pool give, before any activation
   std::vector<int64_t> output_shape;  // {C, H, W}, of all the layer's neurons

@@ -34,7 +34,7 @@ std::string Outline(const std::vector<Segment>& segments) {
   std::string text;
   for (const Segment& s : segments) {
     if (!text.empty()) text += ' ';
-    if (s.kind == Segment::Kind::kQuadratic) text += fmt::format("{}+", s.first_number);
+    if (s.first) text += fmt::format("{}+", s.first_number);
     text += fmt::format("{}", s.layer_number);
   }
   return text;

@@ -285,7 +285,7 @@ class RestBuilder {
 absl::StatusOr<Graph> Separate(const Graph& graph, const std::vector<Segment>& segments) {
   Graph out = graph;
   for (const Segment& s : segments) {
-    if (s.kind == Segment::Kind::kLinear) continue;
+    if (!s.first) continue;
     Node& layer = out.nodes[LayerNode(graph, s)];
     Tensor& weights = out.initializers.at(layer.inputs[1]);  // read nowhere else
     const auto [output_axis, input_axis] = WeightAxes(layer.op);

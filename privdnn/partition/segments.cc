@@ -150,7 +150,6 @@ class SegmentBuilder {
 
   absl::Status AddFirst(const Pair& pair, const Layer& second, Segment& s) const {
     const Layer& first = finder_.layers()[pair.first];
-    s.kind = Segment::Kind::kQuadratic;
     s.first_number = first.number;
     s.first_neurons = Neurons(first.number);
     PRIVDNN_RETURN_IF_ERROR(CheckPlaintextNeurons(first, second, s));

@@ -100,13 +100,13 @@ absl::Status SegmentRunner::FindLayers(const Graph& graph, const EvaluatorOption
                            graph.name, all.layers.begin()->first, all.layers.rbegin()->first);
   }
   segment_ = segments[0];
-  if (options.layers == 1 && segment_.kind != Segment::Kind::kLinear) {
+  if (options.layers == 1 && segment_.first) {
     return InvalidArgument("graph '{}': layer {} reads the square of layer {}; choose both together (2 layers)",
                            graph.name, segment_.layer_number, segment_.first_number);
   }
   second_neurons_ = segment_.layer.outputs;
   output_area_ = segment_.output_shape[1] * segment_.output_shape[2];
-  if (segment_.kind == Segment::Kind::kQuadratic) {
+  if (segment_.first) {
     first_neurons_ = segment_.first->outputs;
     square_area_ = segment_.square_shape[1] * segment_.square_shape[2];
   }
