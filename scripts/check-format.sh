@@ -20,7 +20,7 @@ if [[ -z $formatter ]]; then
 fi
 
 directories=()
-for directory in src apps tests fuzz bench examples experiments; do
+for directory in privdnn apps tests fuzz bench examples experiments; do
   if [[ -d $directory ]]; then directories+=("$directory"); fi
 done
 find "${directories[@]}" -type f \( -name '*.cc' -o -name '*.h' \) -print0 |
