@@ -12,6 +12,9 @@ namespace privdnn {
 // stop in order; it then returns absl::CancelledError.
 using ProgressFn = std::function<bool(uint64_t done, uint64_t total, const std::string& note)>;
 
+// Called with a sentence on what long work does next, or on what it met. May be empty: nobody wants to know.
+using NoteFn = std::function<void(const std::string&)>;
+
 // Draws "label  [=====>  ] 52%  00:41 left  loss 0.031" on stderr if that is a terminal; if not, says "label", once.
 // With PRIVDNN_PROGRESS=lines: lines of "progress", label, done, total, note with tabs between; with none: no label.
 class ProgressBar {

@@ -13,6 +13,7 @@
 #include "privdnn/cli/local_owner.h"
 #include "privdnn/cli/network_input.h"
 #include "privdnn/cli/noise_curve.h"
+#include "privdnn/cli/plan_options.h"
 #include "privdnn/lifting/folded_kernel.h"
 #include "privdnn/party/owner.h"
 #include "privdnn/torch/executor.h"
@@ -23,7 +24,7 @@ namespace {
 struct ExtractCommand {
   NetworkInput network;
   ImageInput images;
-  LiftSettings settings;
+  ModelPlanOptions settings;
   OwnerAddress owner;
   ExtractionSettings extraction;
   std::vector<double> fractions;
@@ -193,7 +194,7 @@ std::vector<std::vector<double>> FirstWeights(const FoldedLayer& first) {
 }
 
 // The second one as Layers has it, in units of the outputs' integers.
-std::vector<std::vector<double>> SecondWeights(const LiftedSegment& truth) {
+std::vector<std::vector<double>> SecondWeights(const PlannedSegment& truth) {
   std::vector<std::vector<double>> weights;
   for (size_t f = 0; f < truth.segment.neurons.size(); ++f) {
     weights.push_back(FoldedKernel(truth.plan.geometry, truth.segment.layer, truth.segment.neurons[f]));
@@ -204,7 +205,7 @@ std::vector<std::vector<double>> SecondWeights(const LiftedSegment& truth) {
 
 // The first layer's neurons whose weights, up to their scales, are in a package, ascending. It holds none, encrypted or
 // not, if no plaintext neuron reads them.
-std::vector<size_t> KnownNeurons(const LiftedModel& model, const Segment& segment, const HiddenWeights& hidden) {
+std::vector<size_t> KnownNeurons(const ModelPlan& model, const Segment& segment, const HiddenWeights& hidden) {
   const auto number = static_cast<size_t>(segment.first_number);
   const size_t node = FindLayers(model.graph)[number - 1].node;
   const auto flags = hidden.core.find(model.graph.nodes[node].inputs[1]);
@@ -218,12 +219,12 @@ std::vector<size_t> KnownNeurons(const LiftedModel& model, const Segment& segmen
 
 // The two layers behind each quadratic segment's kernels, beside the true ones where these are known. How many neurons
 // the first layer has is public: the architecture is.
-absl::Status AddLayers(const ExtractionAttack& e, const LiftedModel& truth, Json& json) {
+absl::Status AddLayers(const ExtractionAttack& e, const ModelPlan& truth, Json& json) {
   json["layers"] = Json::array();
   PRIVDNN_ASSIGN_OR_RETURN(const HiddenWeights hidden, FindHiddenWeights(truth.graph, truth.selection));
   const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>("finding the layers"));
   for (const GroupAttack& a : e.groups()) {
-    const LiftedSegment& segment = truth.segments[a.segment];
+    const PlannedSegment& segment = truth.segments[a.segment];
     if (a.group != 0 || !segment.segment.first) continue;
     const auto first = FirstWeights(*segment.segment.first);
     const auto known_neurons = KnownNeurons(truth, segment.segment, hidden);
@@ -342,7 +343,7 @@ std::string Text(const Json& json) {
 absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, AttackTarget& target, const std::string& owner,
                                      LocalOwner* local) {
   const auto start = std::chrono::steady_clock::now();
-  const LiftedModel* truth = local ? &local->model() : nullptr;
+  const ModelPlan* truth = local ? &local->model() : nullptr;
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, LoadImages(command, target.rest()));
   for (const double level : command.noise.levels) {  // before anything takes long
     PRIVDNN_RETURN_IF_ERROR(CheckRoom(target, level));
@@ -417,7 +418,7 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   const auto o = std::make_shared<ExtractCommand>();
   o->network.model.AddPositional(command);
   o->network.Add(command, "--selection");
-  o->settings.Add(command);
+  AddPlanOptions(command, o->settings);
   o->images.Add(command);
   AddChoice(command, "--inputs", o->extraction.real_images,
             "what is asked: random values of each encrypted part's input, which a user may put in place of images, or "

@@ -9,7 +9,7 @@
 #include "privdnn/cli/choice.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/inversion_report.h"
-#include "privdnn/cli/lifted_model.h"
+#include "privdnn/cli/plan_options.h"
 #include "privdnn/cli/recipe_options.h"
 #include "privdnn/torch/decoder.h"
 #include "privdnn/torch/executor.h"
@@ -30,7 +30,7 @@ struct InvertCommand {
   ModelInput model;
   std::string selection;
   ImageInput images;
-  LiftSettings settings;
+  ModelPlanOptions settings;
   Method method = Method::kBoth;
   InvertOptions inversion;
   DecoderOptions decoder;
@@ -63,7 +63,7 @@ absl::StatusOr<Images> DrawImages(const InvertCommand& command, const ImageSet& 
 // in use.
 class Parties {
  public:
-  static absl::StatusOr<Parties> Create(const InvertCommand& command, const LiftedModel& model) {
+  static absl::StatusOr<Parties> Create(const InvertCommand& command, const ModelPlan& model) {
     DeterministicRandom seeds(command.seed);
     Bytes bytes;
     const ByteSink sink = [&](std::span<const uint8_t> piece) {
@@ -166,9 +166,10 @@ absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, DrawImages(command, all));
-  PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel model, LiftModel(graph, selection, command.settings, all));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.settings));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan model, Plan(graph, selection, options, all));
   std::vector<Segment> segments;
-  for (const LiftedSegment& s : model.segments) segments.push_back(s.segment);
+  for (const PlannedSegment& s : model.segments) segments.push_back(s.segment);
   PRIVDNN_ASSIGN_OR_RETURN(const Graph whole, FeatureGraph(graph, segments, SeenNeurons::kAll));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph encrypted, FeatureGraph(graph, segments, SeenNeurons::kEncrypted));
   PRIVDNN_ASSIGN_OR_RETURN(Parties parties, Parties::Create(command, model));
@@ -258,7 +259,7 @@ void AddAttackInvert(CLI::App& attack, Globals& globals, Action& action) {
       ->capture_default_str();
   command->add_option("--seed", o->seed, "of the choice of images, of first guesses and weights, keys and queries")
       ->capture_default_str();
-  o->settings.Add(command);
+  AddPlanOptions(command, o->settings);
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return Invert(*o); }; });
 }

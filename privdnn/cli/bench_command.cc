@@ -3,6 +3,7 @@
 
 #include "privdnn/cli/bench_infer.h"
 #include "privdnn/cli/bench_select_command.h"
+#include "privdnn/cli/plan_options.h"
 #include "privdnn/graph/architectures.h"
 #include "privdnn/report/table.h"
 
@@ -49,7 +50,7 @@ absl::StatusOr<CommandOutput> RunBenchInfer(const BenchInferCommand& command) {
 
 void AddTwoPartyOptions(CLI::App* command, TwoPartyOptions& options) {
   options.batch = kBenchBatch;
-  options.settings.Add(command);
+  AddPlanOptions(command, options.settings);
   command->add_option("--batch", options.batch, "images a message, at most")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

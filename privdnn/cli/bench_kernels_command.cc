@@ -3,8 +3,8 @@
 
 #include "privdnn/base/cpu.h"
 #include "privdnn/cli/command.h"
-#include "privdnn/cli/machine_file.h"
 #include "privdnn/party/calibrate.h"
+#include "privdnn/pipeline/machine_costs.h"
 #include "privdnn/report/table.h"
 #include "privdnn/ring/bench.h"
 

@@ -1,5 +1,6 @@
 // demo: private inference on real MNIST images between two processes, and what each side could see of it.
 #include "privdnn/cli/inputs.h"
+#include "privdnn/cli/plan_options.h"
 #include "privdnn/cli/two_parties.h"
 #include "privdnn/report/table.h"
 
@@ -34,7 +35,7 @@ std::string DemoText(const TwoPartyResult& r, const Json& j) {
   const auto bytes = [&](const char* field) { return FormatBytes(j[field].get<uint64_t>()); };
   FactTable what(fmt::format("\nprivate inference on {} MNIST test images, owner and user in two processes (gRPC, TLS)",
                              j["images"].get<int64_t>()));
-  for (const LiftedSegment& s : r.model.segments) what.Add("encrypted", Encrypted(s.segment));
+  for (const PlannedSegment& s : r.model.segments) what.Add("encrypted", Encrypted(s.segment));
   what.Add("accuracy, original network", fmt::format("{:.1f} %", r.accuracy_original));
   what.Add("accuracy, private inference", fmt::format("{:.1f} %", r.accuracy_private));
   what.Add("accuracy, user without the owner", fmt::format("{:.1f} %", r.accuracy_without_owner));
@@ -56,7 +57,7 @@ std::string DemoText(const TwoPartyResult& r, const Json& j) {
           "its own images, the plaintext neurons, the outputs of the encrypted ones; no encrypted weight, no key");
   saw.Add("eavesdropper", "TLS records: when and how much");
   FactTable secure("how hard it is to see more");
-  for (const LiftedSegment& s : r.model.segments) {
+  for (const PlannedSegment& s : r.model.segments) {
     const ParameterSpec& p = s.plan.parameters;
     secure.Add("ring", fmt::format("N = {}, log2 Q = {:.1f}, plaintext modulus 2^{}: 128 bits (2018 standard, quantum "
                                    "column)",
@@ -103,7 +104,7 @@ void AddDemo(CLI::App& app, Globals& globals, Action& action) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
-  o->options.settings.Add(command);
+  AddPlanOptions(command, o->options.settings);
   AddThreads(command, o->options.threads);
   command->callback([o, &action] { action = [o] { return Demo(*o); }; });
 }

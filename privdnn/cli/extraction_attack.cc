@@ -210,7 +210,7 @@ absl::Status ExtractionAttack::Check(const ImageSet& fresh) {
   return absl::OkStatus();
 }
 
-absl::Status ExtractionAttack::Compare(const LiftedModel& model) {
+absl::Status ExtractionAttack::Compare(const ModelPlan& model) {
   for (GroupAttack& a : groups_) {
     const QuantizedSegment& truth = model.segments[a.segment].quantized;
     if (truth.spec.groups != geometry(a.segment).spec().groups) {

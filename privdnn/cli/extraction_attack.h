@@ -11,7 +11,7 @@
 #include "privdnn/attack/extract.h"
 #include "privdnn/base/random.h"
 #include "privdnn/cli/attack_target.h"
-#include "privdnn/cli/lifted_model.h"
+#include "privdnn/pipeline/plan.h"
 
 namespace privdnn {
 
@@ -65,7 +65,7 @@ class ExtractionAttack {
   absl::Status Check(const ImageSet& fresh);
   // The owner's side, for the report: counts coefficients that differ from the true ones. InvalidArgument if the model
   // isn't the package's.
-  absl::Status Compare(const LiftedModel& model);
+  absl::Status Compare(const ModelPlan& model);
   // Percent of images that the network classifies right with the clone in the owner's place.
   absl::StatusOr<double> CloneAccuracy(const ImageSet& images, bool exact) const;
   // The same with the owner itself: of an authorised user.

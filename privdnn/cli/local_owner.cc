@@ -5,6 +5,9 @@
 
 #include <chrono>
 
+#include "privdnn/cli/command.h"
+#include "privdnn/cli/plan_options.h"
+#include "privdnn/pipeline/encrypt_for_user.h"
 #include "privdnn/service/pki.h"
 
 namespace privdnn {
@@ -25,19 +28,6 @@ absl::Status MakeIdentities(const std::filesystem::path& owner, const std::files
   return absl::OkStatus();
 }
 
-// Encrypts straight into the files that the parties read.
-absl::Status MakePackage(const std::filesystem::path& package, const std::filesystem::path& key,
-                         const LiftedModel& model, int threads) {
-  PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(package));
-  PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey owner_key,
-                           EncryptModel(
-                               model.Tasks(), model.rest_model, LocalOwner::kUserName, SystemRandom(), threads,
-                               [&](std::span<const uint8_t> bytes) { return writer.Append(bytes); },
-                               MakeProgress(std::make_shared<ProgressBar>("encrypting"))));
-  PRIVDNN_RETURN_IF_ERROR(writer.Commit());
-  return WriteFile(key, WriteOwnerKey(owner_key), 0600);
-}
-
 absl::StatusOr<std::string> WaitUntilItListens(ChildProcess& owner) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string ready, owner.ReadUntil("\n", kStartPatience));
   const Json json = Json::parse(ready, nullptr, /*allow_exceptions=*/false);
@@ -47,7 +37,7 @@ absl::StatusOr<std::string> WaitUntilItListens(ChildProcess& owner) {
 
 }  // namespace
 
-// `own`: what MakeIdentities and MakePackage made for the owner.
+// `own`: what MakeIdentities and EncryptForUser made for the owner.
 absl::StatusOr<LocalOwner::Serving> LocalOwner::Serve(const std::filesystem::path& own, double output_noise,
                                                       int threads) {
   PRIVDNN_ASSIGN_OR_RETURN(
@@ -61,17 +51,21 @@ absl::StatusOr<LocalOwner::Serving> LocalOwner::Serve(const std::filesystem::pat
 }
 
 absl::StatusOr<LocalOwner> LocalOwner::Start(const Graph& graph, const Selection& selection,
-                                             const ImageSet& calibration, const LiftSettings& settings, int threads) {
-  PRIVDNN_ASSIGN_OR_RETURN(LiftedModel model, LiftModel(graph, selection, settings, calibration));
+                                             const ImageSet& calibration, const ModelPlanOptions& options,
+                                             int threads) {
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions here, OnThisMachine(options));
+  PRIVDNN_ASSIGN_OR_RETURN(ModelPlan model, Plan(graph, selection, here, calibration));
   PrivateDirectory::RemoveAbandoned();
   PRIVDNN_ASSIGN_OR_RETURN(PrivateDirectory directory, PrivateDirectory::Create());
   const std::filesystem::path own = directory.path() / "owner", user = directory.path() / "user";
   PRIVDNN_RETURN_IF_ERROR(MakeIdentities(own, user));
-  for (const LiftedSegment& s : model.segments) {
+  for (const PlannedSegment& s : model.segments) {
     spdlog::info("owner: encrypting {} of {} neurons of layer {}", s.segment.neurons.size(), s.segment.layer.outputs,
                  s.segment.layer_number);
   }
-  PRIVDNN_RETURN_IF_ERROR(MakePackage(user / "model.privdnn", own / "model.key", model, threads));
+  PRIVDNN_RETURN_IF_ERROR(EncryptForUser(model, kUserName, user / "model.privdnn", own / "model.key", threads,
+                                         MakeProgress(std::make_shared<ProgressBar>("encrypting")))
+                              .status());
   PRIVDNN_ASSIGN_OR_RETURN(Serving serving, Serve(own, /*output_noise=*/0, threads));
   return LocalOwner(std::move(model), std::move(directory), std::move(serving), threads);
 }

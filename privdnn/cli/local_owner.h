@@ -7,8 +7,9 @@
 #include <string>
 
 #include "privdnn/cli/child_process.h"
-#include "privdnn/cli/lifted_model.h"
 #include "privdnn/cli/private_directory.h"
+#include "privdnn/data/dataset.h"
+#include "privdnn/pipeline/plan.h"
 
 namespace privdnn {
 
@@ -18,9 +19,9 @@ class LocalOwner {
   // on `calibration`. Directories of processes that were killed before they could remove theirs, and with them their
   // keys, go first.
   static absl::StatusOr<LocalOwner> Start(const Graph& graph, const Selection& selection, const ImageSet& calibration,
-                                          const LiftSettings& settings, int threads);
+                                          const ModelPlanOptions& options, int threads);
 
-  const LiftedModel& model() const { return model_; }
+  const ModelPlan& model() const { return model_; }
   const std::string& address() const { return address_; }
   // A place for files, and in it one for what the user is given.
   const std::filesystem::path& directory() const { return directory_.path(); }
@@ -40,14 +41,14 @@ class LocalOwner {
     ChildProcess process;
     std::string address;
   };
-  LocalOwner(LiftedModel model, PrivateDirectory directory, Serving serving, int threads)
+  LocalOwner(ModelPlan model, PrivateDirectory directory, Serving serving, int threads)
       : model_(std::move(model)),
         directory_(std::move(directory)),
         process_(std::move(serving.process)),
         address_(std::move(serving.address)),
         threads_(threads) {}
   static absl::StatusOr<Serving> Serve(const std::filesystem::path& own, double output_noise, int threads);
-  LiftedModel model_;
+  ModelPlan model_;
   PrivateDirectory directory_;
   std::optional<ChildProcess> process_;
   std::string address_;

@@ -1,9 +1,8 @@
 // keygen and encrypt: what an owner does before serving.
-#include "privdnn/base/file.h"
-#include "privdnn/cli/lifted_model.h"
 #include "privdnn/cli/network_input.h"
-#include "privdnn/onnx/onnx.h"
-#include "privdnn/package/package.h"
+#include "privdnn/cli/plan_options.h"
+#include "privdnn/cli/plan_report.h"
+#include "privdnn/pipeline/encrypt_for_user.h"
 #include "privdnn/report/table.h"
 #include "privdnn/service/pki.h"
 
@@ -40,45 +39,32 @@ absl::StatusOr<CommandOutput> Keygen(const KeygenCommand& command) {
 struct EncryptCommand {
   NetworkInput network;
   std::string package, key, user = "user";
-  LiftSettings settings;
+  ModelPlanOptions plan;
   ImageInput calibration;
   int threads = 1;
 };
 
 absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
-  std::error_code ignored;
-  if (std::filesystem::weakly_canonical(command.key, ignored) ==
-      std::filesystem::weakly_canonical(command.package, ignored)) {
-    return WrongUsage("--package and --key are the same file, " + command.key);
-  }
-  if (std::filesystem::exists(command.key, ignored)) {
-    return FailedPrecondition("{}: exists; a key file is not overwritten, since its package would be useless",
-                              command.key);
-  }
+  const absl::Status files = CheckPackageFiles(command.package, command.key);
+  if (absl::IsInvalidArgument(files)) return WrongUsage("--package and --key are the same file, " + command.key);
+  PRIVDNN_RETURN_IF_ERROR(files);
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.CalibrationImages(graph, command.calibration));
-  PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel m, LiftModel(graph, selection, command.settings, images));
-  PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(command.package));
-  PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey key,
-                           EncryptModel(
-                               m.Tasks(), m.rest_model, command.user, SystemRandom(), command.threads,
-                               [&](std::span<const uint8_t> bytes) { return writer.Append(bytes); },
-                               MakeProgress(std::make_shared<ProgressBar>("encrypting"))));
-  PRIVDNN_RETURN_IF_ERROR(WriteFile(command.key, WriteOwnerKey(key), 0600));
-  if (const absl::Status written = writer.Commit(); !written.ok()) {
-    std::filesystem::remove(command.key, ignored);  // it is of no use without its package
-    return written;
-  }
-  const std::string id = HexEncode(key.package_id);
-  CommandOutput output{PlanJson(m), ""};
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.plan));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan plan, Plan(graph, selection, options, images));
+  PRIVDNN_ASSIGN_OR_RETURN(const WrittenPackage written,
+                           EncryptForUser(plan, command.user, command.package, command.key, command.threads,
+                                          MakeProgress(std::make_shared<ProgressBar>("encrypting"))));
+  const std::string id = HexEncode(written.id);
+  CommandOutput output{PlanJson(plan), ""};
   output.json["package"] = command.package;
   output.json["key"] = command.key;
   output.json["user"] = command.user;
   output.json["package_id"] = id;
   output.text = fmt::format("{}  {}, for the user\n{}  for the owner alone\npackage id {}\n", command.package,
-                            FormatBytes(m.PackageSize()), command.key, id);
+                            FormatBytes(written.bytes), command.key, id);
   return output;
 }
 
@@ -111,7 +97,7 @@ void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
       ->required();
   command->add_option("--user", o->user, "NAME of the user's certificate: nobody else is answered")
       ->capture_default_str();
-  o->settings.Add(command);
+  AddPlanOptions(command, o->plan);
   o->calibration.Add(command, kCalibrationDefault);
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return Encrypt(*o); }; });

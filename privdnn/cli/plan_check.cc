@@ -1,8 +1,88 @@
 #include "privdnn/cli/plan_check.h"
 
+#include <algorithm>
+
 #include "privdnn/report/table.h"
 
 namespace privdnn {
+namespace {
+
+using Unit = CheckedFigure::Unit;
+
+std::vector<CheckedFigure> Compare(const CostPrediction& p, uint64_t predicted_package_bytes,
+                                   const TwoPartyResult& run) {
+  std::vector<CheckedFigure> figures;
+  const auto add = [&](const char* field, const char* what, Unit unit, auto predicted, auto measured) {
+    figures.push_back({field, what, unit, static_cast<double>(predicted), static_cast<double>(measured)});
+  };
+  const auto bytes = [&](const char* field) { return run.user[field].get<uint64_t>(); };
+  const auto ms = [&](const char* field) { return run.user[field].get<double>(); };
+  add("package_bytes", "package", Unit::kBytes, predicted_package_bytes, bytes("package_bytes"));
+  add("bytes_up", "messages up", Unit::kBytes, p.bytes_up, bytes("bytes_up"));
+  add("bytes_down", "messages down", Unit::kBytes, p.bytes_down, bytes("bytes_down"));
+  add("user_encrypted_ms_per_image", "user, encrypted part of an image", Unit::kMilliseconds, p.user_ms,
+      ms("user_encrypted_ms_per_image"));
+  if (p.workload.threads == 1) {
+    add("user_encrypted_cpu_ms_per_image", "  in processor time", Unit::kMilliseconds, p.user_ms,
+        ms("user_encrypted_cpu_ms_per_image"));
+  }
+  add("owner_ms_per_image", "owner, an image", Unit::kMilliseconds, p.owner_ms, ms("owner_ms_per_image"));
+  add("peak_rss_bytes_user", "peak memory of the user", Unit::kMemory, p.user_memory_bytes,
+      bytes("peak_rss_bytes_user"));
+  add("peak_rss_bytes_owner", "peak memory of the owner", Unit::kMemory, p.owner_memory_bytes,
+      run.owner_peak_rss_bytes);
+  return figures;
+}
+
+Json FigureJson(const CheckedFigure& f) {
+  Json json = {{"predicted", f.predicted}, {"measured", f.measured}, {"ratio", f.ratio()}};
+  if (f.unit == Unit::kBytes) {
+    json["predicted"] = static_cast<uint64_t>(f.predicted);
+    json["measured"] = static_cast<uint64_t>(f.measured);
+  }
+  return json;
+}
+
+std::string FigureText(const CheckedFigure& f) {
+  const auto text = [&](double value) {
+    switch (f.unit) {
+      case Unit::kBytes: return fmt::format("{} B", static_cast<uint64_t>(value));
+      case Unit::kMemory: return FormatBytes(static_cast<uint64_t>(value));
+      case Unit::kMilliseconds: break;
+    }
+    return FormatMilliseconds(value);
+  };
+  return fmt::format("{}, {} ({:.2f})", text(f.predicted), text(f.measured), f.ratio());
+}
+
+Json CheckJson(const PlanCheck& check) {
+  Json json = {{"images", check.workload.images},
+               {"batch", check.workload.batch},
+               {"threads", check.workload.threads},
+               {"repeats", check.repeats},
+               {"kernel", check.kernel},
+               {"costs_measured_here", check.plan.costs.measured}};
+  for (const CheckedFigure& f : check.figures) json[f.field] = FigureJson(f);
+  json["integer_mismatches"] = check.integer_mismatches;
+  return json;
+}
+
+std::string CheckText(const PlanCheck& check) {
+  const Workload& w = check.workload;
+  FactTable table(fmt::format("{} image{}, {} thread{}, {} repeats: predicted, measured, ratio", w.images,
+                              w.images > 1 ? "s" : "", w.threads, w.threads > 1 ? "s" : "", check.repeats));
+  for (const CheckedFigure& f : check.figures) table.Add(f.what, FigureText(f));
+  table.Add("bytes", check.passed() ? "equal" : "DIFFER");
+  return table.Render();
+}
+
+}  // namespace
+
+bool PlanCheck::passed() const {
+  return integer_mismatches == 0 && std::ranges::all_of(figures, [](const CheckedFigure& f) {
+           return f.unit != Unit::kBytes || f.predicted == f.measured;
+         });
+}
 
 absl::StatusOr<PlanCheck> CheckPlan(const Graph& graph, const Selection& selection, const ImageSet& images,
                                     TwoPartyOptions options) {
@@ -11,62 +91,14 @@ absl::StatusOr<PlanCheck> CheckPlan(const Graph& graph, const Selection& selecti
   const Workload workload{.images = static_cast<uint64_t>(images.count),
                           .batch = run.user["batch"].get<uint64_t>(),
                           .threads = options.threads};
-  const CostPrediction predicted = PredictCost(run.model, workload);
-  return PlanCheck{predicted, run.model.PackageSize(), std::move(run)};
+  PlanCheck check{.plan = std::move(run.model), .workload = workload};
+  check.figures = Compare(PredictCost(check.plan, workload), check.plan.PackageSize(), run);
+  check.repeats = run.user["repeats"].get<int>();
+  check.kernel = run.user["kernel"].get<std::string>();
+  check.integer_mismatches = run.integer_mismatches;
+  return check;
 }
 
-CommandOutput Report(const PlanCheck& check) {
-  const CostPrediction& p = check.predicted;
-  const Json& user = check.run.user;
-  CommandOutput output{{{"images", p.workload.images},
-                        {"batch", p.workload.batch},
-                        {"threads", p.workload.threads},
-                        {"repeats", user["repeats"]},
-                        {"kernel", user["kernel"]},
-                        {"costs_measured_here", check.run.model.costs.measured}},
-                       ""};
-  FactTable table(fmt::format("{} image{}, {} thread{}, {} repeats: predicted, measured, ratio", p.workload.images,
-                              p.workload.images > 1 ? "s" : "", p.workload.threads, p.workload.threads > 1 ? "s" : "",
-                              user["repeats"].get<int>()));
-  const auto add = [&](const char* field, const char* what, double predicted, double measured,
-                       const std::string& text) {
-    const double ratio = measured > 0 ? predicted / measured : 0;
-    output.json[field] = {{"predicted", predicted}, {"measured", measured}, {"ratio", ratio}};
-    table.Add(what, fmt::format("{} ({:.2f})", text, ratio));
-  };
-  const auto bytes = [&](const char* field, const char* what, uint64_t predicted, uint64_t measured) {
-    add(field, what, static_cast<double>(predicted), static_cast<double>(measured),
-        fmt::format("{} B, {} B", predicted, measured));
-    output.json[field]["predicted"] = predicted;
-    output.json[field]["measured"] = measured;
-    output.failed |= predicted != measured;
-  };
-  const auto memory = [&](const char* field, const char* what, uint64_t predicted, uint64_t measured) {
-    add(field, what, static_cast<double>(predicted), static_cast<double>(measured),
-        fmt::format("{}, {}", FormatBytes(predicted), FormatBytes(measured)));
-  };
-  const auto ms = [&](const char* field, const char* what, double predicted, double measured) {
-    add(field, what, predicted, measured,
-        fmt::format("{}, {}", FormatMilliseconds(predicted), FormatMilliseconds(measured)));
-  };
-  bytes("package_bytes", "package", check.predicted_package_bytes, user["package_bytes"].get<uint64_t>());
-  bytes("bytes_up", "messages up", p.bytes_up, user["bytes_up"].get<uint64_t>());
-  bytes("bytes_down", "messages down", p.bytes_down, user["bytes_down"].get<uint64_t>());
-  ms("user_encrypted_ms_per_image", "user, encrypted part of an image", p.user_ms,
-     user["user_encrypted_ms_per_image"].get<double>());
-  if (p.workload.threads == 1) {
-    ms("user_encrypted_cpu_ms_per_image", "  in processor time", p.user_ms,
-       user["user_encrypted_cpu_ms_per_image"].get<double>());
-  }
-  ms("owner_ms_per_image", "owner, an image", p.owner_ms, user["owner_ms_per_image"].get<double>());
-  memory("peak_rss_bytes_user", "peak memory of the user", p.user_memory_bytes,
-         user["peak_rss_bytes_user"].get<uint64_t>());
-  memory("peak_rss_bytes_owner", "peak memory of the owner", p.owner_memory_bytes, check.run.owner_peak_rss_bytes);
-  output.json["integer_mismatches"] = check.run.integer_mismatches;
-  output.failed |= check.run.integer_mismatches > 0;
-  table.Add("bytes", output.failed ? "DIFFER" : "equal");
-  output.text = table.Render();
-  return output;
-}
+CommandOutput Report(const PlanCheck& check) { return {CheckJson(check), CheckText(check), !check.passed()}; }
 
 }  // namespace privdnn

@@ -1,15 +1,15 @@
 // plan: what encrypting a selection takes and gives, and whether it is so.
-#include <spdlog/spdlog.h>
-
 #include "privdnn/cli/network_input.h"
 #include "privdnn/cli/plan_check.h"
+#include "privdnn/cli/plan_options.h"
+#include "privdnn/cli/plan_report.h"
 
 namespace privdnn {
 namespace {
 
 struct PlanCommand {
   NetworkInput network;
-  LiftSettings settings;
+  ModelPlanOptions plan;
   ImageInput calibration;
   bool check = false;
   std::vector<int64_t> check_images = {1, 8};
@@ -19,13 +19,13 @@ struct PlanCommand {
 absl::StatusOr<CommandOutput> Check(const PlanCommand& command, const Graph& graph, const Selection& selection) {
   CommandOutput all{{{"checks", Json::array()}}, ""};
   TwoPartyOptions options = command.options;
-  options.settings = command.settings;
+  options.settings = command.plan;
   for (const int64_t count : command.check_images) {
     PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.Images(graph, command.calibration, count));
     PRIVDNN_ASSIGN_OR_RETURN(const PlanCheck check, CheckPlan(graph, selection, images, options));
     if (all.text.empty()) {
-      all.json["plan"] = PlanJson(check.run.model);
-      all.text = PlanText(check.run.model);
+      all.json["plan"] = PlanJson(check.plan);
+      all.text = PlanText(check.plan);
     }
     CommandOutput one = Report(check);
     all.json["checks"].push_back(std::move(one.json));
@@ -37,13 +37,14 @@ absl::StatusOr<CommandOutput> Check(const PlanCommand& command, const Graph& gra
   return all;
 }
 
-absl::StatusOr<CommandOutput> Plan(const PlanCommand& command) {
+absl::StatusOr<CommandOutput> RunPlan(const PlanCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
   if (command.check) return Check(command, graph, selection);
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.CalibrationImages(graph, command.calibration));
-  PRIVDNN_ASSIGN_OR_RETURN(const LiftedModel model, LiftModel(graph, selection, command.settings, images));
-  return CommandOutput{PlanJson(model), PlanText(model)};
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.plan));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan plan, Plan(graph, selection, options, images));
+  return CommandOutput{PlanJson(plan), PlanText(plan)};
 }
 
 }  // namespace
@@ -55,7 +56,7 @@ void AddPlan(CLI::App& app, Globals& globals, Action& action) {
   const auto o = std::make_shared<PlanCommand>();
   o->network.model.AddPositional(command);
   o->network.Add(command, "--selection");
-  o->settings.Add(command);
+  AddPlanOptions(command, o->plan);
   o->calibration.Add(command, kCalibrationDefault);
   auto* check = command->add_flag("--check", o->check,
                                   "encrypt and run it, owner and user as two processes, and hold what is predicted "
@@ -78,7 +79,7 @@ void AddPlan(CLI::App& app, Globals& globals, Action& action) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str()
       ->needs(check);
-  command->callback([o, &action] { action = [o] { return Plan(*o); }; });
+  command->callback([o, &action] { action = [o] { return RunPlan(*o); }; });
 }
 
 }  // namespace privdnn

@@ -10,6 +10,7 @@
 #include "privdnn/cli/inference.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/local_owner.h"
+#include "privdnn/cli/plan_report.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/segment/reference.h"
 #include "privdnn/torch/executor.h"
@@ -59,7 +60,7 @@ absl::StatusOr<Json> RunUser(const Files& files, const std::string& address, con
 class Comparison {
  public:
   // `decrypted`: 8 bytes each, [image][output][position].
-  Comparison(const LiftedSegment& segment, std::span<const uint8_t> decrypted)
+  Comparison(const PlannedSegment& segment, std::span<const uint8_t> decrypted)
       : segment_(segment), decrypted_(decrypted) {}
 
   // The reference's outputs for a batch of inputs, [image][output][position], of which `first` is the first image.
@@ -85,7 +86,7 @@ class Comparison {
   uint64_t mismatches() const { return mismatches_; }
 
  private:
-  const LiftedSegment& segment_;
+  const PlannedSegment& segment_;
   std::span<const uint8_t> decrypted_;
   uint64_t compared_ = 0;
   std::atomic<uint64_t> mismatches_{0};
@@ -97,7 +98,7 @@ absl::Status Check(const Files& files, const ImageSet& images, const TwoPartyOpt
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(files.outputs, uint64_t{1} << 36));
   std::deque<Comparison> comparisons;
   std::span<const uint8_t> left = bytes;
-  for (const LiftedSegment& segment : result.model.segments) {
+  for (const PlannedSegment& segment : result.model.segments) {
     const uint64_t size = 8 * static_cast<uint64_t>(images.count) * segment.quantized.spec.values_per_image();
     if (size > left.size()) return absl::InternalError("the user's outputs are too few");
     comparisons.emplace_back(segment, left.first(size));

@@ -3,13 +3,14 @@
 #pragma once
 
 #include "privdnn/base/file.h"
-#include "privdnn/cli/lifted_model.h"
+#include "privdnn/cli/command.h"
 #include "privdnn/data/dataset.h"
+#include "privdnn/pipeline/plan.h"
 
 namespace privdnn {
 
 struct TwoPartyOptions {
-  LiftSettings settings;  // inner segments are calibrated on the images themselves
+  ModelPlanOptions settings;  // inner segments are calibrated on the images themselves
   int64_t batch = 64;
   int threads = 1;
   int repeats = 1;
@@ -17,7 +18,7 @@ struct TwoPartyOptions {
 };
 
 struct TwoPartyResult {
-  LiftedModel model;
+  ModelPlan model;
   Json user;  // what `privdnn infer --json` printed
   uint64_t owner_peak_rss_bytes = 0;
   uint64_t package_bytes = 0;

@@ -140,6 +140,12 @@ uint64_t PackageBytes(std::span<const EncryptionTask> tasks, uint64_t rest_model
   return TotalBytes(header, SerializeHeader(header, rest_model_bytes).size(), rest_model_bytes);
 }
 
+uint64_t HeaderAllowance(std::span<const PlanTask> tasks) {
+  uint64_t bytes = 1000;
+  for (const PlanTask& task : tasks) bytes += 500 + 8 * uint64_t{task.spec.outputs()};
+  return bytes;
+}
+
 absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std::span<const uint8_t> rest_model,
                                       const std::string& user, const RandomSource& random, int threads,
                                       const ByteSink& sink, const ProgressFn& progress) {

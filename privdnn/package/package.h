@@ -117,6 +117,8 @@ absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std
                                       const ByteSink& sink, const ProgressFn& progress);
 // Bytes of the package that EncryptModel makes.
 uint64_t PackageBytes(std::span<const EncryptionTask> tasks, uint64_t rest_model_bytes);
+// Of these, at most, what is neither ciphertexts nor the plaintext rest: known before rings are chosen.
+uint64_t HeaderAllowance(std::span<const PlanTask> tasks);
 
 // The key file: secret, 1 KB an output. Parse checks it like a package.
 ZeroizingVector<uint8_t> WriteOwnerKey(const OwnerKey& key);

@@ -1,7 +1,7 @@
-// What running a lifted model will take, before it is encrypted.
+// What running a planned model will take, before it is encrypted.
 #pragma once
 
-#include "privdnn/cli/lifted_model.h"
+#include "privdnn/pipeline/plan.h"
 
 namespace privdnn {
 
@@ -22,13 +22,11 @@ struct CostPrediction {
   uint64_t user_memory_bytes = 0;         // largest resident set of `infer`, and of `serve`
   uint64_t owner_memory_bytes = 0;
 };
-CostPrediction PredictCost(const LiftedModel& model, const Workload& workload);
+CostPrediction PredictCost(const ModelPlan& plan, const Workload& workload);
 
 // Of the user's memory: what is there while segments are evaluated, apart from what they take, and the most that is
 // there before, while the network's plaintext rest is read.
 uint64_t FixedUserMemory(uint64_t rest_model_bytes);
 uint64_t LoadingUserMemory(uint64_t rest_model_bytes);
-
-Json PredictionJson(const CostPrediction& prediction);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-#include "privdnn/cli/prediction.h"
+#include "privdnn/pipeline/cost_prediction.h"
 
 #include <algorithm>
 
@@ -11,12 +11,12 @@ uint64_t FixedUserMemory(uint64_t rest_model_bytes) { return kUserBaseBytes + re
 // The file's pages, its messages and the graph; then the graph's stages, one of them folded, and the tensors.
 uint64_t LoadingUserMemory(uint64_t rest_model_bytes) { return kUserBaseBytes + 3 * rest_model_bytes; }
 
-CostPrediction PredictCost(const LiftedModel& model, const Workload& workload) {
+CostPrediction PredictCost(const ModelPlan& plan, const Workload& workload) {
   CostPrediction p{.workload = workload};
   uint64_t user_working = 0, owner_working = 0;
-  p.user_memory_bytes = FixedUserMemory(model.rest_model.size());
+  p.user_memory_bytes = FixedUserMemory(plan.rest_model.size());
   p.owner_memory_bytes = kOwnerBaseBytes;
-  for (const LiftedSegment& s : model.segments) {
+  for (const PlannedSegment& s : plan.segments) {
     const ParameterSpec& parameters = s.plan.parameters;
     const Geometry& g = s.plan.geometry;
     const auto message = [&](uint64_t images, uint64_t times) {
@@ -24,8 +24,8 @@ CostPrediction PredictCost(const LiftedModel& model, const Workload& workload) {
       const MessageBytes bytes = BodyBytes(g, parameters, images);
       p.bytes_up += times * (bytes.query + WireSizes::overhead());
       p.bytes_down += times * (bytes.reply + WireSizes::overhead());
-      p.user_ms += static_cast<double>(times) * UserMs(g, parameters, model.costs.costs, images, workload.threads);
-      p.owner_ms += static_cast<double>(times) * OwnerMs(g, parameters, model.costs.costs, images, workload.threads);
+      p.user_ms += static_cast<double>(times) * UserMs(g, parameters, plan.costs.costs, images, workload.threads);
+      p.owner_ms += static_cast<double>(times) * OwnerMs(g, parameters, plan.costs.costs, images, workload.threads);
       user_working = std::max(user_working, UserWorkingBytes(g, parameters, images, workload.threads));
       owner_working = std::max(owner_working, OwnerWorkingBytes(g, parameters, images));
     };
@@ -36,21 +36,9 @@ CostPrediction PredictCost(const LiftedModel& model, const Workload& workload) {
   }
   p.user_ms /= static_cast<double>(workload.images);
   p.owner_ms /= static_cast<double>(workload.images);
-  p.user_memory_bytes = std::max(p.user_memory_bytes + user_working, LoadingUserMemory(model.rest_model.size()));
+  p.user_memory_bytes = std::max(p.user_memory_bytes + user_working, LoadingUserMemory(plan.rest_model.size()));
   p.owner_memory_bytes += owner_working;
   return p;
-}
-
-Json PredictionJson(const CostPrediction& p) {
-  return {{"images", p.workload.images},
-          {"batch", p.workload.batch},
-          {"threads", p.workload.threads},
-          {"bytes_up", p.bytes_up},
-          {"bytes_down", p.bytes_down},
-          {"user_encrypted_ms_per_image", p.user_ms},
-          {"owner_ms_per_image", p.owner_ms},
-          {"peak_rss_bytes_user", p.user_memory_bytes},
-          {"peak_rss_bytes_owner", p.owner_memory_bytes}};
 }
 
 }  // namespace privdnn

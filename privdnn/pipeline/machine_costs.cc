@@ -1,9 +1,8 @@
-#include "privdnn/cli/machine_file.h"
-
-#include <spdlog/spdlog.h>
+#include "privdnn/pipeline/machine_costs.h"
 
 #include <cmath>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "privdnn/base/cpu.h"
 #include "privdnn/base/file.h"
@@ -11,6 +10,8 @@
 
 namespace privdnn {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kMaxFileBytes = 1 << 20;
 constexpr int kFileVersion = 1;
@@ -73,7 +74,7 @@ std::filesystem::path MachineFile() {
   return {};
 }
 
-Json MachineJson(const std::vector<CostConstants>& machines) {
+nlohmann::ordered_json MachineJson(const std::vector<CostConstants>& machines) {
   Json entries = Json::array();
   for (const CostConstants& m : machines) {
     Json ns = Json::object();
@@ -115,26 +116,32 @@ absl::StatusOr<std::vector<CostConstants>> ParseMachines(const std::string& text
   return machines;
 }
 
+absl::StatusOr<MachineCosts> DocumentedMachineCosts() {
+  PRIVDNN_ASSIGN_OR_RETURN(const Kernels* kernels, ChooseKernels());
+  return MachineCosts{.costs = DefaultCosts(kernels->name)};
+}
+
 absl::StatusOr<MachineCosts> LoadMachineCosts(const std::filesystem::path& file) {
   PRIVDNN_ASSIGN_OR_RETURN(const Kernels* kernels, ChooseKernels());
-  const CostConstants& documented = DefaultCosts(kernels->name);
+  PRIVDNN_ASSIGN_OR_RETURN(MachineCosts documented, DocumentedMachineCosts());
   std::error_code ignored;
-  if (file.empty() || !std::filesystem::exists(file, ignored)) return MachineCosts{documented, false};
+  if (file.empty() || !std::filesystem::exists(file, ignored)) return documented;
   const auto machines = ReadMachines(file);
   if (!machines.ok()) {
-    spdlog::warn("{}; the documented machine's constants are used (`privdnn bench kernels` writes the file anew)",
-                 Message(machines.status()));
-    return MachineCosts{documented, false};
+    documented.warning = fmt::format(
+        "{}; the documented machine's constants are used (`privdnn bench kernels` writes the file anew)",
+        Message(machines.status()));
+    return documented;
   }
   const std::string cpu = CpuModelName();
   for (const CostConstants& m : *machines) {
-    if (m.cpu == cpu && m.kernel == kernels->name) return MachineCosts{m, true};
+    if (m.cpu == cpu && m.kernel == kernels->name) return MachineCosts{.costs = m, .measured = true};
   }
-  spdlog::warn(
+  documented.warning = fmt::format(
       "{}: knows nothing of {} with {} kernels; the documented machine's constants are used "
       "(`privdnn bench kernels` measures this one)",
       file.string(), cpu, kernels->name);
-  return MachineCosts{documented, false};
+  return documented;
 }
 
 absl::Status StoreMachineCosts(const std::filesystem::path& file, const CostConstants& costs) {

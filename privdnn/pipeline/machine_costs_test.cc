@@ -1,7 +1,9 @@
-#include "privdnn/cli/machine_file.h"
+#include "privdnn/pipeline/machine_costs.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
 
 #include "privdnn/base/cpu.h"
 #include "privdnn/base/file.h"
@@ -11,6 +13,7 @@ namespace privdnn {
 namespace {
 
 using ::testing::HasSubstr;
+using Json = nlohmann::ordered_json;
 
 CostConstants Somewhere(const std::string& cpu) {
   CostConstants c = DefaultCosts("scalar");
@@ -86,14 +89,17 @@ TEST(MachineFile, OnlyThisMachinesConstantsAreUsed) {
   const auto load = [&] { return *LoadMachineCosts(file); };
   EXPECT_FALSE(load().measured);
   EXPECT_EQ(load().costs, documented);
+  EXPECT_EQ(load().warning, "");
 
   ASSERT_TRUE(StoreMachineCosts(file, Somewhere("another")).ok());
   EXPECT_FALSE(load().measured);
+  EXPECT_THAT(load().warning, HasSubstr("machine.json: knows nothing of " + CpuModelName()));
   CostConstants here = Somewhere(CpuModelName());
   here.kernel = kernels.name;
   ASSERT_TRUE(StoreMachineCosts(file, here).ok());
   EXPECT_TRUE(load().measured);
   EXPECT_EQ(load().costs, here);
+  EXPECT_EQ(load().warning, "");
   here.ns[0] = 1;  // measured again
   ASSERT_TRUE(StoreMachineCosts(file, here).ok());
   EXPECT_EQ(load().costs.ns[0], 1);
@@ -102,6 +108,7 @@ TEST(MachineFile, OnlyThisMachinesConstantsAreUsed) {
   ASSERT_TRUE(WriteTextFile(file, "{\"version\": 1, \"machines\": [{}]}").ok());
   EXPECT_FALSE(load().measured);
   EXPECT_EQ(load().costs, documented);
+  EXPECT_THAT(load().warning, HasSubstr("machine.json: machine 0: 'cpu' is not a string; the documented"));
   ASSERT_TRUE(StoreMachineCosts(file, here).ok());  // what is damaged is replaced
   EXPECT_TRUE(load().measured);
 }

@@ -1,0 +1,43 @@
+#include "privdnn/pipeline/encrypt_for_user.h"
+
+#include "privdnn/base/file.h"
+#include "privdnn/base/random.h"
+
+namespace privdnn {
+
+absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::filesystem::path& key) {
+  std::error_code ignored;
+  if (std::filesystem::weakly_canonical(key, ignored) == std::filesystem::weakly_canonical(package, ignored)) {
+    return InvalidArgument("{}: is to be both package and key", key.string());
+  }
+  if (std::filesystem::exists(key, ignored)) {
+    return FailedPrecondition("{}: exists; a key file is not overwritten, since its package would be useless",
+                              key.string());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::string& user,
+                                              const std::filesystem::path& package, const std::filesystem::path& key,
+                                              int threads, const ProgressFn& progress) {
+  PRIVDNN_RETURN_IF_ERROR(CheckPackageFiles(package, key));
+  PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(package));
+  WrittenPackage written;
+  const ByteSink sink = [&](std::span<const uint8_t> bytes) {
+    written.bytes += bytes.size();
+    return writer.Append(bytes);
+  };
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const OwnerKey owner_key,
+      EncryptModel(plan.Tasks(), plan.rest_model, user, SystemRandom(), threads, sink, progress));
+  written.id = owner_key.package_id;
+  PRIVDNN_RETURN_IF_ERROR(WriteFile(key, WriteOwnerKey(owner_key), 0600));
+  if (const absl::Status committed = writer.Commit(); !committed.ok()) {
+    std::error_code ignored;
+    std::filesystem::remove(key, ignored);  // it is of no use without its package
+    return committed;
+  }
+  return written;
+}
+
+}  // namespace privdnn

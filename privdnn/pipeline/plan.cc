@@ -1,0 +1,105 @@
+#include "privdnn/pipeline/plan.h"
+
+#include <algorithm>
+
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/cost_prediction.h"
+
+namespace privdnn {
+namespace {
+
+bool ReadsImages(const Graph& graph, const Segment& segment) {
+  return std::ranges::find(graph.inputs, segment.input, &ValueInfo::name) != graph.inputs.end();
+}
+
+// What each segment's input is quantised by.
+absl::StatusOr<std::vector<LiftOptions>> SegmentOptions(const Graph& graph, const std::vector<Segment>& segments,
+                                                        const LiftOptions& input, const MeasureRangesFn& measure) {
+  std::vector<LiftOptions> options(segments.size(), input);
+  std::vector<std::string> inner;
+  for (const Segment& s : segments) {
+    if (ReadsImages(graph, s)) continue;
+    if (!measure) {
+      return InvalidArgument(
+          "selection: layer {} reads '{}', whose range has to be measured: give images that the network is made for "
+          "(--images or --data-set)",
+          s.first ? s.first_number : s.layer_number, s.input);
+    }
+    inner.push_back(s.input);
+  }
+  if (inner.empty()) return options;
+  // An authorised user evaluates the separated network, so its values count.
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph separated, Separate(graph, segments));
+  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<MeasuredRange> ranges, measure(separated, inner));
+  if (ranges.size() != inner.size()) {
+    return InvalidArgument("plan: {} ranges for {} values", ranges.size(), inner.size());
+  }
+  for (size_t k = 0, i = 0; k < segments.size(); ++k) {
+    if (!ReadsImages(graph, segments[k])) options[k] = WithMeasuredRange(options[k], ranges[i++]);
+  }
+  return options;
+}
+
+absl::StatusOr<std::vector<QuantizedSegment>> LiftSegments(const std::vector<Segment>& segments,
+                                                           const std::vector<LiftOptions>& options) {
+  std::vector<QuantizedSegment> quantized;
+  for (size_t k = 0; k < segments.size(); ++k) {
+    auto lifted = LiftSegment(segments[k], options[k]);
+    if (!lifted.ok()) return Annotate(lifted.status(), fmt::format("layer {}", segments[k].layer_number));
+    quantized.push_back(*std::move(lifted));
+  }
+  return quantized;
+}
+
+// Plans of all segments, beside a plaintext rest of so many bytes.
+absl::StatusOr<std::vector<SegmentPlan>> PlanQuantized(const std::vector<QuantizedSegment>& quantized,
+                                                       const ModelPlanOptions& options, const CostConstants& costs,
+                                                       uint64_t rest_bytes) {
+  if (const uint64_t loading = LoadingUserMemory(rest_bytes); loading > options.max_user_memory_bytes) {
+    return InvalidArgument(
+        "plan: memory of the user of at most {} MB was asked for; reading the plaintext rest of the network alone "
+        "takes {} MB",
+        options.max_user_memory_bytes / 1'000'000, loading / 1'000'000 + 1);
+  }
+  std::vector<PlanTask> tasks;
+  for (const QuantizedSegment& q : quantized) tasks.push_back({q.spec, q.plain_bits()});
+  return PlanSegments(tasks, {.image_budget = options.image_budget,
+                              .objective = options.objective,
+                              .costs = costs,
+                              .max_package_bytes = options.max_package_bytes,
+                              .fixed_package_bytes = rest_bytes + HeaderAllowance(tasks),
+                              .max_user_memory_bytes = options.max_user_memory_bytes,
+                              .fixed_user_memory_bytes = FixedUserMemory(rest_bytes)});
+}
+
+}  // namespace
+
+std::vector<EncryptionTask> ModelPlan::Tasks() const {
+  std::vector<EncryptionTask> tasks;
+  for (const PlannedSegment& s : segments) tasks.push_back({&s.quantized, &s.plan});
+  return tasks;
+}
+
+double ModelPlan::StatisticalSecurity() const {
+  std::vector<double> bits;
+  for (const PlannedSegment& s : segments) bits.push_back(s.plan.statistical_security);
+  return JointStatisticalSecurity(bits);
+}
+
+absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
+                               const MeasureRangesFn& measure) {
+  PRIVDNN_ASSIGN_OR_RETURN(std::vector<Segment> segments, FindSegments(graph, selection));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto lift, SegmentOptions(graph, segments, options.lift, measure));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph rest, PlaintextRest(graph, segments));
+  PRIVDNN_ASSIGN_OR_RETURN(MachineCosts costs, options.costs ? *options.costs : DocumentedMachineCosts());
+  ModelPlan plan{graph, selection, {}, ExportOnnx(rest), options.objective, std::move(costs)};
+  PRIVDNN_ASSIGN_OR_RETURN(std::vector<QuantizedSegment> quantized, LiftSegments(segments, lift));
+  PRIVDNN_ASSIGN_OR_RETURN(std::vector<SegmentPlan> plans,
+                           PlanQuantized(quantized, options, plan.costs.costs, plan.rest_model.size()));
+  for (size_t k = 0; k < segments.size(); ++k) {
+    plan.segments.push_back({std::move(segments[k]), std::move(quantized[k]), std::move(plans[k])});
+  }
+  return plan;
+}
+
+}  // namespace privdnn

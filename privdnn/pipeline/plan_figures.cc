@@ -1,0 +1,50 @@
+#include "privdnn/pipeline/plan_figures.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace privdnn {
+namespace {
+
+SegmentFigures OfSegment(const PlannedSegment& s, const CostConstants& costs) {
+  const SegmentPlan& p = s.plan;
+  return {.log_q = LogQ(p.parameters.primes),
+          .worst_case_output_bits = std::log2(static_cast<double>(s.quantized.worst_case)),
+          .user_ms = UserMs(p.geometry, p.parameters, costs, 1),
+          .owner_ms = OwnerMs(p.geometry, p.parameters, costs, 1),
+          .exposure = CountExposure(s.segment, p)};
+}
+
+}  // namespace
+
+uint64_t PlanFigures::ImagesAtRisk() const {
+  return std::min({images_to_reconstruct_first, images_to_recover_keys, images_by_parameter_count});
+}
+
+PlanFigures ComputeFigures(const ModelPlan& plan) {
+  PlanFigures f;
+  for (const PlannedSegment& s : plan.segments) {
+    const SegmentPlan& p = s.plan;
+    f.segments.push_back(OfSegment(s, plan.costs.costs));
+    f.query_bytes_per_image += p.query_bytes_per_image;
+    f.reply_bytes_per_image += p.reply_bytes_per_image;
+    f.user_kernel_memory_bytes += p.user_memory_bytes;
+    f.user_forward_ntts += p.user_forward_ntts;
+    f.user_inverse_ntts += p.user_inverse_ntts;
+    f.user_macs += p.user_macs;
+    const Exposure& e = f.segments.back().exposure;
+    f.images_to_reconstruct = std::min(f.images_to_reconstruct, e.kernels.images);
+    f.images_to_reconstruct_first = std::min(f.images_to_reconstruct_first, e.kernels.inner_images);
+    f.images_to_recover_keys = std::min(f.images_to_recover_keys, p.images_to_recover_keys);
+    f.images_by_parameter_count = std::min(f.images_by_parameter_count, e.images_by_parameter_count);
+  }
+  f.image_budget = plan.segments[0].plan.image_budget;
+  f.statistical_security = plan.StatisticalSecurity();
+  f.package_bytes = plan.PackageSize();
+  f.rest_model_bytes = plan.rest_model.size();
+  f.predicted = {PredictCost(plan, {.images = 1, .batch = kBatchImages}),
+                 PredictCost(plan, {.images = kBatchImages, .batch = kBatchImages})};
+  return f;
+}
+
+}  // namespace privdnn

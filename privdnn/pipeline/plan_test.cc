@@ -1,0 +1,126 @@
+#include "privdnn/pipeline/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/package/test_package.h"
+#include "privdnn/pipeline/plan_figures.h"
+#include "privdnn/testing/networks.h"
+
+namespace privdnn {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Two layers with a rectifier between them: the second reads an inner value.
+Graph TwoLinearLayers() {
+  NetworkBuilder builder({1, 6, 6}, 1);
+  builder.Conv(3, {.kernel = {3, 3}});
+  builder.Append(op::Relu{});
+  builder.Conv(2, {.kernel = {2, 2}});
+  return builder.Finish();
+}
+
+MeasureRangesFn Always(double min, double max) {
+  return [=](const Graph&, const std::vector<std::string>& values) {
+    return std::vector<MeasuredRange>(values.size(), {min, max});
+  };
+}
+
+TEST(Plan, HoldsWhatEncryptingNeeds) {
+  TestModelBuilder builder(3);
+  const Graph graph = builder.Build(TinyShape());
+  const Selection selection = RandomSelection(builder, graph);
+  const auto plan = Plan(graph, selection, {.image_budget = 1234, .objective = Objective::kBytes});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->graph, graph);
+  EXPECT_EQ(plan->selection, selection);
+  EXPECT_EQ(plan->objective, Objective::kBytes);
+  EXPECT_EQ(plan->costs.costs, DocumentedMachineCosts()->costs);
+  ASSERT_EQ(plan->segments.size(), 1u);
+  EXPECT_EQ(plan->segments[0].plan.image_budget, 1234u);
+  EXPECT_EQ(plan->StatisticalSecurity(), plan->segments[0].plan.statistical_security);
+  ASSERT_EQ(plan->Tasks().size(), 1u);
+  EXPECT_EQ(plan->Tasks()[0].quantized, &plan->segments[0].quantized);
+  EXPECT_EQ(plan->Tasks()[0].plan, &plan->segments[0].plan);
+  EXPECT_EQ(plan->rest_model, ExportOnnx(*PlaintextRest(graph, {plan->segments[0].segment})));
+}
+
+TEST(Plan, MeasuresWhatInnerSegmentsReadOnceInTheSeparatedNetwork) {
+  const Graph graph = TwoLinearLayers();
+  int calls = 0;
+  std::vector<std::string> measured;
+  const auto measure = [&](const Graph& separated, const std::vector<std::string>& values) {
+    ++calls;
+    measured = values;
+    EXPECT_EQ(separated.outputs, graph.outputs);
+    return std::vector<MeasuredRange>{{-1, 8}};
+  };
+  const auto plan = Plan(graph, *ParseSelection("1:0;2:all", graph), {.image_budget = 1000}, measure);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  ASSERT_EQ(plan->segments.size(), 2u);
+  EXPECT_EQ(calls, 1);
+  EXPECT_THAT(measured, ElementsAre(plan->segments[1].segment.input));
+  // [0, 1] in 254 steps, [-1.25, 10] likewise.
+  EXPECT_EQ(plan->segments[0].quantized.spec.input_scale, 1.0 / 254);
+  EXPECT_EQ(plan->segments[1].quantized.spec.input_scale, 11.25 / 254);
+}
+
+TEST(Plan, MeasuresNothingIfOnlyTheInputIsRead) {
+  const Graph graph = TwoLinearLayers();
+  const auto fail = [](const Graph&, const std::vector<std::string>&) -> absl::StatusOr<std::vector<MeasuredRange>> {
+    return absl::InternalError("measured");
+  };
+  EXPECT_TRUE(Plan(graph, *ParseSelection("1:0", graph), {.image_budget = 1000}, fail).ok());
+  EXPECT_EQ(Message(Plan(graph, *ParseSelection("2:0", graph), {.image_budget = 1000}, fail).status()), "measured");
+}
+
+TEST(Plan, RefusesWithTheReason) {
+  const Graph graph = TwoLinearLayers();
+  const Selection inner = *ParseSelection("2:0", graph);
+  EXPECT_THAT(Message(Plan(graph, inner, {}).status()), HasSubstr("whose range has to be measured: give images"));
+  const auto two = [](const Graph&, const std::vector<std::string>&) { return std::vector<MeasuredRange>(2); };
+  EXPECT_THAT(Message(Plan(graph, inner, {}, two).status()), HasSubstr("2 ranges for 1 values"));
+  EXPECT_THAT(Message(Plan(graph, inner, {.lift = {.kernel_bits = 99}}, Always(0, 1)).status()), HasSubstr("layer 2"));
+  EXPECT_THAT(Message(Plan(graph, inner, {.max_user_memory_bytes = 1'000'000}, Always(0, 1)).status()),
+              HasSubstr("at most 1 MB was asked for; reading the plaintext rest of the network alone takes 1"));
+  EXPECT_THAT(Message(Plan(graph, inner, {.max_package_bytes = 2000}, Always(0, 1)).status()), HasSubstr("package"));
+}
+
+// What a plan is bounded by is on the safe side of what the package takes.
+TEST(Plan, KeepsTheBoundOnThePackage) {
+  const Graph graph = TwoLinearLayers();
+  const Selection both = *ParseSelection("1:all;2:0", graph);
+  const uint64_t size = Plan(graph, both, {.image_budget = 1000}, Always(0, 1))->PackageSize();
+  const auto bounded = Plan(graph, both, {.image_budget = 1000, .max_package_bytes = size + 3000}, Always(0, 1));
+  ASSERT_TRUE(bounded.ok()) << bounded.status();
+  EXPECT_LE(bounded->PackageSize(), size + 3000);
+}
+
+TEST(PlanFigures, AddUpSegmentsAndTakeTheLeastImages) {
+  const Graph graph = TwoLinearLayers();
+  const auto plan = Plan(graph, *ParseSelection("1:0;2:all", graph), {.image_budget = 1000}, Always(0, 1));
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  const SegmentPlan &a = plan->segments[0].plan, &b = plan->segments[1].plan;
+  const PlanFigures f = ComputeFigures(*plan);
+  EXPECT_EQ(f.image_budget, 1000u);
+  EXPECT_EQ(f.package_bytes, plan->PackageSize());
+  EXPECT_EQ(f.query_bytes_per_image, a.query_bytes_per_image + b.query_bytes_per_image);
+  EXPECT_EQ(f.reply_bytes_per_image, a.reply_bytes_per_image + b.reply_bytes_per_image);
+  EXPECT_EQ(f.user_macs, a.user_macs + b.user_macs);
+  // 3x3 on one channel with 4x4 outputs, 2x2 on 3 channels with 3x3: 10 and 13 unknowns.
+  EXPECT_EQ(f.segments[0].exposure.kernels.unknowns, 10u);
+  EXPECT_EQ(f.segments[1].exposure.kernels.unknowns, 13u);
+  EXPECT_EQ(f.images_to_reconstruct, 1u);
+  EXPECT_EQ(f.images_by_parameter_count, 1u);
+  EXPECT_EQ(f.ImagesAtRisk(), 1u);
+  EXPECT_EQ(f.images_to_recover_keys, std::min(a.images_to_recover_keys, b.images_to_recover_keys));
+  EXPECT_EQ(f.predicted[0].workload.images, 1u);
+  EXPECT_EQ(f.predicted[1].workload.images, kBatchImages);
+  EXPECT_LT(f.predicted[0].bytes_up, f.predicted[1].bytes_up);
+}
+
+}  // namespace
+}  // namespace privdnn
