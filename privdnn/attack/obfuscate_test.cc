@@ -241,7 +241,7 @@ class TwoUsers : public testing::Test {
     training.rates = network.rates;
     return Train(network.graph, images_.Head(500), {}, training, {})->graph;
   }
-  double Accuracy(const Graph& graph) const { return Accuracy(graph, images_.Slice(500, 1000)).value(); }
+  double Accuracy(const Graph& graph) const { return privdnn::Accuracy(graph, images_.Slice(500, 1000)).value(); }
   double Stolen(const Graph& from, const Graph& into) const {
     return Accuracy(TransplantNetwork(from, into, selection_, {})->graph);
   }

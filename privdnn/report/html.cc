@@ -20,7 +20,7 @@ std::string Base64(std::span<const uint8_t> data) {
   return text;
 }
 
-std::string File(std::string_view name) { return std::string(AsStringView(EmbeddedFile(name))); }
+std::string File(std::string_view name) { return std::string(AsStringView(report::EmbeddedFile(name))); }
 
 // A source of a content security policy: this very text.
 std::string Digest(std::string_view text) { return fmt::format("'sha256-{}'", Base64(Sha256(AsBytes(text)))); }

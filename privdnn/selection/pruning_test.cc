@@ -24,7 +24,7 @@ Graph Three(std::vector<float> weights) {
   Graph graph;
   graph.inputs = {{"x", {-1, 2}}};
   graph.outputs = {{"y", {-1, 3}}};
-  Gemm gemm;
+  op::Gemm gemm;
   gemm.trans_b = true;
   graph.initializers["w"] = {{3, 2}, std::move(weights)};
   graph.nodes = {{"only", gemm, {"x", "w"}, "y"}};

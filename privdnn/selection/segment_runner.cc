@@ -72,7 +72,7 @@ float MarginOf(std::span<const float> scores, size_t label, int64_t top_k, std::
 }  // namespace
 
 absl::Status SegmentRunner::FindLayers(const Graph& graph, const EvaluatorOptions& options) {
-  const std::vector<Layer> layers = FindLayers(graph);
+  const std::vector<Layer> layers = privdnn::FindLayers(graph);
   const auto find = [&](int64_t number) -> absl::StatusOr<Layer> {
     if (number >= 1 && number <= static_cast<int64_t>(layers.size())) return layers[static_cast<size_t>(number - 1)];
     return InvalidArgument("graph '{}' has layers 1 to {}, {} is not among them", graph.name, layers.size(), number);

@@ -21,7 +21,7 @@ ProgressFn Third(const ProgressFn& progress, uint64_t pass) {
 // Percent right of the plaintext rest, fed with zeros.
 absl::StatusOr<double> AccuracyWithoutCore(const Graph& rest, const ImageSet& images, const ProgressFn& progress) {
   PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(rest));
-  const ScoreFn scores = [&](Tensor batch) -> absl::StatusOr<Tensor> {
+  const ClassScoreFn scores = [&](Tensor batch) -> absl::StatusOr<Tensor> {
     std::map<std::string, Tensor> inputs;
     for (const ValueInfo& value : rest.inputs) {
       if (!IsSegmentInput(value.name)) continue;

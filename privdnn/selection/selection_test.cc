@@ -46,7 +46,7 @@ TEST(LargestNorm, FindsTheNeuronsOfEveryLayer) {
     Graph graph;
     graph.inputs = {{"x", {-1, 2}}};
     graph.outputs = {{"y", {-1, 3}}};
-    Gemm gemm;
+    op::Gemm gemm;
     gemm.trans_b = trans_b;
     const std::vector<int64_t> shape = trans_b ? std::vector<int64_t>{3, 2} : std::vector<int64_t>{2, 3};
     graph.initializers["w1"] = {
