@@ -66,11 +66,11 @@ std::string DemoText(const TwoPartyResult& r, const Json& j) {
   secure.Add("drowning noise", fmt::format("{:.1f} bits over {} images", j["statistical_security_bits"].get<double>(),
                                            r.model.segments[0].plan.image_budget));
   const auto images = j["images_to_reconstruct"].get<uint64_t>();
-  secure.Add(
-      "but",
-      fmt::format("replies to {} image{} determine the {}encrypted kernels, to {} chosen ciphertexts {} keys", images,
-                  images == 1 ? "" : "s", r.model.segments.size() == 1 ? "" : "first ",
-                  j["images_to_recover_keys"].get<uint64_t>(), r.model.segments.size() == 1 ? "the" : "the first"));
+  secure.Add("but",
+             fmt::format("replies to {} image{} determine the {}encrypted kernels, to {} of chosen ciphertexts {} keys",
+                         images, images == 1 ? "" : "s", r.model.segments.size() == 1 ? "" : "first ",
+                         j["images_to_recover_keys_by_lattice"].get<uint64_t>(),
+                         r.model.segments.size() == 1 ? "the" : "the first"));
   return what.Render() + cost.Render() + saw.Render() + secure.Render();
 }
 

@@ -72,7 +72,11 @@ Json SegmentJson(const PlannedSegment& s, const SegmentFigures& f) {
                {"unknowns_per_output", f.exposure.kernels.unknowns},
                {"images_to_reconstruct", f.exposure.kernels.images},
                {"images_to_reconstruct_first", f.exposure.kernels.inner_images},
-               {"images_to_recover_keys", p.images_to_recover_keys},
+               {"images_to_recover_keys", p.key_recovery.images_by_packing},
+               {"images_to_recover_keys_by_lattice", p.key_recovery.images_by_lattice},
+               {"key_block_size", p.key_recovery.cost.block_size},
+               {"key_cost_bits", p.key_recovery.cost.ClassicalBits()},
+               {"images_that_keep_keys_safe", p.key_recovery.safe_images},
                {"parameters_per_output", f.exposure.parameters},
                {"images_by_parameter_count", f.exposure.images_by_parameter_count}});
   return json;
@@ -115,6 +119,8 @@ Json PlanJson(const ModelPlan& plan) {
           {"images_to_reconstruct", f.images_to_reconstruct},
           {"images_to_reconstruct_first", f.images_to_reconstruct_first},
           {"images_to_recover_keys", f.images_to_recover_keys},
+          {"images_to_recover_keys_by_lattice", f.images_to_recover_keys_by_lattice},
+          {"images_that_keep_keys_safe", f.images_that_keep_keys_safe},
           {"images_by_parameter_count", f.images_by_parameter_count},
           {"optimise", ObjectiveName(plan.objective)},
           {"costs", {{"measured_here", plan.costs.measured}, {"cpu", costs.cpu}, {"kernel", costs.kernel}}},
@@ -164,8 +170,12 @@ void AddExposureFacts(const SegmentPlan& p, const Exposure& e, FactTable& table)
   if (e.kernels.inner_images != e.kernels.images) {
     table.Add("  the first of them", fmt::format("{}", e.kernels.inner_images));
   }
-  table.Add("images to recover the keys",
-            fmt::format("{}, for a malicious user's chosen ciphertexts", p.images_to_recover_keys));
+  const KeyRecovery& keys = p.key_recovery;
+  table.Add(
+      "images to recover the keys",
+      fmt::format("{} of chosen ciphertexts and lattice reduction (block size {}, 2^{:.0f} operations), {} without",
+                  keys.images_by_lattice, keys.cost.block_size, keys.cost.ClassicalBits(), keys.images_by_packing));
+  table.Add("  up to which they are safe", fmt::format("{}, with {:.0f} bits left", keys.safe_images, kSafeBits));
   table.Add("images by parameter count",
             fmt::format("{} ({} parameters behind an output)", e.images_by_parameter_count, e.parameters));
 }
@@ -191,27 +201,23 @@ std::string PackageText(const ModelPlan& plan, const PlanFigures& f) {
                                     f.statistical_security, f.image_budget));
   for (const CostPrediction& p : f.predicted) AddPrediction(p, table);
   const CostConstants& costs = plan.costs.costs;
-  table.Add("predicted for", fmt::format("one thread, {} with {} kernels, {}", costs.cpu, costs.kernel,
-                                         plan.costs.measured ? "as measured here" : "as documented, not measured here"));
+  table.Add("predicted for",
+            fmt::format("one thread, {} with {} kernels, {}", costs.cpu, costs.kernel,
+                        plan.costs.measured ? "as measured here" : "as documented, not measured here"));
   table.Add("optimised for", ObjectiveName(plan.objective));
   return table.Render();
 }
 
-}  // namespace
-
-std::string PlanText(const ModelPlan& plan) {
-  const PlanFigures f = ComputeFigures(plan);
+// What an owner should know before it gives a package of this budget away.
+std::string BudgetNotes(const PlanFigures& f) {
   std::string text;
-  for (size_t k = 0; k < plan.segments.size(); ++k) {
-    const PlannedSegment& s = plan.segments[k];
-    FactTable table(
-        fmt::format("segment {}, {}: {} -> {}", k, KindName(s.segment), s.segment.input, s.segment.output));
-    AddShapeFacts(s, table);
-    AddCostFacts(s.plan, f.segments[k], table);
-    AddExposureFacts(s.plan, f.segments[k].exposure, table);
-    text += table.Render();
+  if (const uint64_t safe = f.images_that_keep_keys_safe; f.image_budget > safe) {
+    text += fmt::format(
+        "note: chosen ciphertexts for more than {} image{}, of a budget of {}, take the keys below {:.0f} bits of "
+        "lattice "
+        "security.\n",
+        safe, safe == 1 ? "" : "s", f.image_budget, kSafeBits);
   }
-  text += PackageText(plan, f);
   if (f.image_budget >= f.ImagesAtRisk()) {
     text += fmt::format(
         "note: a budget of {} images is not below {}, where the encrypted kernels begin to be at risk from their "
@@ -221,6 +227,23 @@ std::string PlanText(const ModelPlan& plan) {
         f.image_budget, f.ImagesAtRisk());
   }
   return text;
+}
+
+}  // namespace
+
+std::string PlanText(const ModelPlan& plan) {
+  const PlanFigures f = ComputeFigures(plan);
+  std::string text;
+  for (size_t k = 0; k < plan.segments.size(); ++k) {
+    const PlannedSegment& s = plan.segments[k];
+    FactTable table(fmt::format("segment {}, {}: {} -> {}", k, KindName(s.segment), s.segment.input, s.segment.output));
+    AddShapeFacts(s, table);
+    AddCostFacts(s.plan, f.segments[k], table);
+    AddExposureFacts(s.plan, f.segments[k].exposure, table);
+    text += table.Render();
+  }
+  text += PackageText(plan, f);
+  return text + BudgetNotes(f);
 }
 
 }  // namespace privdnn

@@ -183,7 +183,8 @@ Json CommonJson(const TwoPartyResult& r, const ImageSet& images) {
   for (const char* field : {"ring_dimension", "log_q", "plain_bits", "polynomials", "tiles"}) {
     json[field] = plan["segments"][0][field];
   }
-  for (const char* field : {"statistical_security_bits", "images_to_reconstruct", "images_to_recover_keys"}) {
+  for (const char* field : {"statistical_security_bits", "images_to_reconstruct", "images_to_recover_keys",
+                            "images_to_recover_keys_by_lattice", "images_that_keep_keys_safe"}) {
     json[field] = plan[field];
   }
   json["round_trips"] = r.model.segments.size();

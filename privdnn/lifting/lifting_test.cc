@@ -286,7 +286,7 @@ TEST(Planner, LeNetCostsWhatTheDesignSays) {
   EXPECT_EQ(plan->reply_bytes_per_image, 78u);  // 16 values of 39 bits
   EXPECT_GT(plan->statistical_security, 40);
   EXPECT_EQ(plan->extraction.images, 366u);
-  EXPECT_EQ(plan->images_to_recover_keys, 12u);  // 22 coefficients a value, 16 values an image
+  EXPECT_EQ(plan->key_recovery.images_by_packing, 12u);  // 22 coefficients a value, 16 values an image
 }
 
 TEST(Planner, CutsMapsThatNoRingHoldsOrThatAreCheaperInTiles) {

@@ -109,7 +109,7 @@ absl::StatusOr<Session> Open(const Shape& shape) {
                          .user_macs = 0,
                          .statistical_security = 0,
                          .extraction = {},
-                         .images_to_recover_keys = 0};
+                         .key_recovery = {}};
   const EncryptionTask task{&quantized, &plan};
   Bytes bytes;
   const ByteSink sink = [&](std::span<const uint8_t> piece) {

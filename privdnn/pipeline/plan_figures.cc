@@ -18,7 +18,7 @@ SegmentFigures OfSegment(const PlannedSegment& s, const CostConstants& costs) {
 }  // namespace
 
 uint64_t PlanFigures::ImagesAtRisk() const {
-  return std::min({images_to_reconstruct_first, images_to_recover_keys, images_by_parameter_count});
+  return std::min({images_to_reconstruct_first, images_to_recover_keys_by_lattice, images_by_parameter_count});
 }
 
 PlanFigures ComputeFigures(const ModelPlan& plan) {
@@ -35,7 +35,10 @@ PlanFigures ComputeFigures(const ModelPlan& plan) {
     const Exposure& e = f.segments.back().exposure;
     f.images_to_reconstruct = std::min(f.images_to_reconstruct, e.kernels.images);
     f.images_to_reconstruct_first = std::min(f.images_to_reconstruct_first, e.kernels.inner_images);
-    f.images_to_recover_keys = std::min(f.images_to_recover_keys, p.images_to_recover_keys);
+    const KeyRecovery& keys = p.key_recovery;
+    f.images_to_recover_keys = std::min(f.images_to_recover_keys, keys.images_by_packing);
+    f.images_to_recover_keys_by_lattice = std::min(f.images_to_recover_keys_by_lattice, keys.images_by_lattice);
+    f.images_that_keep_keys_safe = std::min(f.images_that_keep_keys_safe, keys.safe_images);
     f.images_by_parameter_count = std::min(f.images_by_parameter_count, e.images_by_parameter_count);
   }
   f.image_budget = plan.segments[0].plan.image_budget;

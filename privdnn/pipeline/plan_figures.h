@@ -31,6 +31,7 @@ struct PlanFigures {
   // The least over segments; see Exposure and SegmentPlan.
   uint64_t images_to_reconstruct = UINT64_MAX, images_to_reconstruct_first = UINT64_MAX;
   uint64_t images_to_recover_keys = UINT64_MAX, images_by_parameter_count = UINT64_MAX;
+  uint64_t images_to_recover_keys_by_lattice = UINT64_MAX, images_that_keep_keys_safe = UINT64_MAX;
   // For one image, and for kBatchImages in a message; one thread each.
   std::array<CostPrediction, 2> predicted;
 

@@ -411,7 +411,8 @@ Section Security(const Results& results) {
                  {"determine all kernels", ImagesForAllKernels(*plan)},
                  {"determine the first", plan->at("images_to_reconstruct_first")},
                  {"as many equations as parameters", plan->at("images_by_parameter_count")},
-                 {"keys, by chosen ciphertexts", plan->at("images_to_recover_keys")}};
+                 {"keys, by chosen ciphertexts", plan->at("images_to_recover_keys")},
+                 {"keys, with lattice reduction too", plan->at("images_to_recover_keys_by_lattice")}};
   section.figures.push_back({"budget",
                              "Images of the budget",
                              "What so many images give a user, as calculated by the plan; the scale is logarithmic.",

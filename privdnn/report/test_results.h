@@ -13,6 +13,7 @@ inline Json TestPlan(uint64_t budget) {
   return Json::parse(R"({"lattice_security_bits": 128, "statistical_security_bits": 43.5, "package_bytes": 9489942,
       "plaintext_model_bytes": 171150, "query_bytes_per_image": 53800, "reply_bytes_per_image": 1040,
       "images_to_reconstruct": 366, "images_to_reconstruct_first": 366, "images_to_recover_keys": 12,
+      "images_to_recover_keys_by_lattice": 6, "images_that_keep_keys_safe": 0,
       "images_by_parameter_count": 13, "costs": {"measured_here": false, "cpu": "a processor"},
       "predicted": [{"images": 1, "user_encrypted_ms_per_image": 1.5, "owner_ms_per_image": 0.5,
                      "peak_rss_bytes_user": 1000, "peak_rss_bytes_owner": 2000}],

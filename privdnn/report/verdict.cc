@@ -258,13 +258,23 @@ void AddPlan(const Json& plan, Sentences& verdict) {
                    Count(plan, "lattice_security_bits"), Number(plan, "statistical_security_bits"),
                    Images(Count(plan, "image_budget"))),
        "security"});
-  const uint64_t keys = Count(plan, "images_to_recover_keys");
+  const uint64_t keys = Count(plan, "images_to_recover_keys_by_lattice");
+  const uint64_t safe = Count(plan, "images_that_keep_keys_safe");
   if (Count(plan, "image_budget") >= keys) {
     verdict.push_back(
         {Tone::kExposes,
-         fmt::format("Calculated, not tried: a user who breaks the protocol and chooses its ciphertexts needs "
-                     "about {} of the budget for the keys. Only the budget stops that.",
-                     Images(keys)),
+         fmt::format(
+             "Calculated, not tried: a user who breaks the protocol and chooses its ciphertexts needs "
+             "about {} of the budget for the keys, with lattice reduction. Only the budget stops that; up to {} "
+             "the keys keep 128 bits.",
+             Images(keys), Images(safe)),
+         "security"});
+  } else if (Count(plan, "image_budget") > safe) {
+    verdict.push_back(
+        {Tone::kExposes,
+         fmt::format("Calculated, not tried: a user who breaks the protocol and chooses its ciphertexts takes the keys "
+                     "below 128 bits with more than {}, within the budget, but needs about {} for the keys.",
+                     Images(safe), Images(keys)),
          "security"});
   }
 }

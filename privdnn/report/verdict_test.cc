@@ -74,8 +74,21 @@ TEST(Verdict, HoldsKernelsAgainstTheBudget) {
   EXPECT_THAT(with(1000)[1], Says(Tone::kExposes, "with the owner, on 500 images that were not asked"));
   EXPECT_THAT(with(365)[0], Says(Tone::kProtects, "365 images is below that"));
   // Below every point of the curve nothing was tried.
-  EXPECT_THAT(with(10), ElementsAre(Says(Tone::kProtects, "10 images is below"), Says(Tone::kNote, "128 bits")));
-  EXPECT_THAT(with(12).back(), Says(Tone::kExposes, "about 12 images of the budget for the keys"));
+  EXPECT_THAT(with(10), ElementsAre(Says(Tone::kProtects, "10 images is below"), Says(Tone::kNote, "128 bits"),
+                                    Says(Tone::kExposes, "about 6 images of the budget for the keys")));
+}
+
+TEST(Verdict, HoldsKeysAgainstTheBudget) {
+  const auto with = [](uint64_t budget, uint64_t safe) {
+    Json plan = TestPlan(budget);
+    plan["images_that_keep_keys_safe"] = safe;
+    return Of({{"plan", plan}});
+  };
+  EXPECT_THAT(with(6, 1).back(), Says(Tone::kExposes, "about 6 images of the budget for the keys"));
+  EXPECT_THAT(with(6, 1).back(), Says(Tone::kExposes, "up to 1 image the keys keep 128 bits"));
+  EXPECT_THAT(with(5, 1).back(), Says(Tone::kExposes, "below 128 bits with more than 1 image, within the budget"));
+  EXPECT_THAT(with(5, 5), ElementsAre(Says(Tone::kNote, "of lattice security")));
+}
 }
 
 // Two segments, of which the second takes more images.

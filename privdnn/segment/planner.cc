@@ -269,7 +269,7 @@ SegmentPlan Describe(const Candidate& chosen, uint64_t image_budget) {
           .user_macs = an_image(primes * n * (outputs + 1) * terms),
           .statistical_security = StatisticalSecurity(parameters),
           .extraction = CountExtraction(geometry, 0),
-          .images_to_recover_keys = ImagesToRecoverKeys(geometry, parameters.plain_bits)};
+          .key_recovery = CountKeyRecovery(geometry, parameters)};
 }
 
 }  // namespace
@@ -314,14 +314,6 @@ absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits,
   const PlanTask task{spec, plain_bits};
   PRIVDNN_ASSIGN_OR_RETURN(auto plans, PlanSegments({&task, 1}, options));
   return std::move(plans[0]);
-}
-
-uint64_t ImagesToRecoverKeys(const Geometry& geometry, int plain_bits) {
-  const auto digits = static_cast<uint64_t>((plain_bits - 1) / std::log2(3.0));
-  uint64_t positions = geometry.spec().groups[0].positions();
-  for (const OutputGroup& group : geometry.spec().groups) positions = std::min(positions, group.positions());
-  const uint64_t per_image = positions * std::max<uint64_t>(digits, 1);
-  return (geometry.n() + per_image - 1) / per_image;
 }
 
 }  // namespace privdnn

@@ -9,6 +9,7 @@
 #include "privdnn/segment/cost_model.h"
 #include "privdnn/segment/extraction.h"
 #include "privdnn/segment/geometry.h"
+#include "privdnn/segment/key_recovery.h"
 
 namespace privdnn {
 
@@ -43,10 +44,10 @@ struct SegmentPlan {
   uint64_t user_memory_bytes;      // kernels as the user holds them in memory
   uint64_t user_forward_ntts;
   uint64_t user_inverse_ntts;
-  uint64_t user_macs;               // coefficient multiply-accumulates
-  double statistical_security;      // bits
-  ExtractionCount extraction;       // of the first group's kernels
-  uint64_t images_to_recover_keys;  // see ImagesToRecoverKeys
+  uint64_t user_macs;           // coefficient multiply-accumulates
+  double statistical_security;  // bits
+  ExtractionCount extraction;   // of the first group's kernels
+  KeyRecovery key_recovery;     // by chosen ciphertexts
 };
 
 struct PlanTask {
@@ -60,10 +61,5 @@ absl::StatusOr<std::vector<SegmentPlan>> PlanSegments(std::span<const PlanTask> 
 // The same for one segment alone, by default for one image's time.
 absl::StatusOr<SegmentPlan> PlanSegment(const SegmentSpec& spec, int plain_bits, uint64_t image_budget,
                                         Objective objective = Objective::kLatency);
-
-// Images' worth of chosen ciphertexts with which a malicious user recovers every secret key of a segment. Each value of
-// a reply is plain_bits exact bits of a linear function of a key that the user chooses, and the key's coefficients are
-// ternary: floor((plain_bits - 1)/log2(3)) of them fit into one value, as digits of base 3. One a' serves all outputs.
-uint64_t ImagesToRecoverKeys(const Geometry& geometry, int plain_bits);
 
 }  // namespace privdnn
