@@ -1,0 +1,24 @@
+// Encrypts and asks in one process.
+#include <cstdio>
+
+#include "privdnn/data/dataset.h"
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/in_memory_parties.h"
+#include "privdnn/pipeline/plan.h"
+
+int main(int argc, char** argv) {
+  if (argc < 2) return 2;
+  const std::string folder = std::string(argv[1]) + "/lenet5-mnist/";
+  const auto graph = privdnn::LoadOnnx(folder + "model.onnx");
+  const auto images = privdnn::LoadIdxImages(folder + "t10k-1000-images-idx3-ubyte");
+  if (!graph.ok() || !images.ok()) return 1;
+  const auto plan = privdnn::Plan(*graph, *privdnn::ParseSelection("1:0;2:0", *graph), {.image_budget = 1000});
+  if (!plan.ok()) return 1;
+  auto parties = privdnn::InMemoryParties::Create(*plan);
+  if (!parties.ok()) return 1;
+  const auto result = parties->session().Infer(images->Slice(0, 4));
+  // The first four images of MNIST's test set.
+  const bool right = result.ended.ok() && result.predictions == std::vector<int32_t>{7, 2, 1, 0};
+  std::printf("%s\n", right ? "7 2 1 0" : "wrong");
+  return right ? 0 : 1;
+}
