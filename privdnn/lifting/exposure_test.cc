@@ -23,13 +23,12 @@ SegmentPlan PlanOf(const SegmentSpec& spec) {
           .user_macs = 0,
           .statistical_security = 0,
           .extraction = CountExtraction(geometry, 0),
-          .images_to_recover_keys = 0};
+          .key_recovery = {}};
 }
 
 // Of a quadratic segment whose second layer reads `inputs` channels through a window of side `kernel`.
 Segment Quadratic(int64_t inputs, int64_t kernel, std::vector<int64_t> first_neurons) {
   Segment s;
-  s.kind = Segment::Kind::kQuadratic;
   s.first.emplace();
   s.first->outputs = inputs;
   s.layer.inputs = inputs;
