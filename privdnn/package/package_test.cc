@@ -7,6 +7,7 @@
 
 #include "privdnn/package/test_package.h"
 #include "privdnn/segment/packing.h"
+#include "privdnn/testing/networks.h"
 
 namespace privdnn {
 namespace {
@@ -47,6 +48,32 @@ TEST_F(PackageTest, HoldsWhatWasPutIn) {
   const auto rest = ImportOnnx(p->rest_model(), "rest");
   ASSERT_TRUE(rest.ok()) << rest.status();
   EXPECT_EQ(*rest, *PlaintextRest(model_->graph, model_->segments));
+}
+
+TEST(PackageBytes, HeadersStayWithinTheirAllowance) {
+  int planned = 0;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const Graph graph = RandomNetwork(seed);
+    const auto segments = FindSegments(graph, RandomSelection(graph, seed));
+    if (!segments.ok()) continue;
+    std::vector<QuantizedSegment> quantized;
+    std::vector<PlanTask> tasks;
+    for (const Segment& segment : *segments) {
+      quantized.push_back(*LiftSegment(segment, {.input_min = -8, .input_max = 8}));
+      tasks.push_back({quantized.back().spec, quantized.back().plain_bits()});
+    }
+    const auto plans = PlanSegments(tasks, {.image_budget = 1000});
+    if (!plans.ok()) continue;  // wide windows
+    ++planned;
+    std::vector<EncryptionTask> encrypted;
+    uint64_t ciphertexts = 0;
+    for (size_t k = 0; k < plans->size(); ++k) {
+      encrypted.push_back({&quantized[k], &(*plans)[k]});
+      ciphertexts += (*plans)[k].ciphertext_bytes;
+    }
+    EXPECT_LE(PackageBytes(encrypted, 100) - ciphertexts - 100, HeaderAllowance(tasks)) << "seed " << seed;
+  }
+  EXPECT_GT(planned, 5);
 }
 
 TEST_F(PackageTest, DecryptsToTheKernels) {

@@ -79,9 +79,10 @@ TEST_F(EncryptForUserTest, NothingIsLeftWhenItIsStopped) {
 // The key comes first: if it can't be written there is no package, and the one that was there stays.
 TEST_F(EncryptForUserTest, NoPackageIsLeftWithoutItsKey) {
   ASSERT_TRUE(WriteTextFile(package_, "the old one").ok());
+  ASSERT_TRUE(WriteTextFile(directory_.path() / "nowhere", "no directory").ok());
   key_ = directory_.path() / "nowhere" / "alice.key";
   EXPECT_FALSE(Encrypt().ok());
-  EXPECT_EQ(Files(), std::set<std::string>{"alice.privdnn"});
+  EXPECT_EQ(Files(), (std::set<std::string>{"alice.privdnn", "nowhere"}));
   EXPECT_EQ(*ReadTextFile(package_, 1000), "the old one");
 }
 

@@ -16,7 +16,7 @@
 namespace privdnn {
 
 struct ModelPlanOptions {
-  LiftOptions lift;  // its range is that of the network's input
+  LiftOptions lift = {};  // its range is that of the network's input
   uint64_t image_budget = 1'000'000;
   Objective objective = Objective::kLatency;
   uint64_t max_package_bytes = UINT64_MAX;

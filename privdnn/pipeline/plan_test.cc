@@ -116,7 +116,10 @@ TEST(PlanFigures, AddUpSegmentsAndTakeTheLeastImages) {
   EXPECT_EQ(f.images_to_reconstruct, 1u);
   EXPECT_EQ(f.images_by_parameter_count, 1u);
   EXPECT_EQ(f.ImagesAtRisk(), 1u);
-  EXPECT_EQ(f.images_to_recover_keys, std::min(a.images_to_recover_keys, b.images_to_recover_keys));
+  const KeyRecovery &keys_a = a.key_recovery, &keys_b = b.key_recovery;
+  EXPECT_EQ(f.images_to_recover_keys, std::min(keys_a.images_by_packing, keys_b.images_by_packing));
+  EXPECT_EQ(f.images_to_recover_keys_by_lattice, std::min(keys_a.images_by_lattice, keys_b.images_by_lattice));
+  EXPECT_EQ(f.images_that_keep_keys_safe, std::min(keys_a.safe_images, keys_b.safe_images));
   EXPECT_EQ(f.predicted[0].workload.images, 1u);
   EXPECT_EQ(f.predicted[1].workload.images, kBatchImages);
   EXPECT_LT(f.predicted[0].bytes_up, f.predicted[1].bytes_up);
