@@ -265,8 +265,9 @@ TEST_F(EndToEnd, ASegmentWithoutBudgetKeepsTheOutputsOfTheOnesBefore) {
       owner, Infer(owner.address, {"--limit", count, "--batch", count, "--outputs", Path("two.bin")}, "two.privdnn"),
       log);
   const std::string second = HexEncode(Package::Open(Path("two.privdnn"))->id()) + "/1";
-  ASSERT_TRUE(
-      (*Ledger::Open(Path("two.key.sqlite"), {.reserve_images = 1}))->Charge(second, "user", kImages, kImages).ok());
+  ASSERT_TRUE((*OpenSqliteLedger(Path("two.key.sqlite"), {.reserve_images = 1}))
+                  ->Charge(second, "user", kImages, kImages)
+                  .ok());
   const auto end = user.Wait(kPatience);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->exit_code, 1);

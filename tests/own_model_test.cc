@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "privdnn/onnx/onnx.h"
-#include "privdnn/service/ledger.h"
+#include "privdnn/service/sqlite_usage_store.h"
 #include "privdnn/testing/graphs.h"
 #include "privdnn/testing/onnx.h"
 #include "process_test.h"
@@ -121,7 +121,7 @@ TEST_F(OwnModel, EverySegmentHasTheBudget) {
   const std::string id = Json::parse(made.out)["package_id"].get<std::string>();
   // A conversation that broke off: segment 0 has been asked for 12 images, segment 1 for 5 of them.
   {
-    const auto ledger = *Ledger::Open(Path("small.key.sqlite"));
+    const auto ledger = *OpenSqliteLedger(Path("small.key.sqlite"));
     ASSERT_TRUE(ledger->Charge(id + "/0", "user", 12, 30).ok());
     ASSERT_TRUE(ledger->Charge(id + "/1", "user", 5, 30).ok());
     ASSERT_TRUE(ledger->Close().ok());
@@ -140,7 +140,7 @@ TEST_F(OwnModel, EverySegmentHasTheBudget) {
   EXPECT_EQ(infer("1").exit_code, 1);
   owner.process.Signal(SIGTERM);
   EXPECT_EQ(owner.process.Wait(kPatience)->exit_code, 0);
-  const auto ledger = *Ledger::Open(Path("small.key.sqlite"));
+  const auto ledger = *OpenSqliteLedger(Path("small.key.sqlite"));
   EXPECT_EQ(*ledger->Used(id + "/0", "user"), 30u);
   EXPECT_EQ(*ledger->Used(id + "/1", "user"), 23u);  // what was refused at segment 0 never came here
 }

@@ -14,8 +14,8 @@
 #include "privdnn/cli/child_process.h"
 #include "privdnn/cli/command.h"
 #include "privdnn/service/client.h"
-#include "privdnn/service/ledger.h"
 #include "privdnn/service/pki.h"
+#include "privdnn/service/sqlite_usage_store.h"
 
 namespace privdnn {
 
@@ -119,12 +119,12 @@ class ProcessTest : public ::testing::Test {
   // What is left of the budget of the one package behind a key, of which something has been charged, as another of the
   // user's processes would.
   static void UseUpTheRest(const std::string& key, uint64_t budget) {
-    const auto ledger = *Ledger::Open(Path(key + ".sqlite"), {.reserve_images = 1});
+    const auto ledger = *OpenSqliteLedger(Path(key + ".sqlite"), {.reserve_images = 1});
     absl::Status charged = absl::UnknownError("");
     while (!charged.ok()) {  // the owner's own reservations come between
-      const LedgerEntry entry = ledger->Entries()->at(0);
-      ASSERT_LT(entry.images, budget);
-      charged = ledger->Charge(entry.package_id, entry.user, budget - entry.images, budget).status();
+      const auto [account, images] = ledger->Entries()->at(0);
+      ASSERT_LT(images, budget);
+      charged = ledger->Charge(account.package_id, account.user, budget - images, budget).status();
     }
   }
   static ChildProcess StartAndWaitForACharge(const RunningOwner& owner, const std::vector<std::string>& infer,

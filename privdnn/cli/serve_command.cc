@@ -8,6 +8,7 @@
 #include "privdnn/cli/command.h"
 #include "privdnn/party/owner.h"
 #include "privdnn/service/server.h"
+#include "privdnn/service/sqlite_usage_store.h"
 
 namespace privdnn {
 namespace {
@@ -60,7 +61,6 @@ absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
   const sigset_t stop = BlockStopSignals();  // before any thread is made, so that all inherit it
   ServerOptions options;
   options.listen_address = command.listen;
-  options.ledger_path = command.ledger;
   options.max_message_bytes = command.max_message_mb << 20;
   options.max_streams = command.max_streams;
   options.workers = command.threads;
@@ -75,6 +75,7 @@ absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
     spdlog::warn("replies are perturbed: outputs get errors of deviation {:.4g}, and users are told so",
                  command.output_noise);
   }
+  PRIVDNN_ASSIGN_OR_RETURN(options.ledger, OpenSqliteLedger(command.ledger));
   PRIVDNN_ASSIGN_OR_RETURN(const auto server, Server::Start(std::move(options)));
   const std::string host = command.listen.substr(0, command.listen.rfind(':'));
   // Said when ready, not at the end: whoever started this waits for it.

@@ -207,7 +207,8 @@ TEST_F(ConnectTest, StartRefusesBadOptions) {
   EXPECT_EQ(code([](auto& o) { o.max_streams = 0; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](auto& o) { o.workers = -1; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](auto& o) { o.tls.key_pem = "nonsense"; }), Code::kFailedPrecondition);
-  EXPECT_EQ(code([](auto& o) { o.ledger_path = "/nonexistent/ledger"; }), Code::kFailedPrecondition);
+  EXPECT_EQ(code([](auto& o) { o.ledger = nullptr; }), Code::kInvalidArgument);
+  EXPECT_EQ(OpenSqliteLedger("/nonexistent/ledger").status().code(), Code::kFailedPrecondition);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "privdnn/service/privdnn.grpc.pb.h"
 #include "privdnn/service/test_support.h"
+#include "privdnn/service/test_usage_store.h"
 
 namespace privdnn {
 namespace {
@@ -185,13 +186,16 @@ TEST_F(EvaluateTest, RefusesStreamsThatBreakTheProtocol) {
 TEST_F(EvaluateTest, BudgetsHoldAcrossRestarts) {
   const auto dir = *TemporaryDirectory::Create();
   auto options = Options({FakePackage(kPackage, 1000)});
-  options.ledger_path = (dir.path() / "ledger.sqlite").string();
-  StartServer(options);
+  const auto start = [&] {
+    options.ledger = *OpenSqliteLedger((dir.path() / "ledger.sqlite").string());
+    StartServer(options);
+  };
+  start();
   Client alice = ConnectAs("alice");
   ASSERT_TRUE(Conversation(std::vector<Bytes>(3, FakeQuery(200))).Run(alice).ok());
   ASSERT_TRUE(server_->Shutdown(milliseconds(1000)).ok());
 
-  StartServer(options);
+  start();
   alice = ConnectAs("alice");
   EXPECT_EQ(alice.Describe()->packages[0].images_remaining, 400u);
   Conversation rest(std::vector<Bytes>(3, FakeQuery(200)));
@@ -201,11 +205,30 @@ TEST_F(EvaluateTest, BudgetsHoldAcrossRestarts) {
   EXPECT_THAT(Message(exhausted), HasSubstr("1000 of the 1000 images allowed are used"));
   server_.reset();
 
-  StartServer(options);
+  start();
   alice = ConnectAs("alice");
   EXPECT_EQ(Conversation({FakeQuery(1)}).Run(alice).code(), absl::StatusCode::kResourceExhausted);
   Client bob = ConnectAs("bob");
   EXPECT_TRUE(Conversation({FakeQuery(1)}).Run(bob).ok());  // has his own budget
+}
+
+TEST_F(EvaluateTest, WhatCannotBeRecordedIsNotAnswered) {
+  std::atomic<bool> fails = true;
+  auto options = Options({FakePackage(kPackage, 10)});
+  options.ledger = HookedLedger(
+      [&](const UsageAccount&) { return fails ? absl::InternalError("secret path: disk full") : absl::OkStatus(); });
+  StartServer(std::move(options));
+  Client alice = ConnectAs("alice");
+  Conversation conversation({FakeQuery(3)});
+  const auto status = conversation.Run(alice);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(Message(status), HasSubstr("the owner could not record the query"));
+  EXPECT_THAT(Message(status), Not(HasSubstr("secret")));
+  EXPECT_EQ(conversation.replies, 0u);
+  EXPECT_THAT(log_.text(), HasSubstr("secret path: disk full"));
+  EXPECT_EQ(alice.Describe()->packages[0].images_remaining, 10u);
+  fails = false;
+  EXPECT_TRUE(Conversation({FakeQuery(10)}).Run(alice).ok());
 }
 
 TEST_F(EvaluateTest, InternalsStayInTheLog) {
@@ -259,8 +282,11 @@ TEST_F(EvaluateTest, EverySegmentHasTheBudgetAndTheLeastRemainderCounts) {
   };
   const auto dir = *TemporaryDirectory::Create();
   auto options = Options({package});
-  options.ledger_path = (dir.path() / "ledger.sqlite").string();
-  StartServer(options);
+  const auto start = [&] {
+    options.ledger = *OpenSqliteLedger((dir.path() / "ledger.sqlite").string());
+    StartServer(options);
+  };
+  start();
   Client alice = ConnectAs("alice");
   Conversation first({query(0, 4), query(1, 4), query(0, 3)});  // it breaks off before segment 1 has its 3
   ASSERT_TRUE(first.Run(alice).ok());
@@ -282,7 +308,7 @@ TEST_F(EvaluateTest, EverySegmentHasTheBudgetAndTheLeastRemainderCounts) {
   EXPECT_THAT(Message(beyond), HasSubstr("the query is for segment 2, the package has 2"));
   // Segment 0 still answers what it has left, here after a restart.
   ASSERT_TRUE(server_->Shutdown(milliseconds(1000)).ok());
-  StartServer(options);
+  start();
   alice = ConnectAs("alice");
   EXPECT_EQ(Conversation({query(1, 1)}).Run(alice).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(Conversation({query(0, 3)}).Run(alice).ok());

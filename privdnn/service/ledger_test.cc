@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <future>
 #include <thread>
 
 #include "privdnn/base/file.h"
+#include "privdnn/service/sqlite_usage_store.h"
+#include "privdnn/service/test_usage_store.h"
 
 namespace privdnn {
 namespace {
@@ -14,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::unique_ptr<Ledger> OpenLedger(const std::string& path, uint64_t reserve = 1000) {
-  auto ledger = Ledger::Open(path, {.reserve_images = reserve});
+  auto ledger = OpenSqliteLedger(path, {.reserve_images = reserve});
   EXPECT_TRUE(ledger.ok()) << ledger.status();
   return ledger.ok() ? *std::move(ledger) : nullptr;
 }
@@ -124,12 +127,86 @@ TEST_F(LedgerTest, ThreadsNeverExceedTheBudget) {
   EXPECT_EQ(spent, 500u);
 }
 
+TEST_F(LedgerTest, WhatIsGivenBackCanBeChargedAgain) {
+  auto ledger = OpenLedger(path_);
+  EXPECT_EQ(*ledger->Charge("p", "alice", 6, 10), 4u);
+  ledger->GiveBack("p", "alice", 5);
+  EXPECT_EQ(*ledger->Used("p", "alice"), 1u);
+  EXPECT_EQ(ledger->Entries()->at(0).images, 6u);  // a crash wastes it
+  EXPECT_EQ(*ledger->Charge("p", "alice", 9, 10), 0u);
+  EXPECT_FALSE(ledger->Charge("p", "alice", 1, 10).ok());
+  ledger->GiveBack("p", "alice", 2);
+  ASSERT_TRUE(ledger->Close().ok());
+  EXPECT_EQ(*OpenLedger(path_)->Used("p", "alice"), 8u);
+}
+
+TEST_F(LedgerTest, AnAccountThatWaitsForTheStoreDoesNotStopOthers) {
+  Gate gate;
+  const auto ledger = HookedLedger([&](const UsageAccount& account) {
+    if (account.user == "slow") gate.Pass();
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(*ledger->Charge("p", "fast", 1, 1'000'000), 999'999u);
+  auto slow = std::async(std::launch::async, [&] { return ledger->Charge("p", "slow", 1, 1'000'000); });
+  ASSERT_TRUE(gate.WaitForEntry());
+  // From memory, from the store, and for an account that is new.
+  auto others = std::async(std::launch::async, [&] {
+    EXPECT_EQ(*ledger->Charge("p", "fast", 2, 1'000'000), 999'997u);
+    EXPECT_EQ(*ledger->Charge("p", "fast", 2000, 1'000'000), 997'997u);
+    EXPECT_EQ(*ledger->Charge("p", "new", 1, 10), 9u);
+    EXPECT_EQ(*ledger->Used("p", "fast"), 2003u);
+  });
+  const auto reached = others.wait_for(std::chrono::seconds(10));
+  EXPECT_EQ(slow.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  gate.Open();
+  EXPECT_EQ(reached, std::future_status::ready);
+  EXPECT_EQ(*slow.get(), 999'999u);
+}
+
+TEST_F(LedgerTest, AStoreThatFailsLeavesTheAccountAsItWas) {
+  absl::Status outcome;
+  const auto ledger = HookedLedger([&](const UsageAccount&) { return outcome; }, {.reserve_images = 10});
+  EXPECT_EQ(*ledger->Charge("p", "alice", 4, 10'000), 9996u);
+  outcome = absl::InternalError("disk full");
+  EXPECT_EQ(ledger->Charge("p", "alice", 7, 10'000).status(), outcome);  // 6 are reserved
+  EXPECT_EQ(ledger->Charge("p", "bob", 1, 10'000).status(), outcome);
+  EXPECT_EQ(*ledger->Used("p", "alice"), 4u);
+  EXPECT_EQ(*ledger->Used("p", "bob"), 0u);
+  EXPECT_EQ(ledger->Entries()->size(), 1u);
+  EXPECT_EQ(ledger->Entries()->at(0).images, 10u);
+  EXPECT_EQ(*ledger->Charge("p", "alice", 6, 10'000), 9990u);  // what is reserved needs no store
+  outcome = absl::OkStatus();
+  EXPECT_EQ(*ledger->Charge("p", "alice", 7, 10'000), 9983u);
+  EXPECT_EQ(ledger->Entries()->at(0).images, 20u);
+  outcome = absl::InternalError("disk full");
+  EXPECT_EQ(ledger->Close(), outcome);  // 3 are wasted
+  EXPECT_EQ(ledger->Charge("p", "alice", 1, 10'000).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(LedgerTest, StoreAddsWhatIsLeftOrNothing) {
+  const auto store = *SqliteUsageStore::Open(path_);
+  const UsageAccount account{"p", "alice"};
+  const auto add = [&](uint64_t least, uint64_t most, uint64_t limit) {
+    const auto addition = *store->Add(account, least, most, limit);
+    return std::pair(addition.recorded, addition.added);
+  };
+  EXPECT_EQ(add(2, 5, 10), std::pair(uint64_t{5}, uint64_t{5}));
+  EXPECT_EQ(add(2, 9, 10), std::pair(uint64_t{10}, uint64_t{5}));
+  EXPECT_EQ(add(1, 1, 10), std::pair(uint64_t{10}, uint64_t{0}));
+  EXPECT_EQ(add(1, 1, 9), std::pair(uint64_t{10}, uint64_t{0}));  // a budget that was made smaller
+  const std::vector<UsageEntry> entries = {{account, 4}, {{"q", "bob"}, 1}};
+  ASSERT_TRUE(store->Subtract(entries).ok());
+  EXPECT_EQ(*store->Read(account), 6u);
+  EXPECT_EQ(*store->Read({"q", "bob"}), 0u);
+}
+
 TEST_F(LedgerTest, RefusesForeignFiles) {
   ASSERT_TRUE(WriteTextFile(path_, std::string(5000, 'x')).ok());
-  const auto opened = Ledger::Open(path_);
+  const auto opened = OpenSqliteLedger(path_);
   EXPECT_EQ(opened.status().code(), absl::StatusCode::kFailedPrecondition) << opened.status();
   EXPECT_THAT(Message(opened.status()), HasSubstr(path_));
-  EXPECT_EQ(Ledger::Open((dir_.path() / "none" / "l").string()).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(OpenSqliteLedger((dir_.path() / "none" / "l").string()).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -30,12 +30,13 @@ absl::StatusOr<std::unique_ptr<PackageHost>> PackageHost::Create(const ServerOpt
     return InvalidArgument("max_message_bytes is {}, must be 1 to {}", options.max_message_bytes, kLargestMessageBytes);
   }
   if (options.max_images_per_message < 1) return InvalidArgument("max_images_per_message is 0, must be at least 1");
+  if (!options.ledger) return InvalidArgument("ledger: there is none");
   std::unique_ptr<PackageHost> host(new PackageHost());
+  host->ledger_ = options.ledger;
   host->logger_ = std::move(logger);
   host->max_message_bytes_ = options.max_message_bytes;
   host->max_images_per_message_ = options.max_images_per_message;
   for (const auto& package : options.packages) PRIVDNN_RETURN_IF_ERROR(host->AddPackage(package));
-  PRIVDNN_ASSIGN_OR_RETURN(host->ledger_, Ledger::Open(options.ledger_path, options.ledger));
   return host;
 }
 

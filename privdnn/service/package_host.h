@@ -41,8 +41,8 @@ struct OfferedPackage {
 // Thread-safe. Its errors may be shown to users; details that are not their business go to the log.
 class PackageHost {
  public:
-  // Uses packages, limits and ledger of `options`. InvalidArgument for bad ids, missing functions and limits that are
-  // out of range; the ledger's errors.
+  // Uses packages, limits and ledger of `options`. InvalidArgument for bad ids, missing functions, no ledger
+  // and limits that are out of range.
   static absl::StatusOr<std::unique_ptr<PackageHost>> Create(const ServerOptions& options,
                                                              std::shared_ptr<spdlog::logger> logger);
 
@@ -70,7 +70,7 @@ class PackageHost {
   std::map<std::string, HostedPackage> packages_;
   uint64_t max_message_bytes_ = 0;
   uint64_t max_images_per_message_ = 0;
-  std::unique_ptr<Ledger> ledger_;
+  std::shared_ptr<Ledger> ledger_;
   std::shared_ptr<spdlog::logger> logger_;
 };
 

@@ -42,8 +42,7 @@ struct ServerOptions {
   std::string listen_address = "127.0.0.1:0";  // host:port; port 0 lets the system choose
   TlsFiles tls;                                // the owner's
   std::vector<HostedPackage> packages;
-  std::string ledger_path;  // see ledger.h; ":memory:" forgets all budgets at the end
-  LedgerOptions ledger;
+  std::shared_ptr<Ledger> ledger;  // of the budgets; Shutdown() closes it
 
   uint64_t max_message_bytes = uint64_t{16} << 20;  // of a query and of a reply; 1 to 2^30
   uint64_t max_images_per_message = 1024;           // at least 1
@@ -64,8 +63,8 @@ struct ServerOptions {
 // Thread-safe.
 class Server {
  public:
-  // Listens, then returns. InvalidArgument or FailedPrecondition for options, certificates or a ledger that will not
-  // do; Unavailable if the address cannot be listened on.
+  // Listens, then returns. InvalidArgument or FailedPrecondition for options or certificates that will not do;
+  // Unavailable if the address cannot be listened on.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

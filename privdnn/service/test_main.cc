@@ -17,7 +17,7 @@ int RunServer(const std::string& dir, const std::string& delay_ms) {
   ServerOptions options;
   options.tls = *LoadTlsFiles(dir, "owner");
   options.packages = {FakePackage(kPackage, 1'000'000, milliseconds(std::stoi(delay_ms)))};
-  options.ledger_path = dir + "/ledger.sqlite";
+  options.ledger = *OpenSqliteLedger(dir + "/ledger.sqlite");
   auto server = Server::Start(std::move(options));
   if (!server.ok()) return 1;
   std::printf("%d\n", (*server)->Port());

@@ -95,7 +95,7 @@ ServerOptions ServiceTest::Options(std::vector<HostedPackage> packages) const {
   ServerOptions options;
   options.tls = authority_->Tls("owner");
   options.packages = std::move(packages);
-  options.ledger_path = ":memory:";
+  options.ledger = *OpenSqliteLedger(":memory:");
   options.logger = log_.logger();
   return options;
 }

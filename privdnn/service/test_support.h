@@ -14,6 +14,7 @@
 #include "privdnn/base/file.h"
 #include "privdnn/service/client.h"
 #include "privdnn/service/server.h"
+#include "privdnn/service/sqlite_usage_store.h"
 
 namespace privdnn {
 
