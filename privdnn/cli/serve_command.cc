@@ -6,7 +6,7 @@
 
 #include "privdnn/base/file.h"
 #include "privdnn/cli/command.h"
-#include "privdnn/party/owner.h"
+#include "privdnn/party/hosted_owner.h"
 #include "privdnn/service/server.h"
 #include "privdnn/service/sqlite_usage_store.h"
 
@@ -25,26 +25,10 @@ struct ServeCommand {
   double output_noise = 0;
 };
 
-// A message of several images is spread over `threads` threads.
-absl::StatusOr<HostedPackage> Host(const std::string& path, double output_noise, int threads) {
+absl::StatusOr<std::shared_ptr<const HostedPackage>> Host(const std::string& path, double output_noise, int threads) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxKeyFileBytes));
   PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, ParseOwnerKey(bytes, path));
-  PRIVDNN_ASSIGN_OR_RETURN(Owner created, Owner::Create(std::move(key), output_noise));
-  const auto owner = std::make_shared<const Owner>(std::move(created));
-  HostedPackage hosted;
-  hosted.id = HexEncode(owner->package_id());
-  hosted.user = owner->user();
-  hosted.image_budget = owner->image_budget();
-  hosted.segments = owner->num_segments();
-  hosted.output_noise = output_noise;
-  hosted.peek = [owner](std::span<const uint8_t> query) -> absl::StatusOr<QuerySize> {
-    PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header, owner->Peek(query));
-    return QuerySize{header.segment, header.images};
-  };
-  hosted.answer = [owner, threads](std::span<const uint8_t> query) {
-    return owner->Answer(query, SystemRandom(), threads);
-  };
-  return hosted;
+  return HostedOwner::Create(std::move(key), output_noise, threads);
 }
 
 // SIGINT and SIGTERM, waited for rather than handled: whatever thread they reach, this one shuts down.
@@ -67,8 +51,8 @@ absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
   PRIVDNN_ASSIGN_OR_RETURN(options.tls, LoadTlsFiles(command.tls, "owner"));
   Json ids = Json::array();
   for (const std::string& key : command.keys) {
-    PRIVDNN_ASSIGN_OR_RETURN(HostedPackage package, Host(key, command.output_noise, command.threads));
-    ids.push_back(package.id);
+    PRIVDNN_ASSIGN_OR_RETURN(auto package, Host(key, command.output_noise, command.threads));
+    ids.push_back(package->info().id);
     options.packages.push_back(std::move(package));
   }
   if (command.output_noise > 0) {

@@ -34,8 +34,8 @@ class ConnectTest : public ServiceTest {
 };
 
 TEST_F(ConnectTest, DescribesWhatIsHosted) {
-  HostedPackage perturbed = FakePackage(kOtherPackage, 5);
-  perturbed.output_noise = 0.25;
+  FakeHosted perturbed = FakePackage(kOtherPackage, 5);
+  perturbed.info.output_noise = 0.25;
   auto options = Options({perturbed, FakePackage(kPackage, 10)});
   options.max_message_bytes = 12'345;
   options.max_images_per_message = 67;
@@ -197,9 +197,9 @@ TEST_F(ConnectTest, StartRefusesBadOptions) {
   using Code = absl::StatusCode;
   EXPECT_EQ(code([&](auto& o) { o.listen_address = Address(); }), Code::kUnavailable);  // in use
   EXPECT_EQ(code([](auto& o) { o.listen_address = "127.0.0.1"; }), Code::kInvalidArgument);
-  EXPECT_EQ(code([](auto& o) { o.packages[0].id = "short"; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](auto& o) { o.packages = {FakePackage("short", 1).Host()}; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](auto& o) { o.packages.push_back(o.packages[0]); }), Code::kInvalidArgument);
-  EXPECT_EQ(code([](auto& o) { o.packages[0].answer = nullptr; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](auto& o) { o.packages[0] = nullptr; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](auto& o) { o.max_message_bytes = 0; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](auto& o) { o.max_message_bytes = uint64_t{1} << 31; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](auto& o) { o.max_images_per_message = 0; }), Code::kInvalidArgument);

@@ -46,8 +46,9 @@ absl::Status EvaluateStream::CheckRequest() {
   if (request_.sequence() != messages_) {
     return InvalidArgument("sequence number {} where {} was expected", request_.sequence(), messages_);
   }
-  if (!package_) {
-    PRIVDNN_ASSIGN_OR_RETURN(package_, environment_.host.Find(request_.package_id(), user_));
+  if (!session_) {
+    PRIVDNN_ASSIGN_OR_RETURN(session_, environment_.host.Open(request_.package_id(), user_));
+    package_ = &session_->package();
   } else if (!request_.package_id().empty() && request_.package_id() != package_->id) {
     return InvalidArgument("message {} names another package than the first one", messages_);
   }
@@ -57,12 +58,11 @@ absl::Status EvaluateStream::CheckRequest() {
 absl::Status EvaluateStream::AnswerRequest() {
   if (cancelled_) return absl::CancelledError("the user went away");  // before it costs anything
   PRIVDNN_RETURN_IF_ERROR(CheckRequest());
-  PRIVDNN_ASSIGN_OR_RETURN(const Answered answered,
-                           environment_.host.Answer(*package_, user_, AsBytes(request_.query())));
+  PRIVDNN_ASSIGN_OR_RETURN(const Answered answered, session_->Answer(AsBytes(request_.query()), cancelled_));
   query_bytes_ += request_.query().size();
   reply_bytes_ += answered.reply.size();
   images_.resize(package_->segments);
-  images_[answered.size.segment] += answered.size.images;
+  for (const Charge& charge : answered.committed) images_[charge.segment] += charge.images;
   compute_ns_ += answered.compute_ns;
   reply_.set_sequence(messages_++);
   reply_.set_reply(answered.reply.data(), answered.reply.size());
@@ -102,6 +102,7 @@ void EvaluateStream::End(std::unique_lock<std::mutex>& lock, absl::Status status
   phase_ = Phase::kEnded;
   outcome_ = status;
   lock.unlock();
+  session_.reset();                      // with what it has reserved and not committed
   environment_.registry.GiveBack(this);  // before the user hears of the end and may begin another
   Finish(ToGrpc(status));
 }

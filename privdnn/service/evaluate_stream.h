@@ -87,7 +87,8 @@ class EvaluateStream final : public grpc::ServerBidiReactor<v1::EvaluateRequest,
   // Used by one thread at a time: gRPC's or the worker that has the stream's turn.
   v1::EvaluateRequest request_;
   v1::EvaluateReply reply_;
-  const HostedPackage* package_ = nullptr;
+  std::unique_ptr<HostedSession> session_;  // until the end
+  const PackageInfo* package_ = nullptr;
   uint64_t messages_ = 0;
   std::vector<uint64_t> images_;  // of each segment of the package
   uint64_t query_bytes_ = 0;

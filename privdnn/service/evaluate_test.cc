@@ -133,8 +133,8 @@ TEST_F(EvaluateTest, RefusesUnknownPackages) {
 }
 
 TEST_F(EvaluateTest, AnswersOnlyTheUserAPackageIsFor) {
-  HostedPackage for_alice = FakePackage(kPackage, 100);
-  for_alice.user = "alice";
+  FakeHosted for_alice = FakePackage(kPackage, 100);
+  for_alice.info.user = "alice";
   StartServer(Options({for_alice, FakePackage(kOtherPackage, 100)}));
   Client alice = ConnectAs("alice"), bob = ConnectAs("bob");
   EXPECT_TRUE(Conversation({FakeQuery(1)}).Run(alice).ok());
@@ -213,10 +213,11 @@ TEST_F(EvaluateTest, BudgetsHoldAcrossRestarts) {
 }
 
 TEST_F(EvaluateTest, WhatCannotBeRecordedIsNotAnswered) {
-  std::atomic<bool> fails = true;
+  const auto fails = std::make_shared<std::atomic<bool>>(true);
   auto options = Options({FakePackage(kPackage, 10)});
-  options.ledger = HookedLedger(
-      [&](const UsageAccount&) { return fails ? absl::InternalError("secret path: disk full") : absl::OkStatus(); });
+  options.ledger = HookedLedger([fails](const UsageAccount&) {
+    return *fails ? absl::InternalError("secret path: disk full") : absl::OkStatus();
+  });
   StartServer(std::move(options));
   Client alice = ConnectAs("alice");
   Conversation conversation({FakeQuery(3)});
@@ -227,7 +228,7 @@ TEST_F(EvaluateTest, WhatCannotBeRecordedIsNotAnswered) {
   EXPECT_EQ(conversation.replies, 0u);
   EXPECT_THAT(log_.text(), HasSubstr("secret path: disk full"));
   EXPECT_EQ(alice.Describe()->packages[0].images_remaining, 10u);
-  fails = false;
+  *fails = false;
   EXPECT_TRUE(Conversation({FakeQuery(10)}).Run(alice).ok());
 }
 
@@ -240,7 +241,7 @@ TEST_F(EvaluateTest, InternalsStayInTheLog) {
   talkative.answer = [](auto) -> absl::StatusOr<Bytes> { return Bytes(20'000'000); };
   StartServer(Options({failing, throwing, talkative}));
   Client alice = ConnectAs("alice");
-  for (const auto& package : {kPackage, kOtherPackage, talkative.id}) {
+  for (const auto& package : {kPackage, kOtherPackage, talkative.info.id}) {
     const auto status = Conversation({FakeQuery(1)}).Run(alice, package);
     EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
     EXPECT_THAT(Message(status), HasSubstr("the owner could not answer the query"));
@@ -268,10 +269,10 @@ TEST_F(EvaluateTest, ErrorsOfTheUsersFunctionsEndTheStream) {
 
 TEST_F(EvaluateTest, EverySegmentHasTheBudgetAndTheLeastRemainderCounts) {
   // The segment is the query's last byte.
-  HostedPackage package = FakePackage(kPackage, 10);
-  package.segments = 2;
-  package.peek = [](std::span<const uint8_t> query) -> absl::StatusOr<QuerySize> {
-    PRIVDNN_ASSIGN_OR_RETURN(QuerySize size, FakePeek(query));
+  FakeHosted package = FakePackage(kPackage, 10);
+  package.info.segments = 2;
+  package.peek = [](std::span<const uint8_t> query) -> absl::StatusOr<Charge> {
+    PRIVDNN_ASSIGN_OR_RETURN(Charge size, FakePeek(query));
     size.segment = query.back();
     return size;
   };

@@ -16,7 +16,7 @@ class FailureTest : public ServiceTest {
   struct Gate {
     std::atomic<int> entered = 0;
     std::atomic<bool> open = false;
-    HostedPackage Package() {
+    FakeHosted Package() {
       auto package = FakePackage(kPackage, 1000);
       package.answer = [this, answer = package.answer](auto query) {
         ++entered;

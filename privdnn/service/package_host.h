@@ -1,4 +1,4 @@
-// Decides who may ask what, and has it answered: the server without its transport.
+// Decides who may have sessions with what: the server without its transport.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -6,29 +6,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "privdnn/base/bytes.h"
 #include "privdnn/base/status.h"
-#include "privdnn/service/ledger.h"
+#include "privdnn/service/hosted_session.h"
 #include "privdnn/service/server.h"
 
 namespace privdnn {
-
-// Enough of a package's id for a log line or a message.
-inline std::string ShortPackageId(const std::string& id) { return id.substr(0, 12); }
-
-// All that a user hears of failures that are the owner's own.
-inline constexpr char kNoAnswer[] = "the owner could not answer the query";
-
-struct Answered {
-  Bytes reply;
-  QuerySize size;
-  uint64_t compute_ns = 0;
-  uint64_t images_remaining = 0;
-};
 
 // What a user is told of a package.
 struct OfferedPackage {
@@ -41,35 +26,27 @@ struct OfferedPackage {
 // Thread-safe. Its errors may be shown to users; details that are not their business go to the log.
 class PackageHost {
  public:
-  // Uses packages, limits and ledger of `options`. InvalidArgument for bad ids, missing functions, no ledger
-  // and limits that are out of range.
+  // Uses packages, limits and ledger of `options`. InvalidArgument for bad ids, a package or ledger that is
+  // missing, and limits that are out of range.
   static absl::StatusOr<std::unique_ptr<PackageHost>> Create(const ServerOptions& options,
                                                              std::shared_ptr<spdlog::logger> logger);
 
-  // InvalidArgument if `id` is not an id, NotFound if it is not hosted, PermissionDenied if it is for another user.
-  absl::StatusOr<const HostedPackage*> Find(const std::string& id, const std::string& user) const;
-  // Checks the query against the limits, charges the user's budget, then answers. What was charged stays charged
-  // whatever happens then. InvalidArgument, ResourceExhausted or Internal.
-  absl::StatusOr<Answered> Answer(const HostedPackage& package, const std::string& user,
-                                  std::span<const uint8_t> query);
+  // A session, which the host outlives. InvalidArgument if `id` is not an id, NotFound if it is not hosted,
+  // PermissionDenied if it is for another user, Internal if the package cannot open one.
+  absl::StatusOr<std::unique_ptr<HostedSession>> Open(const std::string& id, const std::string& user);
   // The packages that are for `user`, by id.
   absl::StatusOr<std::vector<OfferedPackage>> Offers(const std::string& user);
   absl::Status Close() { return ledger_->Close(); }
 
-  uint64_t max_message_bytes() const { return max_message_bytes_; }
-  uint64_t max_images_per_message() const { return max_images_per_message_; }
+  const SessionLimits& limits() const { return limits_; }
 
  private:
   PackageHost() = default;
-  absl::Status AddPackage(const HostedPackage& package);
-  absl::StatusOr<QuerySize> Peek(const HostedPackage& package, std::span<const uint8_t> query) const;
-  absl::StatusOr<Bytes> Compute(const HostedPackage& package, std::span<const uint8_t> query) const;
-  // Passes on InvalidArgument, the user's own mistake; logs everything else and returns `instead` as an Internal error.
-  absl::Status Conceal(const absl::Status& status, const HostedPackage& package, const char* instead) const;
+  absl::Status AddPackage(std::shared_ptr<const HostedPackage> package);
+  absl::StatusOr<const HostedPackage*> Find(const std::string& id, const std::string& user) const;
 
-  std::map<std::string, HostedPackage> packages_;
-  uint64_t max_message_bytes_ = 0;
-  uint64_t max_images_per_message_ = 0;
+  std::map<std::string, std::shared_ptr<const HostedPackage>> packages_;
+  SessionLimits limits_;
   std::shared_ptr<Ledger> ledger_;
   std::shared_ptr<spdlog::logger> logger_;
 };

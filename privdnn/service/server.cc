@@ -111,8 +111,8 @@ absl::Status Server::Impl::FillDescription(const grpc::AuthContext& auth, v1::De
   PRIVDNN_ASSIGN_OR_RETURN(const auto offers, host->Offers(user));
   reply.set_server_version(PRIVDNN_VERSION);
   reply.set_user(user);
-  reply.set_max_message_bytes(host->max_message_bytes());
-  reply.set_max_images_per_message(host->max_images_per_message());
+  reply.set_max_message_bytes(host->limits().max_message_bytes);
+  reply.set_max_images_per_message(host->limits().max_images_per_message);
   for (const auto& offer : offers) {
     v1::Package& package = *reply.add_packages();
     package.set_id(offer.id);

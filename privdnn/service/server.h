@@ -1,47 +1,26 @@
 // The owner's side of the wire: a gRPC server with TLS that lets known users have queries answered within their
-// budgets. It knows neither formats nor keys; `party` supplies what turns query bytes into reply bytes.
+// budgets. It knows neither formats nor keys; `party` supplies the sessions, which turn query bytes into reply bytes.
 #pragma once
 
 #include <spdlog/logger.h>
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "privdnn/base/bytes.h"
 #include "privdnn/base/status.h"
 #include "privdnn/service/ledger.h"
 #include "privdnn/service/pki.h"
+#include "privdnn/session/session.h"
 
 namespace privdnn {
-
-// What a query asks for.
-struct QuerySize {
-  uint64_t segment = 0;  // of the package's encrypted parts, each with a budget of its own
-  uint64_t images = 0;
-};
-
-// A package that the owner can answer for. The functions are called from several threads at once.
-struct HostedPackage {
-  std::string id;             // 64 lower-case hex digits: SHA-256 that names the encrypted-model package
-  std::string user;           // the only one who is answered and told of the package; empty: every user
-  uint64_t segments = 1;      // an image takes a query for each
-  uint64_t image_budget = 0;  // images one user may ever have answered, for each segment (0 = none left)
-  double output_noise = 0;    // what the user is told of errors in replies: their deviation; 0: replies are exact
-  // What a query asks for, or InvalidArgument for malformed bytes. Cheap; looks at the header only.
-  std::function<absl::StatusOr<QuerySize>(std::span<const uint8_t> query)> peek;
-  // The reply to a query. Pure. The message of an InvalidArgument error reaches the user, all others only the log.
-  std::function<absl::StatusOr<Bytes>(std::span<const uint8_t> query)> answer;
-};
 
 struct ServerOptions {
   std::string listen_address = "127.0.0.1:0";  // host:port; port 0 lets the system choose
   TlsFiles tls;                                // the owner's
-  std::vector<HostedPackage> packages;
+  std::vector<std::shared_ptr<const HostedPackage>> packages;
   std::shared_ptr<Ledger> ledger;  // of the budgets; Shutdown() closes it
 
   uint64_t max_message_bytes = uint64_t{16} << 20;  // of a query and of a reply; 1 to 2^30

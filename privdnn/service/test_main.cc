@@ -16,7 +16,7 @@ namespace {
 int RunServer(const std::string& dir, const std::string& delay_ms) {
   ServerOptions options;
   options.tls = *LoadTlsFiles(dir, "owner");
-  options.packages = {FakePackage(kPackage, 1'000'000, milliseconds(std::stoi(delay_ms)))};
+  options.packages = {FakePackage(kPackage, 1'000'000, milliseconds(std::stoi(delay_ms))).Host()};
   options.ledger = *OpenSqliteLedger(dir + "/ledger.sqlite");
   auto server = Server::Start(std::move(options));
   if (!server.ok()) return 1;

@@ -22,13 +22,43 @@ Bytes FakeQuery(uint8_t images, size_t size) {
 
 Bytes FakeReply(const Bytes& query) { return Bytes(query.rbegin(), query.rend()); }
 
-absl::StatusOr<QuerySize> FakePeek(std::span<const uint8_t> query) {
+absl::StatusOr<Charge> FakePeek(std::span<const uint8_t> query) {
   if (query.empty() || query[0] == 0xff) return InvalidArgument("query: field 'images' at byte 0: malformed");
-  return QuerySize{0, query[0]};
+  return Charge{0, query[0]};
 }
 
-HostedPackage FakePackage(const std::string& id, uint64_t budget, milliseconds delay) {
-  return {.id = id, .user = {}, .image_budget = budget, .peek = FakePeek, .answer = [delay](auto query) {
+namespace {
+
+class FakeSession final : public Session {
+ public:
+  explicit FakeSession(const FakeHosted& functions) : functions_(functions) {}
+  absl::StatusOr<BudgetEvents> Peek(std::span<const uint8_t> query) const override {
+    PRIVDNN_ASSIGN_OR_RETURN(const Charge charge, functions_.peek(query));
+    return BudgetEvents{.reserve = charge, .commit = true};
+  }
+  absl::StatusOr<Bytes> Step(std::span<const uint8_t> query) override { return functions_.answer(query); }
+
+ private:
+  const FakeHosted& functions_;
+};
+
+class FakeHost final : public HostedPackage {
+ public:
+  explicit FakeHost(const FakeHosted& functions) : HostedPackage(functions.info), functions_(functions) {}
+  absl::StatusOr<std::unique_ptr<Session>> OpenSession() const override {
+    return std::make_unique<FakeSession>(functions_);
+  }
+
+ private:
+  const FakeHosted functions_;
+};
+
+}  // namespace
+
+std::shared_ptr<const HostedPackage> FakeHosted::Host() const { return std::make_shared<FakeHost>(*this); }
+
+FakeHosted FakePackage(const std::string& id, uint64_t budget, milliseconds delay) {
+  return {.info = {.id = id, .user = {}, .image_budget = budget}, .peek = FakePeek, .answer = [delay](auto query) {
             if (delay.count() > 0) std::this_thread::sleep_for(delay);
             return absl::StatusOr<Bytes>(FakeReply(Bytes(query.begin(), query.end())));
           }};
@@ -91,10 +121,10 @@ void ServiceTest::TearDownTestSuite() {
   authority_ = nullptr;
 }
 
-ServerOptions ServiceTest::Options(std::vector<HostedPackage> packages) const {
+ServerOptions ServiceTest::Options(const std::vector<FakeHosted>& packages) const {
   ServerOptions options;
   options.tls = authority_->Tls("owner");
-  options.packages = std::move(packages);
+  for (const FakeHosted& package : packages) options.packages.push_back(package.Host());
   options.ledger = *OpenSqliteLedger(":memory:");
   options.logger = log_.logger();
   return options;

@@ -23,11 +23,19 @@ using std::chrono::milliseconds;
 inline const std::string kPackage(64, 'a');
 inline const std::string kOtherPackage(64, 'b');
 
+// A package whose sessions answer each query by itself, with these functions.
+struct FakeHosted {
+  PackageInfo info;
+  std::function<absl::StatusOr<Charge>(std::span<const uint8_t> query)> peek;
+  std::function<absl::StatusOr<Bytes>(std::span<const uint8_t> query)> answer;
+  std::shared_ptr<const HostedPackage> Host() const;
+};
+
 // A query is the number of images in one byte, then anything; the reply is the query backwards.
 Bytes FakeQuery(uint8_t images, size_t size = 100);
 Bytes FakeReply(const Bytes& query);
-absl::StatusOr<QuerySize> FakePeek(std::span<const uint8_t> query);
-HostedPackage FakePackage(const std::string& id, uint64_t budget, milliseconds delay = milliseconds(0));
+absl::StatusOr<Charge> FakePeek(std::span<const uint8_t> query);
+FakeHosted FakePackage(const std::string& id, uint64_t budget, milliseconds delay = milliseconds(0));
 
 // ca.*, owner.*, alice.*, bob.* in a new directory.
 class TestAuthority {
@@ -61,7 +69,7 @@ class ServiceTest : public ::testing::Test {
   static void SetUpTestSuite();
   static void TearDownTestSuite();
 
-  ServerOptions Options(std::vector<HostedPackage> packages) const;
+  ServerOptions Options(const std::vector<FakeHosted>& packages) const;
   void StartServer(ServerOptions options);
   void StartServer(uint64_t budget = 1000) { StartServer(Options({FakePackage(kPackage, budget)})); }
   std::string Address() const { return "127.0.0.1:" + std::to_string(server_->Port()); }
