@@ -87,18 +87,6 @@ class Running {
 
 }  // namespace
 
-void WriteStatus(const absl::Status& status, ByteWriter& w) {
-  w.U32(static_cast<uint32_t>(status.code()));
-  w.String(Message(status).substr(0, kMaxText));
-}
-
-absl::Status ReadStatus(ByteReader& r, absl::Status& status) {
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t code, r.U32InRange(0, 16, "status"));
-  PRIVDNN_ASSIGN_OR_RETURN(const std::string message, r.String(kMaxText, "message"));
-  status = absl::Status(static_cast<absl::StatusCode>(code), message);
-  return absl::OkStatus();
-}
-
 struct Ranks::Impl {
   int rank = 0, size = 1;
   bool stopped = false, left = false;  // stopped: by rank 0
@@ -146,11 +134,6 @@ absl::StatusOr<std::optional<Received>> Ranks::Impl::Receive() const {
       MPI_Recv(received.bytes.data(), size_, MPI_BYTE, received.from, received.tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
       received.from, "receive"));
   return std::optional<Received>(std::move(received));
-}
-
-bool Ranks::Started() {
-  const char* size = std::getenv("OMPI_COMM_WORLD_SIZE");
-  return size != nullptr && std::strtol(size, nullptr, 10) > 1;
 }
 
 absl::StatusOr<Ranks> Ranks::Join() {

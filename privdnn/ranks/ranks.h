@@ -2,7 +2,8 @@
 //
 // Rank 0 leads: it cuts the work into pieces and hands each to whichever rank is free, itself among them, so that a
 // slow rank gets fewer. The others serve until they are told to stop. What a rank leaves behind that can't serve any
-// more is made by rank 0. A process that mpirun didn't start never touches MPI.
+// more is made by rank 0. A process that mpirun didn't start never touches MPI. A program that is built without MPI
+// (PRIVDNN_WITH_MPI) has no_ranks.cc in place of ranks.cc.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,7 @@ class Ranks {
  public:
   // Whether OpenMPI started this process together with others.
   static bool Started();
-  // Once a process, and only if Started().
+  // Once a process, and only if Started(). FailedPrecondition if the program is built without MPI.
   static absl::StatusOr<Ranks> Join();
   Ranks(Ranks&&) noexcept;
   Ranks& operator=(Ranks&&) = delete;
