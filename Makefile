@@ -18,11 +18,13 @@ CTEST := ctest --no-tests=error -j $(JOBS)
 
 # Set up again only when the list of packages may have changed.
 ifeq ($(SETUP),no)
-setup_stamp :=
+demo_stamp :=
+test_stamp :=
 tools_stamp :=
 else
 setup_hash := $(firstword $(shell sha256sum scripts/setup.sh))
-setup_stamp := build/.setup-$(setup_hash)
+demo_stamp := build/.setup-demo-$(setup_hash)
+test_stamp := build/.setup-test-$(setup_hash)
 tools_stamp := build/.setup-tools-$(setup_hash)
 endif
 
@@ -35,7 +37,7 @@ demo: build  ## private inference from end to end on a small model; the figures 
 	@build/release/privdnn demo --out build/demo.json
 
 .PHONY: test
-test: build/release/build.ninja build/asan-ubsan/build.ninja  ## build and run every test, some also under sanitizers
+test: build/release/.tests build/asan-ubsan/build.ninja  ## build and run every test, some also under sanitizers
 	@cmake --build --preset release -j $(JOBS)
 	@cmake --build --preset asan-ubsan -j $(JOBS)
 	@$(CTEST) --preset asan-ubsan
@@ -50,7 +52,7 @@ format: $(tools_stamp)  ## lay out the C++ files with clang-format
 .PHONY: lint
 lint: $(tools_stamp) build/dev/build.ninja  ## check layout, C++ (clang-tidy) and shell scripts
 	@scripts/check-format.sh
-	@shellcheck scripts/*.sh experiments/*.sh .ci/run
+	@shellcheck demo test scripts/*.sh experiments/*.sh .ci/run
 	@generated=$$(ninja -C build/dev -t targets all | sed -n 's/^\([^:]*\.h\): CUSTOM_COMMAND$$/\1/p'); \
 	 if [[ -n $$generated ]]; then ninja --quiet -C build/dev -j $(JOBS) $$generated; fi
 	@mapfile -t files < <(find privdnn apps tests -name '*.cc' -print0 | sort -z \
@@ -73,6 +75,10 @@ fuzz: $(tools_stamp) build/fuzz/build.ninja  ## build the fuzz targets and run e
 	     build/fuzz/corpus/$$name $$(if [[ -d $$seeds ]]; then echo $$seeds; fi); \
 	 done
 
+.PHONY: fresh
+fresh: $(tools_stamp)  ## run ./demo in a bare Debian 12 of its own, as root: packages, build, figures
+	@scripts/fresh-root.sh
+
 .PHONY: clean
 clean:  ## remove everything that was built
 	@rm -rf build
@@ -82,19 +88,27 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 10
 
 # Ninja runs CMake again by itself when a CMake file changes; only a changed preset needs this.
-build/%/build.ninja: CMakePresets.json | $(setup_stamp)
+build/%/build.ninja: CMakePresets.json | $(test_stamp)
 	@cmake --preset $*
 	@touch -c $@
 
-# The stamp of an older list goes when a newer one is written.
-ifneq ($(SETUP),no)
-$(tools_stamp):
-	@scripts/setup.sh --tools
-	@mkdir -p build && rm -f build/.setup-tools-* && touch $@
+# The program needs fewer packages than its tests: the first build leaves these out, and later ones leave things as
+# they are.
+build/release/build.ninja: CMakePresets.json | $(demo_stamp)
+	@cmake --preset release $(if $(wildcard build/release/CMakeCache.txt),,-D PRIVDNN_BUILD_TESTS=OFF)
+	@touch -c $@
 
-$(setup_stamp):
-	@scripts/setup.sh
-	@mkdir -p build && find build -maxdepth 1 -name '.setup-*' ! -name '.setup-tools-*' -delete && touch $@
+# Adds the tests to a build that may have begun without them, and finds the packages that have come since. Nothing that
+# was built is built again, but for what asks whether there is MPI.
+build/release/.tests: CMakePresets.json $(test_stamp)
+	@cmake --preset release -D PRIVDNN_BUILD_TESTS=ON
+	@touch -c build/release/build.ninja && touch $@
+
+# Installs a set of packages. The stamp of an older list goes when a newer one is written.
+ifneq ($(SETUP),no)
+build/.setup-%-$(setup_hash):
+	@scripts/setup.sh --$*
+	@mkdir -p build && rm -f build/.setup-$*-* && touch $@
 endif
 
-.PRECIOUS: build/%/build.ninja
+.PRECIOUS: build/%/build.ninja build/.setup-%-$(setup_hash)
