@@ -51,6 +51,10 @@ function(privdnn_install_package)
   foreach(set core service networks pipeline)
     install(EXPORT privdnn-${set} NAMESPACE privdnn:: DESTINATION ${PRIVDNN_CONFIG_DIR} COMPONENT ${set})
   endforeach()
+  set(PRIVDNN_HAVE_MPI OFF)
+  if(MPI_C_FOUND)
+    set(PRIVDNN_HAVE_MPI ON)
+  endif()
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/privdnn-config.cmake.in
     ${PROJECT_BINARY_DIR}/privdnn-config.cmake INSTALL_DESTINATION ${PRIVDNN_CONFIG_DIR})
   # Before 1.0 a minor version may change anything.
