@@ -18,28 +18,29 @@ if(PRIVDNN_BUILD_FUZZERS)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# privdnn_module(NAME [SOURCES a.cc ...] DEPENDS targets ... [INTERNAL a.h ...]): a static library (or headers alone),
-# privdnn::NAME, of files in the calling folder. Whoever links it sees that folder as privdnn/FOLDER and so the folders of what it depends on,
-# and no others: an include across a border does not compile. It is installed with the folder's headers, but for those
-# of tests and those that are INTERNAL, in the export set of the folder (see cmake/PrivdnnInstall.cmake).
+# privdnn_module(NAME SOURCES a.cc ... DEPENDS targets ... [INTERNAL a.h ...]): a static library, privdnn::NAME, of files
+# in the calling folder; without SOURCES, of headers alone. Whoever links it sees that folder as privdnn/FOLDER and so
+# the folders of what it depends on, and no others: an include across a border does not compile. It is installed with
+# the folder's headers, but for those of tests and those that are INTERNAL, in the export set of the folder (see
+# cmake/PrivdnnInstall.cmake).
 function(privdnn_module name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;INTERNAL" ${ARGN})
-  set(public PUBLIC)
   if(ARG_SOURCES)
+    set(scope PUBLIC)
     add_library(privdnn_${name} STATIC ${ARG_SOURCES})
     target_link_libraries(privdnn_${name} PRIVATE $<BUILD_INTERFACE:privdnn_flags>)
   else()
+    set(scope INTERFACE)
     add_library(privdnn_${name} INTERFACE)
-    set(public INTERFACE)
   endif()
   add_library(privdnn::${name} ALIAS privdnn_${name})
   cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
   set(view ${PROJECT_BINARY_DIR}/include/${folder})
   file(MAKE_DIRECTORY ${view}/privdnn)
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${view}/privdnn/${folder} SYMBOLIC)
-  target_include_directories(privdnn_${name} ${public} $<BUILD_INTERFACE:${view}> $<INSTALL_INTERFACE:include>)
-  target_compile_features(privdnn_${name} ${public} cxx_std_20)
-  target_link_libraries(privdnn_${name} ${public} ${ARG_DEPENDS})
+  target_include_directories(privdnn_${name} ${scope} $<BUILD_INTERFACE:${view}> $<INSTALL_INTERFACE:include>)
+  target_compile_features(privdnn_${name} ${scope} cxx_std_20)
+  target_link_libraries(privdnn_${name} ${scope} ${ARG_DEPENDS})
   privdnn_install_module(${name} ${folder} "${ARG_INTERNAL}")
 endfunction()
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "privdnn/base/file.h"
-#include "privdnn/cli/child_process.h"
 #include "privdnn/cli/command.h"
+#include "privdnn/pipeline/child_process.h"
 #include "privdnn/service/client.h"
 #include "privdnn/service/pki.h"
 #include "privdnn/service/sqlite_usage_store.h"

@@ -9,13 +9,13 @@
 #include "privdnn/cli/attack_extract_command.h"
 #include "privdnn/cli/choice.h"
 #include "privdnn/cli/extraction_attack.h"
-#include "privdnn/cli/inference.h"
-#include "privdnn/cli/local_owner.h"
 #include "privdnn/cli/network_input.h"
 #include "privdnn/cli/noise_curve.h"
 #include "privdnn/cli/plan_options.h"
 #include "privdnn/lifting/folded_kernel.h"
 #include "privdnn/party/owner.h"
+#include "privdnn/pipeline/inference_session.h"
+#include "privdnn/pipeline/local_owner.h"
 #include "privdnn/torch/executor.h"
 
 namespace privdnn {
@@ -393,8 +393,10 @@ absl::StatusOr<CommandOutput> Extract(const ExtractCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.CalibrationImages(graph, command.images));
-  PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner,
-                           LocalOwner::Start(graph, selection, images, command.settings, command.extraction.threads));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.settings));
+  PRIVDNN_ASSIGN_OR_RETURN(ModelPlan model, Plan(graph, selection, options, images));
+  PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner, LocalOwner::Start(std::move(model), {.threads = command.extraction.threads,
+                                                                                  .reporting = ReportingToPeople()}));
   const OwnerAddress address{owner.package(), owner.address(), owner.user_directory(), LocalOwner::kUserName};
   PRIVDNN_ASSIGN_OR_RETURN(AttackTarget target, AttackTarget::Connect(address, command.extraction.threads));
   PRIVDNN_ASSIGN_OR_RETURN(

@@ -18,39 +18,40 @@ struct BenchInferCommand {
   TwoPartyOptions options;
 };
 
-absl::StatusOr<CommandOutput> RunBenchInfer(const BenchInferCommand& command) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Json json, BenchInfer(command.model, command.options));
-  FactTable table(fmt::format("{} images ({}), {} threads, {} repeats, {}", json["images"].get<int64_t>(),
-                              json["pixels"].get<std::string>(), command.options.threads, command.options.repeats,
-                              json["kernel"].get<std::string>()));
-  const auto ms = [&](const char* field) { return FormatMilliseconds(json[field].get<double>()); };
-  const auto bytes = [&](const char* field) { return FormatBytes(json[field].get<uint64_t>()); };
-  table.Add("weights", json["weights"].get<std::string>());
-  if (json.contains("accuracy_private")) {
-    const auto percent = [&](const char* field) { return json[field].get<double>(); };
+std::string BenchInferText(const BenchRun& bench) {
+  const TwoPartyResult& r = bench.run;
+  const InferenceReport::Figures& f = r.figures();
+  const auto images = static_cast<uint64_t>(r.user.images);
+  FactTable table(fmt::format("{} images ({}), {} threads, {} repeats, {}", images, bench.pixels, r.user.threads,
+                              bench.repeats, r.user.kernel));
+  table.Add("weights", bench.weights);
+  if (bench.labelled) {
     table.Add("accuracy", fmt::format("{:.1f} % original, {:.1f} % private, {:.1f} % without the owner",
-                                      percent("accuracy_original"), percent("accuracy_private"),
-                                      percent("accuracy_without_owner")));
+                                      r.accuracy_original, r.accuracy_private, r.accuracy_without_owner));
   }
-  table.Add("user, encrypted part", ms("user_encrypted_ms_per_image") + " an image");
-  table.Add("user, rest of the network", ms("user_plain_ms_per_image") + " an image");
-  table.Add("owner", ms("owner_ms_per_image") + " an image");
-  table.Add("whole network in plaintext", ms("plain_ms_per_image") + " an image");
-  table.Add("messages",
-            fmt::format("{} up, {} down an image", bytes("bytes_up_per_image"), bytes("bytes_down_per_image")));
-  table.Add("package", bytes("package_bytes"));
+  table.Add("user, encrypted part", FormatMilliseconds(f.user_encrypted_ms) + " an image");
+  table.Add("user, rest of the network", FormatMilliseconds(f.user_plain_ms) + " an image");
+  table.Add("owner", FormatMilliseconds(f.owner_ms) + " an image");
+  table.Add("whole network in plaintext", FormatMilliseconds(f.plain->ms) + " an image");
+  table.Add("messages", fmt::format("{} up, {} down an image", FormatBytes(f.bytes_up / images),
+                                    FormatBytes(f.bytes_down / images)));
+  table.Add("package", FormatBytes(r.package_bytes));
   table.Add("peak memory",
-            fmt::format("{} user, {} owner", bytes("peak_rss_bytes_user"), bytes("peak_rss_bytes_owner")));
-  table.Add("integers that differ", fmt::format("{} of {}", json["integer_mismatches"].get<uint64_t>(),
-                                                json["integers_compared"].get<uint64_t>()));
-  table.Add("labels that differ",
-            fmt::format("{} from the quantised network's", json["label_mismatches_vs_quantised"].get<uint64_t>()));
-  return CommandOutput{json, table.Render()};
+            fmt::format("{} user, {} owner", FormatBytes(f.peak_rss_bytes), FormatBytes(r.owner_peak_rss_bytes)));
+  table.Add("integers that differ", fmt::format("{} of {}", r.integer_mismatches, r.integers_compared));
+  table.Add("labels that differ", fmt::format("{} from the quantised network's", r.label_mismatches));
+  return table.Render();
+}
+
+absl::StatusOr<CommandOutput> RunBenchInfer(const BenchInferCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const BenchRun bench, BenchInfer(command.model, command.options));
+  return CommandOutput{BenchInferJson(bench), BenchInferText(bench)};
 }
 
 void AddTwoPartyOptions(CLI::App* command, TwoPartyOptions& options) {
   options.batch = kBenchBatch;
-  AddPlanOptions(command, options.settings);
+  AddPlanOptions(command, options.plan);
+  options.reporting = ReportingToPeople();
   command->add_option("--batch", options.batch, "images a message, at most")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
@@ -66,16 +67,37 @@ struct BenchNetworksCommand {
 };
 
 // A row of docs/performance.md's table.
-std::string NetworkRow(const Json& j) {
-  const auto number = [&](const char* field) { return j[field].get<double>(); };
-  return fmt::format(
-      "| {} | {} | {} | {} | {:.3g} | {:.3g} | {:.3g} | {:.3g} | {} / {} | {} | {} / {} | {} |\n",
-      j["architecture"].get<std::string>(), j["percent"].get<int>(), j["images"].get<int>(), j["threads"].get<int>(),
-      number("user_encrypted_ms_per_image"), number("user_plain_ms_per_image"), number("plain_ms_per_image"),
-      number("owner_ms_per_image"), FormatBytes(j["bytes_up_per_image"].get<uint64_t>()),
-      FormatBytes(j["bytes_down_per_image"].get<uint64_t>()), FormatBytes(j["package_bytes"].get<uint64_t>()),
-      FormatBytes(j["peak_rss_bytes_user"].get<uint64_t>()), FormatBytes(j["peak_rss_bytes_owner"].get<uint64_t>()),
-      j["integer_mismatches"].get<uint64_t>());
+std::string NetworkRow(const BenchRun& bench) {
+  const TwoPartyResult& r = bench.run;
+  const InferenceReport::Figures& f = r.figures();
+  const auto images = static_cast<uint64_t>(r.user.images);
+  return fmt::format("| {} | {} | {} | {} | {:.3g} | {:.3g} | {:.3g} | {:.3g} | {} / {} | {} | {} / {} | {} |\n",
+                     bench.architecture, bench.percent, images, r.user.threads, f.user_encrypted_ms, f.user_plain_ms,
+                     f.plain->ms, f.owner_ms, FormatBytes(f.bytes_up / images), FormatBytes(f.bytes_down / images),
+                     FormatBytes(r.package_bytes), FormatBytes(f.peak_rss_bytes), FormatBytes(r.owner_peak_rss_bytes),
+                     r.integer_mismatches);
+}
+
+// One measurement: which network, and with how many threads.
+struct NetworkRun {
+  BenchModel model;
+  int threads;
+};
+
+std::vector<NetworkRun> RunsOf(const BenchNetworksCommand& command) {
+  std::vector<NetworkRun> runs;
+  for (const std::string& architecture : command.architectures) {
+    for (const int percent : command.percents) {
+      for (const int images : command.images) {
+        BenchModel model;
+        model.architecture = architecture;
+        model.percent = percent;
+        model.images = images;
+        for (const int threads : command.threads) runs.push_back({model, threads});
+      }
+    }
+  }
+  return runs;
 }
 
 absl::StatusOr<CommandOutput> BenchNetworks(const BenchNetworksCommand& command) {
@@ -83,26 +105,15 @@ absl::StatusOr<CommandOutput> BenchNetworks(const BenchNetworksCommand& command)
                        "| network | percent | images | threads | user, encrypted, ms | user, rest, ms | plaintext "
                        "network, ms | owner, ms | up / down an image | package | peak memory user / owner | integers "
                        "that differ |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"};
-  const size_t runs =
-      command.architectures.size() * command.percents.size() * command.images.size() * command.threads.size();
-  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>(fmt::format("{} measurements", runs)));
-  for (const std::string& architecture : command.architectures) {
-    for (const int percent : command.percents) {
-      for (const int images : command.images) {
-        for (const int threads : command.threads) {
-          BenchModel model;
-          model.architecture = architecture;
-          model.percent = percent;
-          model.images = images;
-          TwoPartyOptions options = command.options;
-          options.threads = threads;
-          PRIVDNN_ASSIGN_OR_RETURN(const Json json, BenchInfer(model, options));
-          output.json["runs"].push_back(json);
-          output.text += NetworkRow(json);
-          if (!progress(output.json["runs"].size(), runs, architecture)) return absl::CancelledError("interrupted");
-        }
-      }
-    }
+  const std::vector<NetworkRun> runs = RunsOf(command);
+  const ProgressFn progress = MakeProgress(std::make_shared<ProgressBar>(fmt::format("{} measurements", runs.size())));
+  TwoPartyOptions options = command.options;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    options.threads = runs[i].threads;
+    PRIVDNN_ASSIGN_OR_RETURN(const BenchRun bench, BenchInfer(runs[i].model, options));
+    output.json["runs"].push_back(BenchInferJson(bench));
+    output.text += NetworkRow(bench);
+    if (!progress(i + 1, runs.size(), bench.architecture)) return absl::CancelledError("interrupted");
   }
   return output;
 }
@@ -127,7 +138,7 @@ void AddBench(CLI::App& app, Globals& globals, Action& action) {
                               "privdnn bench networks --percent 50 --images 1,8 --threads 1,2");
   const auto n = std::make_shared<BenchNetworksCommand>();
   n->options.repeats = 5;
-  n->options.settings.image_budget = 1000;
+  n->options.plan.image_budget = 1000;
   networks->add_option("--arch", n->architectures, "networks")
       ->delimiter(',')
       ->check(CLI::IsMember(ArchitectureNames()));

@@ -1,5 +1,8 @@
 #include "privdnn/cli/bench_infer.h"
 
+#include "privdnn/cli/plan_options.h"
+#include "privdnn/cli/two_parties_json.h"
+
 namespace privdnn {
 
 void BenchModel::AddOptions(CLI::App* command) {
@@ -24,21 +27,26 @@ absl::StatusOr<BenchModel::Loaded> BenchModel::LoadAll() const {
   return loaded;
 }
 
-absl::StatusOr<Json> BenchInfer(const BenchModel& model, const TwoPartyOptions& options) {
+absl::StatusOr<BenchRun> BenchInfer(const BenchModel& model, TwoPartyOptions options) {
+  PRIVDNN_ASSIGN_OR_RETURN(options.plan, OnThisMachine(options.plan));
   PRIVDNN_ASSIGN_OR_RETURN(const BenchModel::Loaded loaded, model.LoadAll());
-  PRIVDNN_ASSIGN_OR_RETURN(const TwoPartyResult result,
-                           RunTwoParties(loaded.graph, loaded.selection, loaded.images, options));
-  Json json = CommonJson(result, loaded.images);
-  if (!model.architecture.empty()) json["architecture"] = model.architecture;
-  if (model.percent) json["percent"] = model.percent;
-  json["weights"] = loaded.weights;
-  json["pixels"] = loaded.pixels;
-  if (loaded.labelled) AddAccuracies(result, json);
-  json["repeats"] = options.repeats;
-  json["batch"] = result.user["batch"];
-  json["encrypted_over_plaintext"] =
-      json["user_encrypted_ms_per_image"].get<double>() / json["plain_ms_per_image"].get<double>();
-  PRIVDNN_RETURN_IF_ERROR(CheckAgreement(result));
+  PRIVDNN_ASSIGN_OR_RETURN(TwoPartyResult run, RunTwoParties(loaded.graph, loaded.selection, loaded.images, options));
+  PRIVDNN_RETURN_IF_ERROR(CheckAgreement(run));
+  return BenchRun{model.architecture, model.percent,   loaded.weights, loaded.pixels,
+                  loaded.labelled,    options.repeats, std::move(run)};
+}
+
+Json BenchInferJson(const BenchRun& bench) {
+  const InferenceReport::Figures& figures = bench.run.figures();
+  Json json = TwoPartyJson(bench.run);
+  if (!bench.architecture.empty()) json["architecture"] = bench.architecture;
+  if (bench.percent) json["percent"] = bench.percent;
+  json["weights"] = bench.weights;
+  json["pixels"] = bench.pixels;
+  if (bench.labelled) AddAccuracies(bench.run, json);
+  json["repeats"] = bench.repeats;
+  json["batch"] = bench.run.online().batch;
+  json["encrypted_over_plaintext"] = figures.user_encrypted_ms / figures.plain->ms;
   return json;
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "privdnn/cli/network_input.h"
-#include "privdnn/cli/two_parties.h"
+#include "privdnn/pipeline/two_parties.h"
 
 namespace privdnn {
 
@@ -25,8 +25,17 @@ struct BenchModel : NetworkInput {
   absl::StatusOr<Loaded> LoadAll() const;
 };
 
-// Runs owner and user, checks every integer, and describes the model beside the figures. Internal if an integer
-// differs.
-absl::StatusOr<Json> BenchInfer(const BenchModel& model, const TwoPartyOptions& options);
+// A run of owner and user, and what they ran.
+struct BenchRun {
+  std::string architecture;  // of the paper's; empty: a trained model
+  int percent = 0;           // of its neurons encrypted; 0: a selection was given
+  std::string weights, pixels;
+  bool labelled = false;
+  int repeats = 1;
+  TwoPartyResult run;
+};
+// Runs owner and user and checks every integer. Internal if one differs.
+absl::StatusOr<BenchRun> BenchInfer(const BenchModel& model, TwoPartyOptions options);
+Json BenchInferJson(const BenchRun& bench);
 
 }  // namespace privdnn

@@ -8,6 +8,7 @@
 #include <array>
 #include <chrono>
 
+#include "privdnn/base/median.h"
 #include "privdnn/cli/network_input.h"
 #include "privdnn/cli/select_search.h"
 #include "privdnn/graph/architectures.h"

@@ -14,8 +14,8 @@
 #include <cstdlib>
 
 #include "privdnn/cli/attack_commands.h"
-#include "privdnn/cli/child_process.h"
 #include "privdnn/cli/report_command.h"
+#include "privdnn/pipeline/child_process.h"
 
 namespace privdnn {
 namespace {
@@ -113,6 +113,13 @@ ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar) {
     bar->Update(done, total, note);
     return !Interrupted();
   };
+}
+
+Reporting ReportingToPeople() {
+  return {.begin = [](const std::string& label) { return MakeProgress(std::make_shared<ProgressBar>(label)); },
+          .note = [](const std::string& line) { spdlog::info("{}", line); },
+          .warn = [](const std::string& line) { spdlog::warn("{}", line); },
+          .go_on = GoOn};
 }
 
 ProgressFn Evaluating(const std::string& what, int64_t count, const std::string& unit) {

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "privdnn/base/progress.h"
+#include "privdnn/base/reporting.h"
 #include "privdnn/base/status.h"
 
 namespace privdnn {
@@ -50,9 +50,13 @@ CLI::Validator NonNegativeNumber();
 // Ctrl-C and SIGTERM set a flag that long work looks at; a second Ctrl-C ends the process at once.
 void HandleInterrupts();
 bool Interrupted();
+// Unless interrupted: a GoOnFn.
+inline bool GoOn() { return !Interrupted(); }
 
 // Draws a progress bar and asks for a stop when interrupted.
 ProgressFn MakeProgress(const std::shared_ptr<ProgressBar>& bar);
+// Progress bars, log lines and interruption for work that tells of itself.
+Reporting ReportingToPeople();
 
 // The same for what is evaluated on so many images, or whatever they are called.
 ProgressFn Evaluating(const std::string& what, int64_t count, const std::string& unit = "images");

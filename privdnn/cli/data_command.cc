@@ -8,8 +8,8 @@
 
 #include "privdnn/base/file.h"
 #include "privdnn/base/random.h"
-#include "privdnn/cli/child_process.h"
 #include "privdnn/cli/inputs.h"
+#include "privdnn/pipeline/child_process.h"
 #include "privdnn/report/table.h"
 
 namespace privdnn {
@@ -130,7 +130,7 @@ absl::Status RunToEnd(std::vector<std::string> arguments, const std::string& hin
   std::string line = fmt::format("{}", fmt::join(arguments, " "));
   PRIVDNN_ASSIGN_OR_RETURN(arguments[0], FindProgram(arguments[0]));
   PRIVDNN_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Start(arguments));
-  const auto end = child.Wait(kPatience);
+  const auto end = child.Wait(kPatience, GoOn);
   if (!end.ok()) return Annotate(end.status(), line);
   if (end->exit_code == 0) return absl::OkStatus();
   const std::string how =

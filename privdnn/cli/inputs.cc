@@ -105,11 +105,4 @@ absl::StatusOr<ImageSet> ImageInput::Load() const {
   return limit > 0 ? set.Head(limit) : set;
 }
 
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
 }  // namespace privdnn

@@ -40,7 +40,4 @@ std::vector<std::string> DataSetNames();
 // --data, or else the environment variable PRIVDNN_DATA; an error that says so if both are missing.
 absl::StatusOr<std::string> DataRoot(const std::string& option);
 
-// The middle value (the mean of the two middle ones); 0 for none.
-double Median(std::vector<double> values);
-
 }  // namespace privdnn

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <map>
 
-#include "privdnn/cli/inference.h"
-
 namespace privdnn {
 namespace {
 

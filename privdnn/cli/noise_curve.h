@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "privdnn/cli/extraction_attack.h"
-#include "privdnn/cli/local_owner.h"
+#include "privdnn/pipeline/local_owner.h"
 
 namespace privdnn {
 

@@ -12,7 +12,4 @@ namespace privdnn {
 // stderr, rank 0 names them in its errors and warnings, and have nothing to print. They all leave together.
 absl::StatusOr<CommandOutput> OnRanks(const std::function<absl::StatusOr<CommandOutput>(Ranks*)>& command);
 
-// Unless interrupted.
-inline bool GoOn() { return !Interrupted(); }
-
 }  // namespace privdnn

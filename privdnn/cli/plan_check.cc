@@ -15,20 +15,18 @@ std::vector<CheckedFigure> Compare(const CostPrediction& p, uint64_t predicted_p
   const auto add = [&](const char* field, const char* what, Unit unit, auto predicted, auto measured) {
     figures.push_back({field, what, unit, static_cast<double>(predicted), static_cast<double>(measured)});
   };
-  const auto bytes = [&](const char* field) { return run.user[field].get<uint64_t>(); };
-  const auto ms = [&](const char* field) { return run.user[field].get<double>(); };
-  add("package_bytes", "package", Unit::kBytes, predicted_package_bytes, bytes("package_bytes"));
-  add("bytes_up", "messages up", Unit::kBytes, p.bytes_up, bytes("bytes_up"));
-  add("bytes_down", "messages down", Unit::kBytes, p.bytes_down, bytes("bytes_down"));
+  const InferenceReport::Figures& f = run.figures();
+  add("package_bytes", "package", Unit::kBytes, predicted_package_bytes, run.user.package_bytes);
+  add("bytes_up", "messages up", Unit::kBytes, p.bytes_up, f.bytes_up);
+  add("bytes_down", "messages down", Unit::kBytes, p.bytes_down, f.bytes_down);
   add("user_encrypted_ms_per_image", "user, encrypted part of an image", Unit::kMilliseconds, p.user_ms,
-      ms("user_encrypted_ms_per_image"));
+      f.user_encrypted_ms);
   if (p.workload.threads == 1) {
     add("user_encrypted_cpu_ms_per_image", "  in processor time", Unit::kMilliseconds, p.user_ms,
-        ms("user_encrypted_cpu_ms_per_image"));
+        f.user_encrypted_cpu_ms);
   }
-  add("owner_ms_per_image", "owner, an image", Unit::kMilliseconds, p.owner_ms, ms("owner_ms_per_image"));
-  add("peak_rss_bytes_user", "peak memory of the user", Unit::kMemory, p.user_memory_bytes,
-      bytes("peak_rss_bytes_user"));
+  add("owner_ms_per_image", "owner, an image", Unit::kMilliseconds, p.owner_ms, f.owner_ms);
+  add("peak_rss_bytes_user", "peak memory of the user", Unit::kMemory, p.user_memory_bytes, f.peak_rss_bytes);
   add("peak_rss_bytes_owner", "peak memory of the owner", Unit::kMemory, p.owner_memory_bytes,
       run.owner_peak_rss_bytes);
   return figures;
@@ -46,9 +44,12 @@ Json FigureJson(const CheckedFigure& f) {
 std::string FigureText(const CheckedFigure& f) {
   const auto text = [&](double value) {
     switch (f.unit) {
-      case Unit::kBytes: return fmt::format("{} B", static_cast<uint64_t>(value));
-      case Unit::kMemory: return FormatBytes(static_cast<uint64_t>(value));
-      case Unit::kMilliseconds: break;
+      case Unit::kBytes:
+        return fmt::format("{} B", static_cast<uint64_t>(value));
+      case Unit::kMemory:
+        return FormatBytes(static_cast<uint64_t>(value));
+      case Unit::kMilliseconds:
+        break;
     }
     return FormatMilliseconds(value);
   };
@@ -89,12 +90,12 @@ absl::StatusOr<PlanCheck> CheckPlan(const Graph& graph, const Selection& selecti
   options.compare_with_plain = false;  // its memory and its caches are not what is predicted
   PRIVDNN_ASSIGN_OR_RETURN(TwoPartyResult run, RunTwoParties(graph, selection, images, options));
   const Workload workload{.images = static_cast<uint64_t>(images.count),
-                          .batch = run.user["batch"].get<uint64_t>(),
+                          .batch = static_cast<uint64_t>(run.online().batch),
                           .threads = options.threads};
   PlanCheck check{.plan = std::move(run.model), .workload = workload};
   check.figures = Compare(PredictCost(check.plan, workload), check.plan.PackageSize(), run);
-  check.repeats = run.user["repeats"].get<int>();
-  check.kernel = run.user["kernel"].get<std::string>();
+  check.repeats = run.online().repeats;
+  check.kernel = run.user.kernel;
   check.integer_mismatches = run.integer_mismatches;
   return check;
 }

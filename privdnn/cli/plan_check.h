@@ -4,8 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "privdnn/cli/two_parties.h"
+#include "privdnn/cli/command.h"
 #include "privdnn/pipeline/cost_prediction.h"
+#include "privdnn/pipeline/two_parties.h"
 
 namespace privdnn {
 

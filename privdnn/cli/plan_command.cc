@@ -19,7 +19,7 @@ struct PlanCommand {
 absl::StatusOr<CommandOutput> Check(const PlanCommand& command, const Graph& graph, const Selection& selection) {
   CommandOutput all{{{"checks", Json::array()}}, ""};
   TwoPartyOptions options = command.options;
-  options.settings = command.plan;
+  PRIVDNN_ASSIGN_OR_RETURN(options.plan, OnThisMachine(command.plan));
   for (const int64_t count : command.check_images) {
     PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.Images(graph, command.calibration, count));
     PRIVDNN_ASSIGN_OR_RETURN(const PlanCheck check, CheckPlan(graph, selection, images, options));
@@ -67,6 +67,7 @@ void AddPlan(CLI::App& app, Globals& globals, Action& action) {
       ->capture_default_str()
       ->needs(check);
   o->options.repeats = 9;
+  o->options.reporting = ReportingToPeople();
   command->add_option("--repeats", o->options.repeats, "passes that the medians of times are taken over")
       ->check(CLI::Range(2, 100000))
       ->capture_default_str()

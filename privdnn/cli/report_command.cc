@@ -6,10 +6,10 @@
 
 #include "privdnn/base/random.h"
 #include "privdnn/cli/inputs.h"
-#include "privdnn/cli/private_directory.h"
 #include "privdnn/cli/report_subject.h"
 #include "privdnn/cli/step_runner.h"
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/private_directory.h"
 #include "privdnn/report/csv.h"
 #include "privdnn/report/html.h"
 #include "privdnn/report/privacy_report.h"

@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "privdnn/base/random.h"
-#include "privdnn/cli/private_directory.h"
 #include "privdnn/cli/report_subject.h"
 #include "privdnn/cli/second_interrupt.h"
+#include "privdnn/pipeline/private_directory.h"
 
 namespace privdnn {
 namespace {
@@ -205,7 +205,8 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   const auto start = std::chrono::steady_clock::now();
   const SecondInterrupt second;
   // A step may put an owner's keys there; they go with it, however it ends.
-  PRIVDNN_ASSIGN_OR_RETURN(const PrivateDirectory temporary, PrivateDirectory::Create());
+  PRIVDNN_ASSIGN_OR_RETURN(const PrivateDirectory temporary,
+                           PrivateDirectory::Create([](const std::string& line) { spdlog::warn("{}", line); }));
   // Ctrl-C must reach it once only, by End: at the second signal it would end at once, and lose its state of training.
   PRIVDNN_ASSIGN_OR_RETURN(
       ChildProcess child,
@@ -214,7 +215,7 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   LogProgress progress(log, label);
   absl::StatusOr<ChildExit> end = absl::UnknownError("");
   do {
-    end = child.Wait(kGlance);
+    end = child.Wait(kGlance, GoOn);
     progress.Draw();
   } while (absl::IsDeadlineExceeded(end.status()));
   if (absl::IsCancelled(end.status())) child.End(kPatience, [&] { return second.came(); });

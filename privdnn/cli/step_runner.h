@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "privdnn/base/file.h"
-#include "privdnn/cli/child_process.h"
 #include "privdnn/cli/report_steps.h"
+#include "privdnn/pipeline/child_process.h"
 
 namespace privdnn {
 

@@ -14,12 +14,10 @@
 #include <string>
 
 #include "privdnn/base/bytes.h"
+#include "privdnn/base/reporting.h"
 #include "privdnn/base/status.h"
 
 namespace privdnn {
-
-// False asks for a stop in order.
-using GoOnFn = std::function<bool()>;
 
 // One piece of work: the request's bytes to the reply's. Called on a thread of its own, one piece at a time; to return
 // soon, Cancelled, once `go_on`, which any thread may call, says false.

@@ -1,17 +1,15 @@
-#include "privdnn/cli/two_parties.h"
-
-#include <spdlog/spdlog.h>
+#include "privdnn/pipeline/two_parties.h"
 
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <deque>
 
+#include "privdnn/base/file.h"
 #include "privdnn/base/parallel.h"
-#include "privdnn/cli/inference.h"
-#include "privdnn/cli/inputs.h"
-#include "privdnn/cli/local_owner.h"
-#include "privdnn/cli/plan_report.h"
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/local_owner.h"
+#include "privdnn/pipeline/plan_on_images.h"
 #include "privdnn/segment/reference.h"
 #include "privdnn/torch/executor.h"
 #include "privdnn/torch/predict.h"
@@ -33,27 +31,31 @@ struct Files {
   std::filesystem::path user, package, images, labels, outputs, plain;
 };
 
-absl::StatusOr<Json> RunUser(const Files& files, const std::string& address, const TwoPartyOptions& options) {
-  std::vector<std::string> arguments = {OwnPath(),    "infer",
+absl::StatusOr<InferenceReport> RunUser(const Files& files, const std::string& address, int64_t images,
+                                        const TwoPartyOptions& options) {
+  std::vector<std::string> arguments = {options.program, "infer",
                                         "--json",  //
-                                        "--package",  files.package,
-                                        "--owner",    address,  //
-                                        "--tls",      files.user,
-                                        "--user",     LocalOwner::kUserName,  //
-                                        "--images",   files.images,
-                                        "--labels",   files.labels,                     //
-                                        "--threads",  std::to_string(options.threads),  //
-                                        "--batch",    std::to_string(options.batch),    //
-                                        "--repeats",  std::to_string(options.repeats),  //
-                                        "--outputs",  files.outputs,
-                                        "--deadline", "86400"};
+                                        "--package",     files.package,
+                                        "--owner",       address,  //
+                                        "--tls",         files.user,
+                                        "--user",        LocalOwner::kUserName,  //
+                                        "--images",      files.images,
+                                        "--labels",      files.labels,                     //
+                                        "--threads",     std::to_string(options.threads),  //
+                                        "--batch",       std::to_string(options.batch),    //
+                                        "--repeats",     std::to_string(options.repeats),  //
+                                        "--outputs",     files.outputs,
+                                        "--deadline",    "86400"};
   if (options.compare_with_plain) arguments.insert(arguments.end(), {"--compare-with", files.plain});
   PRIVDNN_ASSIGN_OR_RETURN(ChildProcess user, ChildProcess::Start(arguments));
-  PRIVDNN_ASSIGN_OR_RETURN(const ChildExit end, user.Wait(kRunPatience));
+  PRIVDNN_ASSIGN_OR_RETURN(const ChildExit end, user.Wait(kRunPatience, options.reporting.go_on));
   if (end.exit_code != 0) return absl::InternalError("the user's process failed; its message is above");
-  Json json = Json::parse(end.output, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return absl::InternalError("the user's process did not print JSON");
-  return json;
+  PRIVDNN_ASSIGN_OR_RETURN(InferenceReport report, ParseInferenceReport(end.output));
+  const bool whole = report.online && report.online->figures && report.images == images;
+  if (!whole || report.online->figures->plain.has_value() != options.compare_with_plain) {
+    return absl::InternalError("the user's process reports another run than it was asked for");
+  }
+  return report;
 }
 
 // One segment's decrypted integers beside the integer reference.
@@ -108,10 +110,10 @@ absl::Status Check(const Files& files, const ImageSet& images, const TwoPartyOpt
 
   PRIVDNN_ASSIGN_OR_RETURN(const Package package, Package::Open(files.package));
   PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
-  const auto predictions = result.user["predictions"].get<std::vector<int32_t>>();
-  const int64_t batch = result.user["batch"].get<int64_t>();
+  const std::vector<int32_t>& predictions = result.user.predictions;
+  const int64_t batch = result.online().batch;
   for (int64_t first = 0; first < images.count; first += batch) {
-    if (Interrupted()) return absl::CancelledError("interrupted");
+    if (!GoesOn(options.reporting.go_on)) return absl::CancelledError("interrupted");
     RestNetwork::Evaluation evaluation = rest.Start(images.Batch(first, std::min(first + batch, images.count)));
     for (size_t k = 0; k < comparisons.size(); ++k) {
       PRIVDNN_ASSIGN_OR_RETURN(const Tensor feed, rest.Feed(k, evaluation));
@@ -127,11 +129,12 @@ absl::Status Check(const Files& files, const ImageSet& images, const TwoPartyOpt
     result.integer_mismatches += comparison.mismatches();
   }
   const auto scores = [&](Tensor some) { return rest.WithoutOwner(std::move(some)); };
-  PRIVDNN_ASSIGN_OR_RETURN(const auto offline,
-                           Predict(images, batch, scores, Evaluating("without the owner", images.count)));
-  if (options.compare_with_plain) {
-    result.accuracy_original =
-        AccuracyPercent(result.user["plain_predictions"].get<std::vector<int32_t>>(), images.labels);
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const auto offline,
+      Predict(images, batch, scores,
+              Begin(options.reporting.begin, fmt::format("evaluating without the owner, {} images", images.count))));
+  if (const auto& plain = result.figures().plain) {
+    result.accuracy_original = AccuracyPercent(plain->predictions, images.labels);
   }
   result.accuracy_private = AccuracyPercent(predictions, images.labels);
   result.accuracy_without_owner = AccuracyPercent(offline, images.labels);
@@ -143,8 +146,10 @@ absl::Status Check(const Files& files, const ImageSet& images, const TwoPartyOpt
 absl::StatusOr<TwoPartyResult> RunTwoParties(const Graph& graph, const Selection& selection, const ImageSet& images,
                                              const TwoPartyOptions& options) {
   SetExecutorThreads(options.threads);
-  PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner,
-                           LocalOwner::Start(graph, selection, images, options.settings, options.threads));
+  PRIVDNN_ASSIGN_OR_RETURN(ModelPlan model, Plan(graph, selection, options.plan, images));
+  PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner, LocalOwner::Start(std::move(model), {.threads = options.threads,
+                                                                                  .program = options.program,
+                                                                                  .reporting = options.reporting}));
   const Files files(owner);
   TwoPartyResult result{.model = owner.model(), .user = {}};
   result.package_bytes = result.model.PackageSize();
@@ -152,49 +157,13 @@ absl::StatusOr<TwoPartyResult> RunTwoParties(const Graph& graph, const Selection
   PRIVDNN_RETURN_IF_ERROR(SaveOnnx(graph, files.plain));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(files.images, WriteIdxImages(images)));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(files.labels, WriteIdxLabels(images)));
-  spdlog::info("user: a process of its own, evaluating {} images", images.count);
-  PRIVDNN_ASSIGN_OR_RETURN(result.user, RunUser(files, owner.address(), options));
+  Note(options.reporting.note, fmt::format("user: a process of its own, evaluating {} images", images.count));
+  PRIVDNN_ASSIGN_OR_RETURN(result.user, RunUser(files, owner.address(), images.count, options));
   PRIVDNN_ASSIGN_OR_RETURN(result.owner_peak_rss_bytes, owner.Stop());
 
-  spdlog::info("checking every decrypted integer against the integer reference");
+  Note(options.reporting.note, "checking every decrypted integer against the integer reference");
   PRIVDNN_RETURN_IF_ERROR(Check(files, images, options, result));
   return result;
-}
-
-Json CommonJson(const TwoPartyResult& r, const ImageSet& images) {
-  const Json plan = PlanJson(r.model);
-  Json json = {{"images", images.count},
-               {"threads", r.user["threads"]},
-               {"kernel", r.user["kernel"]},
-               {"selection", Json::parse(FormatSelection(r.model.selection))},
-               {"integers_compared", r.integers_compared},
-               {"integer_mismatches", r.integer_mismatches},
-               {"label_mismatches_vs_quantised", r.label_mismatches},
-               {"user_encrypted_ms_per_image", r.user["user_encrypted_ms_per_image"]},
-               {"user_plain_ms_per_image", r.user["user_plain_ms_per_image"]},
-               {"owner_ms_per_image", r.user["owner_ms_per_image"]},
-               {"plain_ms_per_image", r.user["plain_ms_per_image"]},
-               {"wall_ms_per_image", r.user["wall_ms_per_image"]},
-               {"bytes_up_per_image", r.user["bytes_up_per_image"]},
-               {"bytes_down_per_image", r.user["bytes_down_per_image"]},
-               {"package_bytes", r.package_bytes},
-               {"peak_rss_bytes_user", r.user["peak_rss_bytes_user"]},
-               {"peak_rss_bytes_owner", r.owner_peak_rss_bytes}};
-  for (const char* field : {"ring_dimension", "log_q", "plain_bits", "polynomials", "tiles"}) {
-    json[field] = plan["segments"][0][field];
-  }
-  for (const char* field : {"statistical_security_bits", "images_to_reconstruct", "images_to_recover_keys",
-                            "images_to_recover_keys_by_lattice", "images_that_keep_keys_safe"}) {
-    json[field] = plan[field];
-  }
-  json["round_trips"] = r.model.segments.size();
-  return json;
-}
-
-void AddAccuracies(const TwoPartyResult& r, Json& json) {
-  json["accuracy_original"] = r.accuracy_original;
-  json["accuracy_private"] = r.accuracy_private;
-  json["accuracy_without_owner"] = r.accuracy_without_owner;
 }
 
 absl::Status CheckAgreement(const TwoPartyResult& r) {

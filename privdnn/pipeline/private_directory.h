@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "privdnn/base/file.h"
+#include "privdnn/base/reporting.h"
 
 namespace privdnn {
 
@@ -12,7 +13,8 @@ namespace privdnn {
 // process ends. Where files can't be locked there is none, and RemoveAbandoned leaves the directory alone.
 class PrivateDirectory {
  public:
-  static absl::StatusOr<PrivateDirectory> Create();
+  // `note` hears it where files can't be locked.
+  static absl::StatusOr<PrivateDirectory> Create(const NoteFn& note = nullptr);
   PrivateDirectory(PrivateDirectory&&) = default;
   PrivateDirectory& operator=(PrivateDirectory&&) = delete;
   ~PrivateDirectory();

@@ -1,4 +1,4 @@
-#include "privdnn/cli/child_process.h"
+#include "privdnn/pipeline/child_process.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,14 +15,13 @@
 #include <utility>
 
 #include "privdnn/base/cpu.h"
-#include "privdnn/cli/command.h"
 
 namespace privdnn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// How long an interruption may go unnoticed: the signal may reach another thread than the one that waits.
+// How long it may go unnoticed that waiting is to end.
 constexpr std::chrono::milliseconds kGlance{100};
 
 std::string ErrnoText() { return std::generic_category().message(errno); }
@@ -112,8 +111,8 @@ void ChildProcess::End(std::chrono::milliseconds patience, const std::function<b
 
 uint64_t ChildProcess::PeakRss() const { return PeakRssBytes(std::to_string(pid_)); }
 
-absl::StatusOr<bool> ChildProcess::ReadSome(Clock::time_point deadline) {
-  if (Interrupted()) return absl::CancelledError("interrupted");
+absl::StatusOr<bool> ChildProcess::ReadSome(Clock::time_point deadline, const GoOnFn& go_on) {
+  if (!GoesOn(go_on)) return absl::CancelledError("interrupted");
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
   if (left.count() <= 0) return absl::DeadlineExceededError("the child process said nothing in time");
   pollfd waiting{out_, POLLIN, 0};
@@ -126,7 +125,8 @@ absl::StatusOr<bool> ChildProcess::ReadSome(Clock::time_point deadline) {
   return n > 0 || (n < 0 && errno == EINTR);
 }
 
-absl::StatusOr<std::string> ChildProcess::ReadUntil(const std::string& end, std::chrono::milliseconds patience) {
+absl::StatusOr<std::string> ChildProcess::ReadUntil(const std::string& end, std::chrono::milliseconds patience,
+                                                    const GoOnFn& go_on) {
   const auto deadline = Clock::now() + patience;
   for (;;) {
     if (const size_t at = buffer_.find(end); at != std::string::npos) {
@@ -134,15 +134,15 @@ absl::StatusOr<std::string> ChildProcess::ReadUntil(const std::string& end, std:
       buffer_.erase(0, at + end.size());
       return text;
     }
-    PRIVDNN_ASSIGN_OR_RETURN(const bool more, ReadSome(deadline));
+    PRIVDNN_ASSIGN_OR_RETURN(const bool more, ReadSome(deadline, go_on));
     if (!more) return Unavailable("the child process ended before it was ready");
   }
 }
 
-absl::StatusOr<ChildExit> ChildProcess::Wait(std::chrono::milliseconds patience) {
+absl::StatusOr<ChildExit> ChildProcess::Wait(std::chrono::milliseconds patience, const GoOnFn& go_on) {
   const auto deadline = Clock::now() + patience;
   for (bool more = true; more;) {
-    PRIVDNN_ASSIGN_OR_RETURN(more, ReadSome(deadline));
+    PRIVDNN_ASSIGN_OR_RETURN(more, ReadSome(deadline, go_on));
   }
   // Its stdout is closed; it may still run.
   int status = 0;
@@ -150,7 +150,7 @@ absl::StatusOr<ChildExit> ChildProcess::Wait(std::chrono::milliseconds patience)
     const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
     if (ended == pid_) break;
     if (ended < 0 && errno != EINTR) return FailedPrecondition("wait: {}", ErrnoText());
-    if (Interrupted()) return absl::CancelledError("interrupted");
+    if (!GoesOn(go_on)) return absl::CancelledError("interrupted");
     if (Clock::now() >= deadline) return absl::DeadlineExceededError("the child process did not end in time");
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }

@@ -1,10 +1,9 @@
-#include "privdnn/cli/ranked_inference.h"
+#include "privdnn/pipeline/ranked_inference.h"
 
 #include <algorithm>
 #include <chrono>
 
 #include "privdnn/base/random.h"
-#include "privdnn/cli/on_ranks.h"
 
 namespace privdnn {
 namespace {
@@ -16,10 +15,13 @@ double MsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+// Images a message.
+int64_t Batch(const InferenceSetup& setup) { return std::min(setup.options.batch, setup.session.terms().most_images); }
+
 std::string Identity(const InferenceSetup& setup) {
   return fmt::format("package {}, {} images {}, messages of {} images, {} outputs",
-                     HexEncode(setup.user.package().id()), setup.images.count, HexEncode(Sha256(setup.images.pixels)),
-                     setup.options.batch, setup.options.outputs ? "with" : "without");
+                     HexEncode(setup.session.user().package().id()), setup.images.count,
+                     HexEncode(Sha256(setup.images.pixels)), Batch(setup), setup.options.outputs ? "with" : "without");
 }
 
 Bytes WriteResult(const InferenceResult& result, double ms) {
@@ -89,14 +91,14 @@ absl::StatusOr<Bytes> Answer(const InferenceSetup& setup, std::span<const uint8_
   InferenceOptions options = setup.options;
   options.deadline = std::min(milliseconds(static_cast<int64_t>(left)), Until(deadline));
   if (options.deadline < milliseconds(1)) {
-    InferenceResult none = NoAnswers(setup.user, static_cast<int64_t>(end - begin), options);
+    InferenceResult none = setup.session.NoAnswers(static_cast<int64_t>(end - begin), options);
     none.ended = absl::DeadlineExceededError(fmt::format("no time is left for images {} to {}", begin, end));
     return WriteResult(none, 0);
   }
   const auto start = Clock::now();
-  const InferenceResult result = InferWithOwner(
-      setup.user, setup.rest, setup.client, setup.images.Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end)),
-      options, [&](uint64_t, uint64_t, const std::string&) { return go_on(); });
+  const InferenceResult result =
+      setup.session.Infer(setup.images.Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end)), options,
+                          [&](uint64_t, uint64_t, const std::string&) { return go_on(); });
   if (absl::IsCancelled(result.ended)) return result.ended;  // nobody waits for it
   return WriteResult(result, MsSince(start));
 }
@@ -121,12 +123,12 @@ void Place(const InferenceResult& part, int64_t begin, InferenceResult& all) {
 }  // namespace
 
 absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup& setup, const ProgressFn& progress,
-                                             std::vector<RankShare>& shares) {
-  PRIVDNN_RETURN_IF_ERROR(ranks.Meet(Identity(setup), GoOn));
+                                             const GoOnFn& go_on, std::vector<RankShare>& shares) {
+  PRIVDNN_RETURN_IF_ERROR(ranks.Meet(Identity(setup), go_on));
   shares.resize(static_cast<size_t>(ranks.size()));
   for (int rank = 0; rank < ranks.size(); ++rank) shares[static_cast<size_t>(rank)].host = ranks.Host(rank);
-  const int64_t count = setup.images.count, batch = setup.options.batch;
-  InferenceResult result = NoAnswers(setup.user, count, setup.options);
+  const int64_t count = setup.images.count, batch = Batch(setup);
+  InferenceResult result = setup.session.NoAnswers(count, setup.options);
   std::vector<int64_t> begins;
   int64_t at = 0, done = 0;
   const auto start = Clock::now(), deadline = start + setup.options.deadline;
@@ -135,7 +137,8 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
   constexpr int64_t kMaxPieceBytes = int64_t{64} << 20;
   int64_t image_bytes = sizeof(uint32_t);
   for (size_t k = 0; k < result.outputs.size(); ++k) {
-    image_bytes += static_cast<int64_t>(sizeof(int64_t) * setup.user.segment(k).geometry.spec().values_per_image());
+    image_bytes +=
+        static_cast<int64_t>(sizeof(int64_t) * setup.session.user().segment(k).geometry.spec().values_per_image());
   }
   const int64_t most = std::max<int64_t>(kMaxPieceBytes / (image_bytes * batch), 1);
   const auto next = [&]() -> std::optional<Bytes> {
@@ -163,26 +166,26 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
       result.ended = Annotate(part.ended, fmt::format("rank {} ({})", rank, share.host));
     }
     done += images;
-    const bool go_on = progress(static_cast<uint64_t>(done), static_cast<uint64_t>(count),
-                                fmt::format("{} of {} images", done, count));
-    return go_on ? absl::OkStatus() : absl::CancelledError("interrupted");
+    const bool more = progress(static_cast<uint64_t>(done), static_cast<uint64_t>(count),
+                               fmt::format("{} of {} images", done, count));
+    return more ? absl::OkStatus() : absl::CancelledError("interrupted");
   };
-  const auto piece = [&](std::span<const uint8_t> request, const GoOnFn& go_on) {
-    return Answer(setup, request, deadline, go_on);
+  const auto piece = [&](std::span<const uint8_t> request, const GoOnFn& wanted) {
+    return Answer(setup, request, deadline, wanted);
   };
-  const absl::Status spread = ranks.Spread(next, piece, on_piece, GoOn);
+  const absl::Status spread = ranks.Spread(next, piece, on_piece, go_on);
   if (result.ended.ok()) result.ended = spread;
   result.passes[0].wall = MsSince(start);
   return result;
 }
 
-absl::Status ServeInference(Ranks& ranks, const InferenceSetup& setup) {
+absl::Status ServeInference(Ranks& ranks, const InferenceSetup& setup, const GoOnFn& go_on) {
   return ranks.Serve(
       Identity(setup),
-      [&](std::span<const uint8_t> request, const GoOnFn& go_on) {
-        return Answer(setup, request, Clock::time_point::max(), go_on);
+      [&](std::span<const uint8_t> request, const GoOnFn& wanted) {
+        return Answer(setup, request, Clock::time_point::max(), wanted);
       },
-      GoOn);
+      go_on);
 }
 
 }  // namespace privdnn

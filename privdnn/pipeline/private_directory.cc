@@ -1,6 +1,5 @@
-#include "privdnn/cli/private_directory.h"
+#include "privdnn/pipeline/private_directory.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,11 +9,11 @@ namespace {
 constexpr char kLock[] = "lock";
 
 // Holds a directory. Nothing where files can't be locked.
-absl::StatusOr<std::optional<AppendFile>> Lock(const std::filesystem::path& directory) {
+absl::StatusOr<std::optional<AppendFile>> Lock(const std::filesystem::path& directory, const NoteFn& note) {
   const std::filesystem::path unnamed = directory / "new", name = directory / kLock;
   auto lock = AppendFile::Open(unnamed, 0600);
   if (absl::IsUnimplemented(lock.status())) {
-    spdlog::warn("{}; should this process be killed, {} stays", Message(lock.status()), directory.string());
+    Note(note, fmt::format("{}; should this process be killed, {} stays", Message(lock.status()), directory.string()));
     return std::optional<AppendFile>();
   }
   PRIVDNN_RETURN_IF_ERROR(lock.status());
@@ -58,9 +57,9 @@ bool RemoveFree(const std::filesystem::path& parent, bool outer) {
 
 }  // namespace
 
-absl::StatusOr<PrivateDirectory> PrivateDirectory::Create() {
+absl::StatusOr<PrivateDirectory> PrivateDirectory::Create(const NoteFn& note) {
   PRIVDNN_ASSIGN_OR_RETURN(TemporaryDirectory directory, TemporaryDirectory::Create());
-  PRIVDNN_ASSIGN_OR_RETURN(std::optional<AppendFile> lock, Lock(directory.path()));
+  PRIVDNN_ASSIGN_OR_RETURN(std::optional<AppendFile> lock, Lock(directory.path(), note));
   return PrivateDirectory(std::move(lock), std::move(directory));
 }
 

@@ -2,24 +2,30 @@
 // process plays neither; it holds the model and the images only to check the result.
 #pragma once
 
-#include "privdnn/base/file.h"
-#include "privdnn/cli/command.h"
+#include <string>
+
+#include "privdnn/base/reporting.h"
 #include "privdnn/data/dataset.h"
+#include "privdnn/pipeline/child_process.h"
+#include "privdnn/pipeline/inference_report.h"
 #include "privdnn/pipeline/plan.h"
 
 namespace privdnn {
 
 struct TwoPartyOptions {
-  ModelPlanOptions settings;  // inner segments are calibrated on the images themselves
+  ModelPlanOptions plan;  // inner segments are calibrated on the images themselves
   int64_t batch = 64;
   int threads = 1;
   int repeats = 1;
   bool compare_with_plain = true;  // the user's process also runs the whole network in plaintext
+  // A program with privdnn's `serve` and `infer`.
+  std::string program = OwnPath();
+  Reporting reporting = {};
 };
 
 struct TwoPartyResult {
   ModelPlan model;
-  Json user;  // what `privdnn infer --json` printed
+  InferenceReport user;  // of a whole run
   uint64_t owner_peak_rss_bytes = 0;
   uint64_t package_bytes = 0;
   double accuracy_original = 0;  // of the plaintext network, percent; 0 unless it was run
@@ -28,16 +34,15 @@ struct TwoPartyResult {
   uint64_t integers_compared = 0;
   uint64_t integer_mismatches = 0;  // decrypted integers that differ from the integer reference
   uint64_t label_mismatches = 0;    // predictions that differ from those of the integer reference
+
+  const InferenceReport::Online& online() const { return *user.online; }
+  const InferenceReport::Figures& figures() const { return *user.online->figures; }
 };
 
 // Makes keys and a package in a temporary directory, starts owner and user, waits, checks every decrypted integer.
 absl::StatusOr<TwoPartyResult> RunTwoParties(const Graph& graph, const Selection& selection, const ImageSet& images,
                                              const TwoPartyOptions& options);
 
-// The fields that `demo` and `bench infer` have in common.
-Json CommonJson(const TwoPartyResult& result, const ImageSet& images);
-// Those of labelled images.
-void AddAccuracies(const TwoPartyResult& result, Json& json);
 // Internal, with the numbers, if an integer or a label differs from the reference.
 absl::Status CheckAgreement(const TwoPartyResult& result);
 

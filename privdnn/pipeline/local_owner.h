@@ -6,20 +6,25 @@
 #include <optional>
 #include <string>
 
-#include "privdnn/cli/child_process.h"
-#include "privdnn/cli/private_directory.h"
-#include "privdnn/data/dataset.h"
+#include "privdnn/base/reporting.h"
+#include "privdnn/pipeline/child_process.h"
 #include "privdnn/pipeline/plan.h"
+#include "privdnn/pipeline/private_directory.h"
 
 namespace privdnn {
 
+struct LocalOwnerOptions {
+  int threads = 1;
+  // A program with privdnn's `serve`.
+  std::string program = OwnPath();
+  Reporting reporting = {};
+};
+
 class LocalOwner {
  public:
-  // Makes identities and a package in a temporary directory and starts `privdnn serve`. Inner segments are calibrated
-  // on `calibration`. Directories of processes that were killed before they could remove theirs, and with them their
-  // keys, go first.
-  static absl::StatusOr<LocalOwner> Start(const Graph& graph, const Selection& selection, const ImageSet& calibration,
-                                          const ModelPlanOptions& options, int threads);
+  // Makes identities and a package in a temporary directory and starts `serve`. Directories of processes that were
+  // killed before they could remove theirs, and with them their keys, go first.
+  static absl::StatusOr<LocalOwner> Start(ModelPlan model, const LocalOwnerOptions& options);
 
   const ModelPlan& model() const { return model_; }
   const std::string& address() const { return address_; }
@@ -41,18 +46,19 @@ class LocalOwner {
     ChildProcess process;
     std::string address;
   };
-  LocalOwner(ModelPlan model, PrivateDirectory directory, Serving serving, int threads)
+  LocalOwner(ModelPlan model, PrivateDirectory directory, Serving serving, LocalOwnerOptions options)
       : model_(std::move(model)),
         directory_(std::move(directory)),
         process_(std::move(serving.process)),
         address_(std::move(serving.address)),
-        threads_(threads) {}
-  static absl::StatusOr<Serving> Serve(const std::filesystem::path& own, double output_noise, int threads);
+        options_(std::move(options)) {}
+  static absl::StatusOr<Serving> Serve(const std::filesystem::path& own, double output_noise,
+                                       const LocalOwnerOptions& options);
   ModelPlan model_;
   PrivateDirectory directory_;
   std::optional<ChildProcess> process_;
   std::string address_;
-  int threads_;
+  LocalOwnerOptions options_;
 };
 
 }  // namespace privdnn

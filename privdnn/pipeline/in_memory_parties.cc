@@ -1,0 +1,45 @@
+#include "privdnn/pipeline/in_memory_parties.h"
+
+#include <utility>
+
+#include "privdnn/base/random.h"
+
+namespace privdnn {
+
+absl::StatusOr<InMemoryParties> InMemoryParties::Create(const ModelPlan& plan, const InMemoryOptions& options) {
+  Bytes package;
+  package.reserve(plan.PackageSize());
+  const ByteSink sink = [&](std::span<const uint8_t> bytes) {
+    package.insert(package.end(), bytes.begin(), bytes.end());
+    return absl::OkStatus();
+  };
+  const ProgressFn progress = options.progress ? options.progress : Begin(nullptr, "");
+  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, EncryptModel(plan.Tasks(), plan.rest_model, options.user, SystemRandom(),
+                                                      options.threads, sink, progress));
+  return Connect(std::move(package), std::move(key), options);
+}
+
+absl::StatusOr<InMemoryParties> InMemoryParties::Open(Bytes package, std::span<const uint8_t> key,
+                                                      const InMemoryOptions& options) {
+  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey parsed, ParseOwnerKey(key, "key in memory"));
+  return Connect(std::move(package), std::move(parsed), options);
+}
+
+absl::StatusOr<InMemoryParties> InMemoryParties::Connect(Bytes bytes, OwnerKey key, const InMemoryOptions& options) {
+  InMemoryParties parties;
+  parties.package_ = std::make_unique<Bytes>(std::move(bytes));
+  PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Parse(*parties.package_, "package in memory"));
+  if (package.id() != key.package_id) {
+    return InvalidArgument("the key is that of package {}, not of {}", HexEncode(key.package_id),
+                           HexEncode(package.id()));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(auto transport,
+                           InMemoryTransport::Create(std::move(key), options.output_noise, options.threads));
+  parties.owner_ = &transport->owner();
+  PRIVDNN_ASSIGN_OR_RETURN(InferenceSession session, InferenceSession::Open(std::move(package), std::move(transport),
+                                                                            {.threads = options.threads}));
+  parties.session_ = std::make_unique<InferenceSession>(std::move(session));
+  return parties;
+}
+
+}  // namespace privdnn

@@ -1,0 +1,193 @@
+// Whole networks, user and owner in one process, against the integer reference.
+#include "privdnn/pipeline/in_memory_parties.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/plan_on_images.h"
+#include "privdnn/segment/reference.h"
+
+namespace privdnn {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kLeNet[] = PRIVDNN_ASSETS "/lenet5-mnist/";
+constexpr uint64_t kBudget = 60;
+
+class InMemoryPartiesTest : public ::testing::Test {
+ protected:
+  // Two segments, so that rounds depend on each other: filters of both convolutions, and of the layer behind them.
+  static void SetUpTestSuite() {
+    images_ = new ImageSet(LoadIdx(kLeNet + std::string("t10k-1000-images-idx3-ubyte"),
+                                   kLeNet + std::string("t10k-1000-labels-idx1-ubyte"))
+                               ->Head(50));
+    const Graph graph = *LoadOnnx(kLeNet + std::string("model.onnx"));
+    plan_ =
+        new ModelPlan(*Plan(graph, *ParseSelection("1:0,3;2:5,9;3:0,1", graph), {.image_budget = kBudget}, *images_));
+  }
+  static void TearDownTestSuite() {
+    delete plan_;
+    delete images_;
+  }
+
+  static InMemoryParties Make(const InMemoryOptions& options = {}) { return *InMemoryParties::Create(*plan_, options); }
+
+  // What the user should decrypt and predict for images of one batch.
+  struct Expected {
+    std::vector<std::vector<int64_t>> outputs;
+    std::vector<int32_t> predictions;
+  };
+  static Expected Reference(const RestNetwork& rest, const ImageSet& images) {
+    Expected expected;
+    auto evaluation = rest.Start(images.Batch(0, images.count));
+    for (size_t k = 0; k < plan_->segments.size(); ++k) {
+      const Tensor feed = *rest.Feed(k, evaluation);
+      const size_t size = feed.values.size() / static_cast<size_t>(images.count);
+      auto& outputs = expected.outputs.emplace_back();
+      for (size_t i = 0; i < static_cast<size_t>(images.count); ++i) {
+        const Geometry& geometry = plan_->segments[k].plan.geometry;
+        const auto z = QuantizeInput(geometry, std::span(feed.values).subspan(i * size, size));
+        std::ranges::copy(ReferenceOutputs(geometry, plan_->segments[k].quantized, z), std::back_inserter(outputs));
+      }
+      rest.Provide(k, outputs, evaluation);
+    }
+    expected.predictions = Argmax(*rest.Scores(evaluation));
+    return expected;
+  }
+
+  static inline ImageSet* images_ = nullptr;
+  static inline ModelPlan* plan_ = nullptr;
+};
+
+TEST_F(InMemoryPartiesTest, DecryptsTheReferencesIntegers) {
+  ASSERT_EQ(plan_->segments.size(), 2u);
+  InMemoryParties parties = Make({.threads = 2});
+  const Expected expected = Reference(parties.session().rest(), *images_);
+  const InferenceResult result = parties.session().Infer(*images_, {.batch = 50, .outputs = true});
+  ASSERT_TRUE(result.ended.ok()) << result.ended;
+  EXPECT_EQ(result.outputs, expected.outputs);
+  EXPECT_EQ(result.predictions, expected.predictions);
+  EXPECT_EQ(CountAnswered(result), 50);
+  EXPECT_EQ(result.images_remaining, kBudget - 50);
+  EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget - 50);
+}
+
+TEST_F(InMemoryPartiesTest, PassesAndComparisonChangeNoAnswer) {
+  InMemoryParties parties = Make();
+  const ImageSet images = images_->Head(15);
+  const PlainNetwork plain = *PlainNetwork::Create(plan_->graph);
+  uint64_t heard = 0;
+  const InferenceResult result = parties.session().Infer(
+      images, {.batch = 15, .repeats = 3, .outputs = true, .plain = &plain}, [&](uint64_t done, uint64_t total, auto&) {
+        EXPECT_EQ(total, 45u);
+        heard = done;
+        return true;
+      });
+  ASSERT_TRUE(result.ended.ok()) << result.ended;
+  const Expected expected = Reference(parties.session().rest(), images);
+  EXPECT_EQ(result.outputs, expected.outputs);
+  EXPECT_EQ(result.predictions, expected.predictions);
+  EXPECT_EQ(heard, 45u);
+  EXPECT_EQ(result.passes.size(), 3u);
+  for (const PassTiming& pass : result.passes) {
+    EXPECT_GT(pass.encrypted, 0);
+    EXPECT_GT(pass.owner, 0);
+    EXPECT_GT(pass.plain, 0);
+    EXPECT_GE(pass.wall, pass.owner);
+  }
+  EXPECT_EQ(result.images_remaining, kBudget - 45);
+  EXPECT_EQ(result.plain.size(), 15u);
+}
+
+TEST_F(InMemoryPartiesTest, BudgetEndsOnTheWayOrIsAskedBefore) {
+  InMemoryParties parties = Make();
+  InferenceSession& session = parties.session();
+  EXPECT_TRUE(session.CheckBudget(30, 2).ok());
+  const absl::Status refused = session.CheckBudget(31, 2);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused));
+  EXPECT_THAT(Message(refused), HasSubstr("60 images are left of the package's budget, 62 were to be asked"));
+  ASSERT_TRUE(session.Infer(*images_).ended.ok());
+  const InferenceResult result = session.Infer(*images_, {.batch = 4});
+  EXPECT_TRUE(absl::IsResourceExhausted(result.ended)) << result.ended;
+  EXPECT_THAT(Message(result.ended), HasSubstr("58 of the 60 images allowed are used, 4 more"));
+  EXPECT_EQ(CountAnswered(result), 8);  // whole messages
+  EXPECT_EQ(result.predictions[7] == kNoPrediction, false);
+  EXPECT_EQ(result.predictions[8], kNoPrediction);
+}
+
+TEST_F(InMemoryPartiesTest, AskGivesOneSegmentsOutputs) {
+  InMemoryParties parties = Make();
+  const ImageSet images = images_->Head(3);
+  const Tensor pixels = images.Batch(0, 3);
+  const auto outputs = parties.session().Ask(0, pixels.values);
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_EQ(*outputs, Reference(parties.session().rest(), images).outputs[0]);
+  EXPECT_TRUE(absl::IsCancelled(parties.session().Ask(0, pixels.values, [] { return false; }).status()));
+}
+
+TEST_F(InMemoryPartiesTest, StopsWhenToldAndKeepsWhatWasPaidFor) {
+  InMemoryParties parties = Make();
+  const InferenceResult result =
+      parties.session().Infer(*images_, {.batch = 10}, [](uint64_t done, uint64_t, auto&) { return done < 20; });
+  EXPECT_TRUE(absl::IsCancelled(result.ended));
+  EXPECT_EQ(CountAnswered(result), 20);
+  EXPECT_EQ(result.images_remaining, kBudget - 20);
+}
+
+TEST_F(InMemoryPartiesTest, OfflineIsTheRestWithZeros) {
+  // No owner is asked.
+  const InMemoryParties made = Make();
+  InMemoryParties parties = Make();
+  const auto labels = parties.session().Offline(*images_, 50);
+  ASSERT_TRUE(labels.ok()) << labels.status();
+  EXPECT_EQ(*labels, Argmax(*parties.session().rest().WithoutOwner(images_->Batch(0, 50))));
+  EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget);
+}
+
+TEST_F(InMemoryPartiesTest, NoiseIsAnnouncedAndAdded) {
+  InMemoryParties parties = Make({.output_noise = 0.25});
+  EXPECT_EQ(parties.session().terms().output_noise, 0.25);
+  const InferenceResult result = parties.session().Infer(*images_, {.batch = 50, .outputs = true});
+  ASSERT_TRUE(result.ended.ok()) << result.ended;
+  EXPECT_NE(result.outputs[0], Reference(parties.session().rest(), *images_).outputs[0]);
+}
+
+TEST_F(InMemoryPartiesTest, FilesMakePartiesToo) {
+  Bytes package, other;
+  const auto into = [](Bytes& bytes) {
+    return [&bytes](std::span<const uint8_t> some) {
+      bytes.insert(bytes.end(), some.begin(), some.end());
+      return absl::OkStatus();
+    };
+  };
+  const auto encrypt = [&](Bytes& bytes) {
+    return *EncryptModel(plan_->Tasks(), plan_->rest_model, "user", SystemRandom(), 1, into(bytes), Begin(nullptr, ""));
+  };
+  const auto key = WriteOwnerKey(encrypt(package));
+  encrypt(other);
+  auto parties = InMemoryParties::Open(package, key);
+  ASSERT_TRUE(parties.ok()) << parties.status();
+  const InferenceResult result = parties->session().Infer(*images_, {.batch = 50});
+  EXPECT_EQ(result.predictions, Reference(parties->session().rest(), *images_).predictions);
+  EXPECT_THAT(Message(InMemoryParties::Open(other, key).status()), HasSubstr("the key is that of package"));
+  package.pop_back();
+  EXPECT_FALSE(InMemoryParties::Open(package, key).ok());
+}
+
+TEST_F(InMemoryPartiesTest, OtherImagesAreRefused) {
+  InMemoryParties parties = Make();
+  ImageSet images = images_->Head(2);
+  images.height /= 2;
+  images.count *= 2;
+  images.labels.resize(4);
+  const InferenceResult result = parties.session().Infer(images);
+  EXPECT_THAT(Message(result.ended), HasSubstr("images are 1x14x28, the package's network reads 1x28x28"));
+  EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget);
+}
+
+}  // namespace
+}  // namespace privdnn

@@ -1,0 +1,236 @@
+#include "privdnn/pipeline/inference_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace privdnn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void WriteFigures(const InferenceReport::Figures& f, uint64_t images, Json& json) {
+  json["user_encrypted_ms_per_image"] = f.user_encrypted_ms;
+  json["user_encrypted_cpu_ms_per_image"] = f.user_encrypted_cpu_ms;
+  json["user_plain_ms_per_image"] = f.user_plain_ms;
+  json["owner_ms_per_image"] = f.owner_ms;
+  if (f.plain) {
+    json["plain_ms_per_image"] = f.plain->ms;
+    json["plain_predictions"] = f.plain->predictions;
+  }
+  json["wall_ms_per_image"] = f.wall_ms;
+  json["bytes_up"] = f.bytes_up;
+  json["bytes_down"] = f.bytes_down;
+  json["bytes_up_per_image"] = f.bytes_up / images;
+  json["bytes_down_per_image"] = f.bytes_down / images;
+  json["peak_rss_bytes_user"] = f.peak_rss_bytes;
+  for (size_t rank = 0; rank < f.ranks.size(); ++rank) {
+    const RankShare& share = f.ranks[rank];
+    json["ranks"].push_back({{"rank", rank}, {"host", share.host}, {"images", share.images}, {"ms", share.ms}});
+  }
+}
+
+// Takes an object's fields one by one. The first thing that is wrong stays, and nothing is read from then on.
+class FieldReader {
+ public:
+  FieldReader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object.is_object()) Fail("is not an object");
+  }
+
+  bool Has(const char* name) const { return status_.ok() && object_.contains(name); }
+  void Fail(const std::string& what) {
+    if (status_.ok()) status_ = InvalidArgument("{}: {}", where_, what);
+  }
+
+  // A whole number from `low` to `high`.
+  template <typename Integer>
+  void Whole(const char* name, Integer low, Integer high, Integer& value) {
+    const Json* field = Take(name);
+    if (!field) return;
+    const auto taken = AsWhole(*field, low, high);
+    if (!taken)
+      return Fail(fmt::format("{} is {}, must be a whole number of {} to {}", name, Shown(*field), low, high));
+    value = *taken;
+  }
+  // A finite number, 0 or more.
+  void Real(const char* name, double& value) {
+    const Json* field = Take(name);
+    if (!field) return;
+    if (!field->is_number() || !std::isfinite(field->get<double>()) || field->get<double>() < 0) {
+      return Fail(fmt::format("{} is {}, must be a number from 0 on", name, Shown(*field)));
+    }
+    value = field->get<double>();
+  }
+  void Text(const char* name, std::string& value) {
+    const Json* field = Take(name);
+    if (!field) return;
+    if (!field->is_string()) return Fail(fmt::format("{} is {}, must be text", name, Shown(*field)));
+    value = field->get<std::string>();
+  }
+  // A label for each image; null, where that is `allowed`, stands for none.
+  void Labels(const char* name, int64_t images, bool allowed, std::vector<int32_t>& labels) {
+    const Json* field = Take(name);
+    if (!field) return;
+    if (!field->is_array() || static_cast<int64_t>(field->size()) != images) {
+      return Fail(fmt::format("{} must be a list of {} labels", name, images));
+    }
+    for (const Json& label : *field) {
+      const auto taken =
+          label.is_null() && allowed ? std::optional(kNoPrediction) : AsWhole(label, int32_t{0}, INT32_MAX);
+      if (!taken) return Fail(fmt::format("{} has {}, which is no label", name, Shown(label)));
+      labels.push_back(*taken);
+    }
+  }
+  const Json* List(const char* name) {
+    const Json* field = Take(name);
+    if (field && field->is_array() && !field->empty()) return field;
+    Fail(fmt::format("{} must be a list that is not empty", name));
+    return nullptr;
+  }
+
+  // InvalidArgument if something was wrong, or if there are fields that nobody took.
+  absl::Status Finish() {
+    for (const auto& [name, value] : object_.items()) {
+      if (std::ranges::find(taken_, name) == taken_.end()) Fail(fmt::format("has an unknown field, {}", name));
+    }
+    return status_;
+  }
+
+ private:
+  const Json* Take(const char* name) {
+    if (!status_.ok()) return nullptr;
+    const auto found = object_.find(name);
+    if (found == object_.end()) {
+      Fail(fmt::format("has no {}", name));
+      return nullptr;
+    }
+    taken_.emplace_back(name);
+    return &*found;
+  }
+  template <typename Integer>
+  static std::optional<Integer> AsWhole(const Json& field, Integer low, Integer high) {
+    if (field.is_number_unsigned()) {
+      const auto value = field.get<uint64_t>();
+      if (std::cmp_greater_equal(value, low) && std::cmp_less_equal(value, high)) return static_cast<Integer>(value);
+    } else if (field.is_number_integer()) {
+      const auto value = field.get<int64_t>();
+      if (std::cmp_greater_equal(value, low) && std::cmp_less_equal(value, high)) return static_cast<Integer>(value);
+    }
+    return std::nullopt;
+  }
+  static std::string Shown(const Json& field) {
+    return field.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 40);
+  }
+
+  const Json& object_;
+  std::string where_;
+  std::vector<std::string> taken_;
+  absl::Status status_;
+};
+
+void ReadRanks(FieldReader& r, InferenceReport::Figures& figures) {
+  const Json* ranks = r.List("ranks");
+  if (!ranks) return;
+  for (size_t i = 0; i < ranks->size(); ++i) {
+    FieldReader rank((*ranks)[i], fmt::format("rank {}", i));
+    RankShare& share = figures.ranks.emplace_back();
+    uint64_t index = 0;
+    rank.Whole<uint64_t>("rank", i, i, index);
+    rank.Text("host", share.host);
+    rank.Whole<int64_t>("images", 0, INT64_MAX, share.images);
+    rank.Real("ms", share.ms);
+    if (const absl::Status status = rank.Finish(); !status.ok()) return r.Fail(Message(status));
+  }
+}
+
+InferenceReport::Figures ReadFigures(FieldReader& r, int64_t images) {
+  InferenceReport::Figures f;
+  r.Real("user_encrypted_ms_per_image", f.user_encrypted_ms);
+  r.Real("user_encrypted_cpu_ms_per_image", f.user_encrypted_cpu_ms);
+  r.Real("user_plain_ms_per_image", f.user_plain_ms);
+  r.Real("owner_ms_per_image", f.owner_ms);
+  if (r.Has("plain_ms_per_image")) {
+    r.Real("plain_ms_per_image", f.plain.emplace().ms);
+    r.Labels("plain_predictions", images, /*allowed=*/false, f.plain->predictions);
+  }
+  r.Real("wall_ms_per_image", f.wall_ms);
+  r.Whole<uint64_t>("bytes_up", 0, UINT64_MAX, f.bytes_up);
+  r.Whole<uint64_t>("bytes_down", 0, UINT64_MAX, f.bytes_down);
+  const auto count = static_cast<uint64_t>(std::max<int64_t>(images, 1));  // less is an error already
+  uint64_t per_image = 0;
+  r.Whole<uint64_t>("bytes_up_per_image", f.bytes_up / count, f.bytes_up / count, per_image);
+  r.Whole<uint64_t>("bytes_down_per_image", f.bytes_down / count, f.bytes_down / count, per_image);
+  r.Whole<uint64_t>("peak_rss_bytes_user", 0, UINT64_MAX, f.peak_rss_bytes);
+  if (r.Has("ranks")) ReadRanks(r, f);
+  return f;
+}
+
+InferenceReport::Online ReadOnline(FieldReader& r, int64_t images) {
+  InferenceReport::Online online;
+  r.Whole<int64_t>("batch", 1, INT64_MAX, online.batch);
+  r.Whole("repeats", 1, INT32_MAX, online.repeats);
+  if (r.Has("error")) {
+    r.Text("error", online.ended.emplace().error);
+    r.Whole<int64_t>("images_answered", 0, images, online.ended->images_answered);
+  } else {
+    online.figures = ReadFigures(r, images);
+  }
+  r.Whole<uint64_t>("images_remaining", 0, UINT64_MAX, online.images_remaining);
+  r.Real("output_noise", online.output_noise);
+  return online;
+}
+
+}  // namespace
+
+nlohmann::ordered_json WriteInferenceReport(const InferenceReport& report) {
+  Json json = {{"images", report.images},         {"threads", report.threads},
+               {"kernel", report.kernel},         {"segments", report.segments},
+               {"package_id", report.package_id}, {"package_bytes", report.package_bytes}};
+  if (const auto& online = report.online) {
+    json["batch"] = online->batch;
+    json["repeats"] = online->repeats;
+    if (online->ended) {
+      json["error"] = online->ended->error;
+      json["images_answered"] = online->ended->images_answered;
+    }
+    if (online->figures) WriteFigures(*online->figures, static_cast<uint64_t>(report.images), json);
+    json["images_remaining"] = online->images_remaining;
+    json["output_noise"] = online->output_noise;
+  }
+  json["predictions"] = Json::array();
+  for (const int32_t label : report.predictions) {
+    json["predictions"].push_back(label == kNoPrediction ? Json() : Json(label));
+  }
+  if (report.accuracy) json["accuracy"] = *report.accuracy;
+  return json;
+}
+
+absl::StatusOr<InferenceReport> ParseInferenceReport(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  FieldReader r(json, "inference report");
+  if (json.is_discarded()) r.Fail("is not JSON");
+  if (r.Has("version")) r.Fail("is of another version than 1, which has no field that says so");
+  InferenceReport report;
+  r.Whole<int64_t>("images", 1, INT64_MAX, report.images);
+  r.Whole("threads", 1, INT32_MAX, report.threads);
+  r.Text("kernel", report.kernel);
+  r.Whole<uint64_t>("segments", 1, UINT64_MAX, report.segments);
+  r.Text("package_id", report.package_id);
+  r.Whole<uint64_t>("package_bytes", 0, UINT64_MAX, report.package_bytes);
+  if (r.Has("batch")) report.online = ReadOnline(r, report.images);
+  const bool whole = !report.online || !report.online->ended;
+  r.Labels("predictions", report.images, /*allowed=*/!whole, report.predictions);
+  if (r.Has("accuracy")) r.Real("accuracy", report.accuracy.emplace());
+  PRIVDNN_RETURN_IF_ERROR(r.Finish());
+  if (!whole) {
+    const auto answered = report.images - std::ranges::count(report.predictions, kNoPrediction);
+    if (answered != report.online->ended->images_answered) {
+      return InvalidArgument("inference report: images_answered is {}, {} have a prediction",
+                             report.online->ended->images_answered, answered);
+    }
+  }
+  return report;
+}
+
+}  // namespace privdnn
