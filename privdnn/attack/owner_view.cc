@@ -45,7 +45,7 @@ absl::StatusOr<std::vector<OwnerView>> Observer::Views(std::span<const uint8_t> 
       good = UnpackResidues(primes, body.first(sizes.masked_output(positions.size())), b);
       body = body.subspan(sizes.masked_output(positions.size()));
       const auto phases =
-          Phases(segment.parameters, torus, key_.segments[header.segment].keys[f], view.a, b, positions);
+          Phases(segment.parameters, torus, key_.segments[header.segment].keys[f], view.a, b, positions, {});
       view.phases.insert(view.phases.end(), phases.begin(), phases.end());
       for (size_t i = 0; i < ring.num_primes(); ++i) {
         const auto limb = std::span(b).subspan(i * positions.size(), positions.size());

@@ -67,9 +67,9 @@ absl::StatusOr<PackageHeader> ReadHeader(ByteReader& r) {
 }
 
 double StatisticalSecurity(std::span<const PreparedSegment> segments) {
-  std::vector<double> bits;
-  for (const PreparedSegment& segment : segments) bits.push_back(segment.parameters.statistical_security());
-  return JointStatisticalSecurity(bits);
+  std::vector<ParameterSpec> specs;
+  for (const PreparedSegment& segment : segments) specs.push_back(segment.parameters.spec());
+  return privdnn::StatisticalSecurity(specs);
 }
 
 absl::StatusOr<std::vector<PreparedSegment>> PrepareSegments(const PackageHeader& header, const std::string& what,

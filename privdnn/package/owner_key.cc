@@ -36,6 +36,10 @@ absl::StatusOr<SegmentKey> ReadSecrets(const PreparedSegment& segment, ByteReade
   SegmentKey key;
   for (uint32_t f = 0; f < outputs; ++f) {
     PRIVDNN_ASSIGN_OR_RETURN(const uint64_t bias, r.U64("bias"));
+    // Encrypting refuses outputs beyond the plaintext modulus, of which the bias is a part.
+    const uint64_t half = uint64_t{1} << (segment.parameters.plain_bits() - 1);
+    if (bias + half >= 2 * half)
+      return r.Error("bias", fmt::format("output {} is beyond +-2^{}", f, segment.parameters.plain_bits() - 1));
     key.bias.push_back(static_cast<int64_t>(bias));
   }
   const size_t n = segment.header.parameters.n;

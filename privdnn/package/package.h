@@ -41,7 +41,7 @@ struct PreparedSegment {
   Parameters parameters;
   Geometry geometry;
 };
-// Bits, over all that is ever released under a package's keys (see Parameters and JointStatisticalSecurity).
+// Bits, over all that is ever released under a package's keys (see Parameters).
 double StatisticalSecurity(std::span<const PreparedSegment> segments);
 
 // The segments of a header, which must be worth at least kMinStatisticalSecurity bits together; `what` names it in

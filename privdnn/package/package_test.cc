@@ -231,6 +231,22 @@ TEST_F(PackageTest, OwnerKeyRoundTripsAndDamageIsFound) {
   EXPECT_THAT(Message(ParseOwnerKey(damaged, "k").status()), HasSubstr("trailing"));
 }
 
+// Biases fill the plaintext modulus and no more, whatever the digest says.
+TEST_F(PackageTest, OwnerKeysWithBiasesBeyondThePlaintextModulusAreRefused) {
+  const auto with_bias = [](int64_t bias) {
+    const auto written = WriteOwnerKey(model_->encrypted.owner_key);
+    OwnerKey key = *ParseOwnerKey(written, "k");
+    key.segments[0].bias[0] = bias;
+    return Message(ParseOwnerKey(WriteOwnerKey(key), "k").status());
+  };
+  const int64_t half = int64_t{1} << (model_->plans[0].parameters.plain_bits - 1);
+  EXPECT_EQ(with_bias(half - 1), "");
+  EXPECT_EQ(with_bias(-half), "");
+  for (const int64_t bias : {half, -half - 1, INT64_MAX, INT64_MIN}) {
+    EXPECT_THAT(with_bias(bias), HasSubstr("output 0 is beyond +-2^")) << bias;
+  }
+}
+
 TEST_F(PackageTest, OpensFromAFile) {
   const auto dir = *TemporaryDirectory::Create();
   const auto path = dir.path() / "m.privdnn";
@@ -288,7 +304,11 @@ TEST_F(PackageTest, SegmentsShareTheStatisticalSecurity) {
   header.segments.push_back(header.segments[0]);
   const auto two = PrepareSegments(header, "p");
   ASSERT_TRUE(two.ok()) << two.status();
-  EXPECT_NEAR(StatisticalSecurity(*two), s - 1, 1e-9);
+  // Two of a kind release twice as much.
+  ParameterSpec twice = one[0].parameters.spec();
+  twice.released_values *= 2;
+  EXPECT_NEAR(StatisticalSecurity(*two), StatisticalSecurity(twice), 1e-9);
+  EXPECT_NEAR(StatisticalSecurity(*two), s - 1, 1e-7);
   // A budget that one segment just bears.
   header.image_budget = static_cast<uint64_t>(1000 * std::exp2(s - kMinStatisticalSecurity - 0.5));
   EXPECT_THAT(Message(PrepareSegments(header, "p").status()), HasSubstr("2 segments have a statistical security of"));

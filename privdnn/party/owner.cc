@@ -91,10 +91,11 @@ absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, u
       status[task] = InvalidArgument("query: unit {}: a residue of b' for output {} is not below its prime", u, output);
       return;
     }
-    auto phases = Phases(params, torus, key.keys[output], a[u - first], b, positions);
     const auto fresh = random.Fork(u * outputs + output);
-    if (!noise.empty()) PerturbOutputs(params, noise[output], *fresh, phases);
-    PackBits(DrownAndRound(params, phases, key.bias[output], *fresh), params.reply_bits(),
+    ZeroizingVector<int64_t> added(positions.size(), key.bias[output]);
+    if (!noise.empty()) PerturbOutputs(params, noise[output], *fresh, added);
+    const auto phases = Phases(params, torus, key.keys[output], a[u - first], b, positions, added);
+    PackBits(DrownAndRound(params, phases, *fresh), params.reply_bits(),
              reply.subspan(to, sizes.reply_output(positions.size())));
   });
   for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);

@@ -81,9 +81,9 @@ std::vector<EncryptionTask> ModelPlan::Tasks() const {
 }
 
 double ModelPlan::StatisticalSecurity() const {
-  std::vector<double> bits;
-  for (const PlannedSegment& s : segments) bits.push_back(s.plan.statistical_security);
-  return JointStatisticalSecurity(bits);
+  std::vector<ParameterSpec> specs;
+  for (const PlannedSegment& s : segments) specs.push_back(s.plan.parameters);
+  return privdnn::StatisticalSecurity(specs);
 }
 
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,

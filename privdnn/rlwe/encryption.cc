@@ -58,15 +58,18 @@ NttPoly EncryptTerm(const Parameters& params, const NttPoly& a, const OutputKey&
 
 std::vector<Torus> Phases(const Parameters& params, const TorusMap& torus, const OutputKey& key,
                           const NttPoly& a_masked, std::span<const uint64_t> b_masked,
-                          std::span<const uint32_t> positions) {
+                          std::span<const uint32_t> positions, std::span<const int64_t> added) {
   const Ring& ring = params.ring();
   assert(b_masked.size() == positions.size() * ring.num_primes());
+  assert(added.empty() || added.size() == positions.size());
   const CoefficientPoly product = ToCoefficients(ring, Multiply(ring, a_masked, key.ntt()));
   std::vector<Torus> phases(positions.size());
   std::vector<uint64_t> residues(ring.num_primes());
   for (size_t p = 0; p < positions.size(); ++p) {
     for (size_t i = 0; i < ring.num_primes(); ++i) {
-      residues[i] = ring.modulus(i).Add(b_masked[i * positions.size() + p], product.limb(i)[positions[p]]);
+      const Modulus& m = ring.modulus(i);
+      residues[i] = m.Add(b_masked[i * positions.size() + p], product.limb(i)[positions[p]]);
+      if (!added.empty()) residues[i] = m.Add(residues[i], m.Mul(params.delta(i), m.FromSigned(added[p])));
     }
     phases[p] = torus(residues);
   }
@@ -77,31 +80,28 @@ double MaxOutputNoise(const Parameters& params) {
   return (std::ldexp(1.0, params.plain_bits() - 2) - 0.5) / kNormalBound;
 }
 
-void PerturbOutputs(const Parameters& params, double sigma, RandomSource& random, std::span<Torus> phases) {
-  __extension__ typedef __int128 Int128;
+void PerturbOutputs([[maybe_unused]] const Parameters& params, double sigma, RandomSource& random,
+                    std::span<int64_t> added) {
   assert(sigma >= 0 && sigma <= MaxOutputNoise(params));
-  ZeroizingVector<double> normal(phases.size() + phases.size() % 2);
+  ZeroizingVector<double> normal(added.size() + added.size() % 2);
   SampleNormal(random, normal);
-  for (size_t p = 0; p < phases.size(); ++p) {
+  for (size_t p = 0; p < added.size(); ++p) {
     const double error = normal[p] * sigma;
-    const auto e = static_cast<int64_t>(error + std::copysign(0.5, error));  // to the nearest, by truncation
-    phases[p] += static_cast<Torus>(static_cast<Int128>(e)) << (128 - params.plain_bits());
+    added[p] += static_cast<int64_t>(error + std::copysign(0.5, error));  // to the nearest, by truncation
   }
 }
 
-std::vector<uint64_t> DrownAndRound(const Parameters& params, std::span<const Torus> phases, int64_t bias,
-                                    RandomSource& random) {
+std::vector<uint64_t> DrownAndRound(const Parameters& params, std::span<const Torus> phases, RandomSource& random) {
   __extension__ typedef __int128 Int128;
   const int l = params.plain_bits(), kept = params.reply_bits();
-  const Torus shift = static_cast<Torus>(static_cast<Int128>(bias)) << (128 - l);
-  std::vector<double, ZeroizingAllocator<double>> normal(phases.size() + phases.size() % 2);
+  ZeroizingVector<double> normal(phases.size() + phases.size() % 2);
   SampleNormal(random, normal);
   std::vector<uint64_t> reply(phases.size());
   for (size_t p = 0; p < phases.size(); ++p) {
-    const auto nu = static_cast<int64_t>(normal[p] * kDrowningSigma * 0x1p62);  // in units of 2^-62 Delta
+    const auto nu = static_cast<int64_t>(normal[p] * kDrowningSigma * 0x1p62);  // in units of 2^-62 Q/t
     const Torus noise = static_cast<Torus>(static_cast<Int128>(nu)) << (66 - l);
     const Torus half = Torus{1} << (127 - kept);
-    reply[p] = static_cast<uint64_t>((phases[p] + shift + noise + half) >> (128 - kept));
+    reply[p] = static_cast<uint64_t>((phases[p] + noise + half) >> (128 - kept));
   }
   return reply;
 }

@@ -43,28 +43,27 @@ class OutputKey {
 NttPoly EncryptTerm(const Parameters& params, const NttPoly& a, const OutputKey& key, std::span<const int32_t> message,
                     RandomSource& random);
 
-// What the owner computes from a query: the phases b' + (a' s_f) at `positions`, divided by Q. b_masked holds, for each
-// prime, the residues at the positions: [prime][position].
+// What the owner computes from a query: the phases b' + (a' s_f) + Delta*added at `positions`, divided by Q. b_masked
+// holds, for each prime, the residues at the positions: [prime][position]. `added` holds an integer for each position,
+// |added| < 2^62, or nothing: what is unmasked is larger by it.
+//
+// Delta*added is exact, since it is added modulo Q and before the map to the torus. added/t on the torus would be off
+// by added (Q mod t)/(t Q), which tells of `added` beyond the sum that is unmasked.
 std::vector<Torus> Phases(const Parameters& params, const TorusMap& torus, const OutputKey& key,
                           const NttPoly& a_masked, std::span<const uint64_t> b_masked,
-                          std::span<const uint32_t> positions);
+                          std::span<const uint32_t> positions, std::span<const int64_t> added);
 
-// Output perturbation: adds Delta*e to each phase, e a normal deviate of deviation `sigma` rounded to an integer, so
-// that what is unmasked is the exact integer plus e. Without branches on e, and with no carry beyond it: e is a
-// multiple of Delta, which leaves the room for eta and nu as it was.
+// Output perturbation: adds e to each integer that Phases is to add, e a normal deviate of deviation `sigma` rounded to
+// an integer, so that what is unmasked is the exact integer plus e. Without branches on e. Phases moves by Delta*e,
+// which leaves the room for eta and nu as it was.
 //
 // 0 <= sigma <= MaxOutputNoise(params), the largest with |e| <= t/4 (SampleNormal is cut off at 9.35 deviations): an
 // output below t/4 in size, half of what any input could give, never wraps around the plaintext modulus.
-void PerturbOutputs(const Parameters& params, double sigma, RandomSource& random, std::span<Torus> phases);
+void PerturbOutputs(const Parameters& params, double sigma, RandomSource& random, std::span<int64_t> added);
 double MaxOutputNoise(const Parameters& params);
 
-// Adds Delta*bias and the drowning noise nu (normal, sigma_nu = Delta/21) to each phase and rounds to the top
-// params.reply_bits() bits. |bias| < t/2.
-//
-// nu is drawn as a double and kept to 2^-62 Delta. The values that leave are multiples of Delta/8: a shift of the phase
-// moves probability from one to the next, and the grain of nu changes what moves by 2^-62 Delta's worth, which costs
-// about 2^-116 in divergence a value.
-std::vector<uint64_t> DrownAndRound(const Parameters& params, std::span<const Torus> phases, int64_t bias,
-                                    RandomSource& random);
+// Adds the drowning noise nu (normal, sigma_nu = Q/(21 t)) to each phase and rounds to the top params.reply_bits()
+// bits. nu is drawn as a double and kept to 2^-62 Q/t; Parameters counts what it differs from a normal by.
+std::vector<uint64_t> DrownAndRound(const Parameters& params, std::span<const Torus> phases, RandomSource& random);
 
 }  // namespace privdnn

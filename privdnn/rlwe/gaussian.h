@@ -9,10 +9,14 @@ namespace privdnn {
 
 // Largest size of a deviate.
 inline constexpr double kNormalBound = 9.35;
+// The probability that a normal deviate exceeds it: the statistical distance of one of ours from a normal.
+inline constexpr double kNormalTail = 0x1p-66;
+// The relative error of a deviate.
+inline constexpr double kNormalError = 0x1p-48;
 
-// Independent standard normal deviates by the Box-Muller transform, |x| < kNormalBound (a true normal exceeds that with
-// probability 2^-66). Logarithm, sine and cosine are polynomials in straight-line code with a relative error under
-// 2^-48; libm's look up tables at secret indices. out.size() must be even.
+// Independent standard normal deviates by the Box-Muller transform, |x| < kNormalBound, which a true normal exceeds
+// with probability kNormalTail. Logarithm, sine and cosine are polynomials in straight-line code with a relative error
+// under kNormalError; libm's look up tables at secret indices. out.size() must be even.
 void SampleNormal(RandomSource& random, std::span<double> out);
 
 }  // namespace privdnn

@@ -4,9 +4,14 @@
 #include <cmath>
 
 #include "privdnn/ring/sampling.h"
+#include "privdnn/rlwe/gaussian.h"
 #include "privdnn/rlwe/torus.h"
 
 namespace privdnn {
+
+// By how much nu differs from a normal deviate at most, beside its cut-off, as a fraction of Q/t: the sampler's
+// relative error at the largest deviate, and that DrownAndRound keeps it to 2^-62 Q/t.
+static constexpr double kDrowningError = kNormalBound * kNormalError * kDrowningSigma + 0x1p-62;
 
 double LogQ(std::span<const uint64_t> primes) {
   double log_q = 0;
@@ -54,10 +59,10 @@ absl::Status CheckLattice(const ParameterSpec& spec) {
 }
 
 absl::Status CheckNoise(const ParameterSpec& spec) {
-  // Everything as a fraction of Delta.
+  // Everything as a fraction of Q/t.
   const double log_delta = LogQ(spec.primes) - spec.plain_bits;
   const double eta = std::exp2(LogSigmaEta(spec) - log_delta);
-  // |Delta y/Q - y/t| = |y| (Q mod t)/(Q t) <= t/(2Q) of the circle, which is t^2/(2Q) of Delta.
+  // |Delta y/Q - y/t| = |y| (Q mod t)/(Q t) <= t/(2Q) of the circle, which is t^2/(2Q) of Q/t.
   const double wrap = std::exp2(2 * spec.plain_bits - 1 - LogQ(spec.primes));
   const double error = 9 * kDrowningSigma + 10 * eta + wrap + 1.0 / 16;
   if (error >= 0.5) {
@@ -79,18 +84,19 @@ absl::Status CheckNoise(const ParameterSpec& spec) {
 
 }  // namespace
 
-double StatisticalSecurity(const ParameterSpec& spec) {
-  // As fractions of Delta, which is 2^(128-l) units of the torus.
-  const double eta = std::exp2(LogSigmaEta(spec) - (LogQ(spec.primes) - spec.plain_bits));
-  const double map = static_cast<double>(spec.primes.size()) * kTorusTermError * std::exp2(spec.plain_bits - 128);
-  return 1 + 2 * std::log2(kDrowningSigma / (eta + map)) - std::log2(static_cast<double>(spec.released_values));
+double StatisticalSecurity(std::span<const ParameterSpec> specs) {
+  double divergence = 0, distance = 0;
+  for (const ParameterSpec& spec : specs) {
+    // As fractions of Q/t, which is 2^(128-l) units of the torus.
+    const double eta = std::exp2(LogSigmaEta(spec) - (LogQ(spec.primes) - spec.plain_bits));
+    const double map = static_cast<double>(spec.primes.size()) * kTorusTermError * std::exp2(spec.plain_bits - 128);
+    const auto released = static_cast<double>(spec.released_values);
+    divergence += released * std::pow((eta + map + kDrowningError) / kDrowningSigma, 2) / 2;
+    distance += released * kNormalTail;
+  }
+  return -2 * std::log2(std::sqrt(divergence) + std::sqrt(2.0) * distance);
 }
-
-double JointStatisticalSecurity(std::span<const double> bits) {
-  double sum = 0;
-  for (const double s : bits) sum += std::exp2(-s);
-  return -std::log2(sum);
-}
+double StatisticalSecurity(const ParameterSpec& spec) { return StatisticalSecurity({&spec, 1}); }
 
 Parameters::Parameters(Ring ring, ParameterSpec spec) : ring_(std::move(ring)), spec_(std::move(spec)) {
   // Q mod t for t = 2^l, l <= 60; then Delta = (Q - (Q mod t))/t = -(Q mod t) * t^-1 (mod q_i).

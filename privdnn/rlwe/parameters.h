@@ -24,7 +24,7 @@ inline constexpr SecurityBound kSecurityTable[] = {
 
 // The reply keeps this many bits more than a plaintext has.
 inline constexpr int kReplyGuardBits = 3;
-// Standard deviation of the drowning noise nu, as a fraction of Delta = floor(Q/t).
+// Standard deviation of the drowning noise nu, as a fraction of Q/t.
 inline constexpr double kDrowningSigma = 1.0 / 21;
 // Planner and parameters refuse less statistical security than this.
 inline constexpr double kMinStatisticalSecurity = 40;
@@ -42,10 +42,10 @@ struct ParameterSpec {
 
 // Immutable; holding one proves that:
 //   - n is in kSecurityTable and log2 Q within its bound;
-//   - decryption is right but for a probability under 2^-60 a value: with Delta = floor(Q/t) and sigma_nu = Delta/21,
-//     the error of a phase is nu + eta + rounding, the reply is rounded to Q/2^(l+3) (at most Delta/16 off), and
-//     t^2/(2Q) Delta bounds what taking Delta for Q/t costs: 9 sigma_nu + 10 sigma_eta + Delta/16 + t^2/(2Q) Delta <
-//     Delta/2;
+//   - decryption is right but for a probability under 2^-60 a value: with Delta = floor(Q/t) and sigma_nu = Q/(21 t),
+//     the error of a phase is nu + eta + rounding, the reply is rounded to Q/2^(l+3) (at most Q/(16 t) off), and
+//     unmasking takes Delta for Q/t, which costs at most t^2/(2Q) of Q/t: 9 sigma_nu + 10 sigma_eta + (1/16 + t^2/(2Q))
+//     Q/t < Q/(2t);
 //   - the statistical security below is at least kMinStatisticalSecurity.
 //
 // The noise eta. The phase of output f is Delta*y + eta + nu (mod Q) with
@@ -54,10 +54,19 @@ struct ParameterSpec {
 // |phi_j| <= B coefficient-wise. One coefficient sums N products a polynomial product, so
 //   sigma_eta^2 <= 10.5 N (J B^2 + 2/3 + 2/3) <= 10.5 N (J + 1) B^2     for B >= 2.
 //
-// Statistical security s. A reply shows y + (eta + delta + nu)/Delta, rounded, where delta is what TorusMap loses: at
-// most delta_max = m kTorusTermError units of 2^-128. Given the user's view, eta and delta are what depends on the
-// secrets beyond y; shifting a Gaussian of deviation sigma_nu by x costs x^2/(2 sigma_nu^2) in Kullback-Leibler
-// divergence, so over T released values D <= T (sigma_eta + delta_max)^2/(2 sigma_nu^2) = 2^-s.
+// Statistical security s. A reply shows Delta*y + eta + delta + nu, rounded, where y is the exact output: the bias, and
+// noise that the owner adds to outputs, enter as multiples of Delta modulo Q, so that y is all that tells of them.
+// delta is what computing in fixed and floating point loses, at most
+//   delta_max = m kTorusTermError units of 2^-128 (TorusMap) + kNormalBound kNormalError sigma_nu (SampleNormal) +
+//   2^-62 Q/t.
+// Given the user's view, eta and delta are what depends on the secrets beyond y. Shifting a Gaussian of deviation
+// sigma_nu by x costs x^2/(2 sigma_nu^2) in Kullback-Leibler divergence; cutting nu off at kNormalBound deviations is a
+// statistical distance of kNormalTail. Over T released values
+//   D <= T (sigma_eta + delta_max)^2/(2 sigma_nu^2),      C <= T kNormalTail,
+// and the advantage of any test is at most sqrt(D/2) + C (Pinsker; triangle inequality). s is defined by
+//   sqrt(2^-s / 2) = sqrt(D/2) + C,      so 2^-s = (sqrt(D) + sqrt(2) C)^2.
+// Over several keys D and C are sums of theirs, also where what one is asked depends on replies of another (chain
+// rule).
 class Parameters {
  public:
   // InvalidArgument with the value and the limit for whatever does not hold.
@@ -91,7 +100,7 @@ double LogQ(std::span<const uint64_t> primes);
 absl::Status CheckParameters(const ParameterSpec& spec);
 // Bits of statistical security for a spec, before anything is checked; what Create computes and what a planner shows.
 double StatisticalSecurity(const ParameterSpec& spec);
-// Bits, over all that several keys release together: -log2 of the sum of 2^-s over their own bits s.
-double JointStatisticalSecurity(std::span<const double> bits);
+// Bits, over all that the keys of several specs release together.
+double StatisticalSecurity(std::span<const ParameterSpec> specs);
 
 }  // namespace privdnn

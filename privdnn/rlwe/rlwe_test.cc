@@ -59,6 +59,21 @@ TEST(Parameters, GivesTheDesignsSecurityForVgg16) {
   EXPECT_EQ(std::floor(Parameters::Create(spec)->statistical_security()), 43);
 }
 
+// Where eta is next to nothing, what is left is that nu is cut off, a statistical distance of T 2^-66, and drawn with a
+// relative error of 2^-48: 2^-s = (sqrt(T/2) 9.35 2^-48 + sqrt(2) T 2^-66)^2.
+TEST(Parameters, CountsTheCutOffOfTheDrowningNoise) {
+  ParameterSpec spec = SmallSpec();
+  spec.plain_bits = 4;
+  spec.terms = 1;
+  spec.max_feature = 2;
+  spec.released_values = uint64_t{1} << 48;
+  EXPECT_NEAR(StatisticalSecurity(spec), -2 * std::log2(9.35 * std::exp2(-24.5) + std::exp2(-17.5)), 0.001);
+  EXPECT_THAT(Message(Parameters::Create(spec).status()), HasSubstr("statistical security of 34.8 bits"));
+  // Of two, distances add up and divergences too.
+  const std::vector<ParameterSpec> two(2, spec);
+  EXPECT_NEAR(StatisticalSecurity(two), -2 * std::log2(9.35 * std::exp2(-24) + std::exp2(-16.5)), 0.001);
+}
+
 TEST(Parameters, DeltaTimesTIsMinusQModT) {
   const auto params = *Parameters::Create(SmallSpec());
   // Delta t = Q - (Q mod t), so modulo each q_i: Delta t + (Q mod t) = 0.
@@ -263,10 +278,11 @@ TEST(Exchange, EqualsTheIntegerProductAndItsNoiseIsBelowTheBound) {
     for (size_t k = 0; k < images; ++k) {
       for (size_t f = 0; f < 2; ++f) {
         const size_t count_b = positions.size() * 2;
-        const auto phases = Phases(e.params_, e.torus_, e.keys_[f], masked[k].a,
-                                   std::span(masked[k].b).subspan(f * count_b, count_b), positions);
         const int64_t bias = f == 0 ? -123456789 : 987654;
-        const auto reply = DrownAndRound(e.params_, phases, bias, e.random_);
+        const std::vector<int64_t> added(positions.size(), bias);
+        const auto phases = Phases(e.params_, e.torus_, e.keys_[f], masked[k].a,
+                                   std::span(masked[k].b).subspan(f * count_b, count_b), positions, added);
+        const auto reply = DrownAndRound(e.params_, phases, e.random_);
         for (size_t p = 0; p < positions.size(); ++p) {
           const int64_t y = e.Expected(f, phi[k], positions[p]);
           const Torus mask = masks[k].Reveal()[f * positions.size() + p];
@@ -275,10 +291,10 @@ TEST(Exchange, EqualsTheIntegerProductAndItsNoiseIsBelowTheBound) {
               << "image " << k << " output " << f << " position " << p;
           // eta/Q as a signed fraction of the circle.
           __extension__ typedef __int128 Int128;
-          std::vector<uint64_t> scaled;  // Delta*y
+          std::vector<uint64_t> scaled;  // Delta*(y + bias)
           for (size_t i = 0; i < 2; ++i)
             scaled.push_back(
-                e.params_.ring().modulus(i).Mul(e.params_.delta(i), e.params_.ring().modulus(i).FromSigned(y)));
+                e.params_.ring().modulus(i).Mul(e.params_.delta(i), e.params_.ring().modulus(i).FromSigned(y + bias)));
           const auto eta = static_cast<Int128>(phases[p] - mask - e.torus_(scaled));
           const double in_q = std::ldexp(static_cast<double>(eta), -128) * std::exp2(e.params_.ring().log_q());
           ASSERT_LT(std::fabs(in_q), 7 * std::exp2(e.params_.log_sigma_eta()));
@@ -311,7 +327,7 @@ TEST(Exchange, WorksInEveryRing) {
         [&](size_t, size_t j, std::span<int32_t> out) { std::copy(phi[j].begin(), phi[j].end(), out.begin()); },
         Everywhere(positions), e.random_, scratch, masks);
     const auto reply = DrownAndRound(
-        e.params_, Phases(e.params_, e.torus_, e.keys_[0], masked[0].a, masked[0].b, positions), 0, e.random_);
+        e.params_, Phases(e.params_, e.torus_, e.keys_[0], masked[0].a, masked[0].b, positions, {}), e.random_);
     for (size_t p = 0; p < positions.size(); ++p) {
       EXPECT_EQ(Unmask(e.params_, reply[p], masks[0].Reveal()[p]), e.Expected(0, phi, positions[p]));
     }
@@ -399,7 +415,7 @@ TEST(Exchange, DrowningNoiseHasItsDeviation) {
   const auto params = *Parameters::Create(SmallSpec());
   DeterministicRandom random(5);
   const std::vector<Torus> zero(1 << 16, 0);
-  const auto reply = DrownAndRound(params, zero, 0, random);
+  const auto reply = DrownAndRound(params, zero, random);
   std::map<int64_t, double> counts;  // of multiples of Delta/8
   for (const uint64_t r : reply) {
     counts[static_cast<int64_t>(r << (64 - params.reply_bits())) >> (64 - params.reply_bits())] += 1;
@@ -415,10 +431,14 @@ TEST(Exchange, DrowningNoiseHasItsDeviation) {
 // What is unmasked from replies to encryptions of `y`, in the clear, with output noise.
 std::vector<int64_t> Perturbed(const Parameters& params, int64_t y, double sigma, size_t count, uint64_t seed) {
   DeterministicRandom random(seed);
-  std::vector<Torus> phases(count, 0);
-  PerturbOutputs(params, sigma, random, phases);
+  std::vector<int64_t> outputs(count, y);
+  PerturbOutputs(params, sigma, random, outputs);
+  const auto key = *OutputKey::FromCoefficients(params, Secret<int32_t>(params.ring().n()));
+  const auto phases =
+      Phases(params, TorusMap(params.ring()), key, NttPoly(params.ring()),
+             std::vector<uint64_t>(count * params.ring().num_primes()), std::vector<uint32_t>(count), outputs);
   std::vector<int64_t> values;
-  for (const uint64_t r : DrownAndRound(params, phases, y, random)) values.push_back(Unmask(params, r, 0));
+  for (const uint64_t r : DrownAndRound(params, phases, random)) values.push_back(Unmask(params, r, 0));
   return values;
 }
 

@@ -303,6 +303,16 @@ absl::StatusOr<std::vector<SegmentPlan>> PlanSegments(std::span<const PlanTask> 
   for (size_t k = 0; k < tasks.size(); ++k) {
     plans.push_back(Describe(candidates[k][best->choices[k]], options.image_budget));
   }
+  // Each would bear as many copies of itself as there are segments, which leaves something to check only where one is
+  // bounded by noise and another by its number of values.
+  std::vector<ParameterSpec> specs;
+  for (const SegmentPlan& plan : plans) specs.push_back(plan.parameters);
+  if (const double s = StatisticalSecurity(specs); s < kMinStatisticalSecurity) {
+    return InvalidArgument(
+        "plan: {} segments have a statistical security of {:.1f} bits together, at least {} are "
+        "needed: take a smaller image budget",
+        plans.size(), s, kMinStatisticalSecurity);
+  }
   return plans;
 }
 
