@@ -36,7 +36,8 @@ void Use(Package package) {
   if (!user.ok()) return;
   User::Workspace workspace;
   for (size_t k = 0; k < user->num_segments(); ++k) {
-    const auto query = user->Prepare(k, std::vector<float>(user->input_size(k)), DeterministicRandom(1), workspace);
+    DeterministicRandom random(1);
+    const auto query = user->Prepare(k, std::vector<float>(user->input_size(k)), random, workspace);
     fuzz::Require(query.ok(), "a package that was read makes queries");
     fuzz::Require(query->message.size() == user->sizes(k).query(1), "a query has the size that the plan gives");
   }

@@ -19,8 +19,8 @@ const Fixture& Parties() {
     const auto user = User::Create(*Package::Parse(model.package, "p"));
     User::Workspace workspace;
     const std::vector<float> images(2 * user->input_size(0), 0.5f);
-    return Fixture{*Owner::Create(std::move(model.owner_key)),
-                   user->Prepare(0, images, DeterministicRandom(1), workspace)->message};
+    DeterministicRandom random(1);
+    return Fixture{*Owner::Create(std::move(model.owner_key)), user->Prepare(0, images, random, workspace)->message};
   }();
   return fixture;
 }
@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Bytes query = fuzz::Forge(valid, input);
   if (finish && query.size() >= WireSizes::overhead()) FinishMessage(query);
   const auto header = owner.Peek(query);
-  const auto reply = owner.Answer(query, DeterministicRandom(2));
+  DeterministicRandom random(2);
+  const auto reply = owner.Answer(query, random);
   if (!reply.ok()) {
     fuzz::Require(!reply.status().message().empty(), "an error says what is wrong");
     return 0;

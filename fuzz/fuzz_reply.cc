@@ -23,8 +23,9 @@ const Fixture& Parties() {
     f.user = std::make_unique<User>(*User::Create(*Package::Parse(f.package, "p")));
     User::Workspace workspace;
     const std::vector<float> images(2 * f.user->input_size(0), 0.5f);
-    f.query = *f.user->Prepare(0, images, DeterministicRandom(1), workspace);
-    f.reply = *Owner::Create(std::move(model.owner_key))->Answer(f.query.message, DeterministicRandom(2));
+    DeterministicRandom random(1);
+    f.query = *f.user->Prepare(0, images, random, workspace);
+    f.reply = *Owner::Create(std::move(model.owner_key))->Answer(f.query.message, random);
     return f;
   }();
   return fixture;

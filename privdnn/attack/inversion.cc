@@ -1,7 +1,6 @@
 #include "privdnn/attack/inversion.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <random>
 
@@ -60,20 +59,16 @@ void Append(std::vector<Tensor> more, std::vector<Tensor>& all) {
   }
 }
 
-// QueryImages of one message, with masks and noise from the next seeds.
+// QueryImages of one message.
 absl::StatusOr<QueriedFeatures> QueryBatch(const User& user, const RestNetwork& rest, const Owner& owner,
-                                           const Tensor& images, RandomSource& seeds, User::Workspace& workspace,
+                                           const Tensor& images, RandomSource& random, User::Workspace& workspace,
                                            int threads) {
   QueriedFeatures features;
   RestNetwork::Evaluation evaluation = rest.Start(images), seen{images.dim(0), {}};
   for (size_t k = 0; k < rest.num_segments(); ++k) {
     PRIVDNN_ASSIGN_OR_RETURN(const Tensor feed, rest.Feed(k, evaluation));
-    // Seeds of their own: forks of forks of one deterministic source would repeat the masks from message to message.
-    std::array<uint64_t, 2> seed;
-    seeds.Fill(std::span(seed));
-    const DeterministicRandom masks(seed[0]), noise(seed[1]);
-    PRIVDNN_ASSIGN_OR_RETURN(PreparedQuery query, user.Prepare(k, feed.values, masks, workspace, threads));
-    PRIVDNN_ASSIGN_OR_RETURN(const Bytes reply, owner.Answer(query.message, noise, threads));
+    PRIVDNN_ASSIGN_OR_RETURN(PreparedQuery query, user.Prepare(k, feed.values, random, workspace, threads));
+    PRIVDNN_ASSIGN_OR_RETURN(const Bytes reply, owner.Answer(query.message, random, threads));
     PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, user.Unmask(query, reply));
     rest.Provide(k, outputs, evaluation);
     for (Masks& m : query.masks) m = Masks(m.size());  // zeros
@@ -151,12 +146,12 @@ absl::StatusOr<QueriedFeatures> QueryImages(const User& user, const RestNetwork&
                                             const ProgressFn& progress) {
   QueriedFeatures features;
   User::Workspace workspace;
-  DeterministicRandom seeds(seed);
+  DeterministicRandom random(seed);
   const int64_t count = images.dim(0);
   for (int64_t begin = 0; begin < count; begin += kImagesPerMessage) {
     const int64_t end = std::min(begin + kImagesPerMessage, count);
     PRIVDNN_ASSIGN_OR_RETURN(QueriedFeatures batch,
-                             QueryBatch(user, rest, owner, Slice(images, begin, end), seeds, workspace, threads));
+                             QueryBatch(user, rest, owner, Slice(images, begin, end), random, workspace, threads));
     Append(std::move(batch.owner), features.owner);
     Append(std::move(batch.user), features.user);
     if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(count), "")) {

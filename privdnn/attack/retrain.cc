@@ -75,13 +75,13 @@ Graph Reinitialize(Graph graph, const WeightFlags& which, uint64_t seed) {
     if (layer != layers.end() && layer->node == index) {
       const Tensor& weights = graph.initializers.at(node.inputs[1]);
       const double fan_in = static_cast<double>(weights.size()) / static_cast<double>(layer->neurons);
-      const auto random = DeterministicRandom(seed).Fork(static_cast<uint64_t>(layer->number));
+      DeterministicRandom random(seed, static_cast<uint64_t>(layer->number) + 1);
       for (size_t i = 1; i < node.inputs.size(); ++i) {
         const bool rectified = i == 1 && LeadsToRectifier(graph, node.output);
         const auto bound = static_cast<float>(std::sqrt((rectified ? 6 : 1) / fan_in));
         const auto initializer = graph.initializers.find(node.inputs[i]);
         if (initializer == graph.initializers.end()) continue;  // a bias that is computed
-        const auto uniform = SymmetricUniforms<float>(initializer->second.values.size(), *random);
+        const auto uniform = SymmetricUniforms<float>(initializer->second.values.size(), random);
         replace(node.inputs[i], [&](size_t at) { return bound * uniform[at]; });
       }
       ++layer;

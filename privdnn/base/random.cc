@@ -35,18 +35,29 @@ void SystemRandom::Fill(std::span<uint8_t> out) {
   }
 }
 
-std::unique_ptr<RandomSource> SystemRandom::Fork(uint64_t) const { return std::make_unique<SystemRandom>(); }
+std::unique_ptr<RandomSource> SystemRandom::Fork() { return std::make_unique<SystemRandom>(); }
 
-std::unique_ptr<RandomSource> DeterministicRandom::Fork(uint64_t stream) const {
-  return std::make_unique<DeterministicRandom>(seed_, stream + 1);
+std::vector<std::unique_ptr<RandomSource>> Forks(RandomSource& random, size_t count) {
+  std::vector<std::unique_ptr<RandomSource>> forks;
+  for (size_t k = 0; k < count; ++k) forks.push_back(random.Fork());
+  return forks;
 }
 
-void DeterministicRandom::Fill(std::span<uint8_t> out) {
+std::unique_ptr<RandomSource> DeterministicRandom::Fork() {
+  std::array<uint64_t, 2> child;
+  Expand("privdnn/v1/test-random-fork", {reinterpret_cast<uint8_t*>(child.data()), sizeof child});
+  --counter_;
+  return std::make_unique<DeterministicRandom>(child[0], child[1]);
+}
+
+void DeterministicRandom::Fill(std::span<uint8_t> out) { Expand("privdnn/v1/test-random", out); }
+
+void DeterministicRandom::Expand(std::string_view label, std::span<uint8_t> out) {
   ByteWriter w;
   w.U64(seed_);
   w.U64(stream_);
   w.U64(counter_++);
-  const std::span<const uint8_t> parts[] = {AsBytes("privdnn/v1/test-random"), w.view()};
+  const std::span<const uint8_t> parts[] = {AsBytes(label), w.view()};
   Shake128(parts, out);
 }
 

@@ -8,17 +8,24 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace privdnn {
 
-// A source of uniform bytes. Implementations need not be thread-safe; use one a thread.
+// A source of uniform bytes. Whatever is drawn from it moves it on, and it cannot be copied: no two uses of a source,
+// deterministic ones included, get the same bytes. Implementations need not be thread-safe; use one a thread.
 class RandomSource {
  public:
+  RandomSource() = default;
+  RandomSource(const RandomSource&) = delete;
+  RandomSource& operator=(const RandomSource&) = delete;
   virtual ~RandomSource() = default;
   virtual void Fill(std::span<uint8_t> out) = 0;
-  // An independent source of the same kind, for another thread or task; `stream` tells deterministic ones apart.
-  virtual std::unique_ptr<RandomSource> Fork(uint64_t stream) const = 0;
+  // An independent source of the same kind, for another thread or task. Each call moves this source on and gives
+  // another fork. Whoever shares work out forks for each task in order, before the threads start, so that what they
+  // make does not depend on the threads.
+  virtual std::unique_ptr<RandomSource> Fork() = 0;
   void Fill(std::span<uint64_t> out) {
     Fill(std::span<uint8_t>(reinterpret_cast<uint8_t*>(out.data()), out.size_bytes()));
   }
@@ -30,20 +37,23 @@ class SystemRandom final : public RandomSource {
  public:
   using RandomSource::Fill;
   void Fill(std::span<uint8_t> out) override;
-  std::unique_ptr<RandomSource> Fork(uint64_t stream) const override;
+  std::unique_ptr<RandomSource> Fork() override;
 };
 
-// SHAKE128("privdnn/v1/test-random" || seed || stream || counter): the same bytes for the same seed. Never for secrets
-// in use.
+// `count` forks, for as many tasks.
+std::vector<std::unique_ptr<RandomSource>> Forks(RandomSource& random, size_t count);
+
+// SHAKE128("privdnn/v1/test-random" || seed || stream || counter): the same bytes for the same seed. A fork's seed and
+// stream are SHAKE128("privdnn/v1/test-random-fork" || seed || stream || counter). Never for secrets in use.
 class DeterministicRandom final : public RandomSource {
  public:
   explicit DeterministicRandom(uint64_t seed, uint64_t stream = 0) : seed_(seed), stream_(stream) {}
   using RandomSource::Fill;
   void Fill(std::span<uint8_t> out) override;
-  // Forks of a fork must be given other streams than their parent's siblings.
-  std::unique_ptr<RandomSource> Fork(uint64_t stream) const override;
+  std::unique_ptr<RandomSource> Fork() override;
 
  private:
+  void Expand(std::string_view label, std::span<uint8_t> out);
   uint64_t seed_;
   uint64_t stream_;
   uint64_t counter_ = 0;

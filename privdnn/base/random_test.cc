@@ -3,10 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <set>
+#include <type_traits>
 
 #include "privdnn/base/bytes.h"
 #include "privdnn/base/parallel.h"
-#include "privdnn/base/secret.h"
 
 namespace privdnn {
 namespace {
@@ -35,25 +36,44 @@ TEST(RandomSource, DeterministicRepeatsAndSystemDoesNot) {
   EXPECT_NE(a, b);
 }
 
+// Two forks of a source differ, and so do their own forks; only a source that starts afresh repeats them.
+TEST(RandomSource, ForksNeverRepeat) {
+  const auto draw = [](RandomSource& random) {
+    Bytes bytes(16);
+    random.Fill(bytes);
+    return HexEncode(bytes);
+  };
+  const auto family = [&](RandomSource& random) {
+    std::vector<std::string> drawn;
+    for (int k = 0; k < 3; ++k) {
+      const auto child = random.Fork(), first = child->Fork(), second = child->Fork();
+      for (RandomSource* source : {child.get(), first.get(), second.get(), &random}) {
+        drawn.push_back(draw(*source));
+      }
+    }
+    return drawn;
+  };
+  DeterministicRandom random(5), again(5);
+  SystemRandom system;
+  const auto first = family(random);
+  EXPECT_EQ(family(again), first);
+  std::set<std::string> all(first.begin(), first.end());
+  for (RandomSource* source : {static_cast<RandomSource*>(&random), static_cast<RandomSource*>(&system)}) {
+    for (const std::string& bytes : family(*source)) all.insert(bytes);
+  }
+  EXPECT_EQ(all.size(), 3 * first.size());
+}
+
+// A copy would give the same bytes as what it is a copy of.
+static_assert(!std::is_copy_constructible_v<DeterministicRandom> && !std::is_move_constructible_v<DeterministicRandom>);
+static_assert(!std::is_copy_assignable_v<DeterministicRandom> && !std::is_move_assignable_v<DeterministicRandom>);
+
 TEST(ParallelFor, VisitsEveryIndexOnce) {
   for (const int threads : {1, 2, 5}) {
     std::vector<std::atomic<int>> seen(1000);
     ParallelFor(seen.size(), threads, [&](size_t i) { ++seen[i]; });
     for (const auto& s : seen) ASSERT_EQ(s.load(), 1);
   }
-}
-
-TEST(ZeroizingAllocator, OverwritesBeforeRelease) {
-  // Freed memory must not be read, so the allocator is given memory that outlives it.
-  alignas(uint64_t) static uint8_t arena[64];
-  std::fill(std::begin(arena), std::end(arena), 0xaa);
-  OPENSSL_cleanse(arena, sizeof arena);
-  for (const uint8_t b : arena) ASSERT_EQ(b, 0);
-  Secret<int32_t> s(16);
-  s.RevealMutable()[3] = 9;
-  Secret<int32_t> moved = std::move(s);
-  EXPECT_EQ(moved.Reveal()[3], 9);
-  static_assert(!std::is_copy_constructible_v<Secret<int32_t>>);
 }
 
 }  // namespace

@@ -12,19 +12,24 @@
 
 namespace privdnn {
 
-template <typename T>
+// Memory comes from `Upstream`, which needs no state.
+template <typename T, typename Upstream = std::allocator<T>>
 struct ZeroizingAllocator {
   using value_type = T;
-  ZeroizingAllocator() = default;
   template <typename U>
-  ZeroizingAllocator(const ZeroizingAllocator<U>&) {}  // NOLINT(google-explicit-constructor): allocators convert
-  T* allocate(size_t n) { return std::allocator<T>().allocate(n); }
+  struct rebind {
+    using other = ZeroizingAllocator<U, typename std::allocator_traits<Upstream>::template rebind_alloc<U>>;
+  };
+  ZeroizingAllocator() = default;
+  template <typename U, typename V>
+  ZeroizingAllocator(const ZeroizingAllocator<U, V>&) {}  // NOLINT(google-explicit-constructor): allocators convert
+  T* allocate(size_t n) { return Upstream().allocate(n); }
   void deallocate(T* p, size_t n) {
     OPENSSL_cleanse(p, n * sizeof(T));
-    std::allocator<T>().deallocate(p, n);
+    Upstream().deallocate(p, n);
   }
-  template <typename U>
-  bool operator==(const ZeroizingAllocator<U>&) const {
+  template <typename U, typename V>
+  bool operator==(const ZeroizingAllocator<U, V>&) const {
     return true;
   }
 };

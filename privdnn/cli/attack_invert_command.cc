@@ -64,31 +64,32 @@ absl::StatusOr<Images> DrawImages(const InvertCommand& command, const ImageSet& 
 class Parties {
  public:
   static absl::StatusOr<Parties> Create(const InvertCommand& command, const ModelPlan& model) {
-    DeterministicRandom seeds(command.seed);
+    auto seeds = std::make_unique<DeterministicRandom>(command.seed);
+    DeterministicRandom random(NextSeed(*seeds));
     Bytes bytes;
     const ByteSink sink = [&](std::span<const uint8_t> piece) {
       bytes.insert(bytes.end(), piece.begin(), piece.end());
       return absl::OkStatus();
     };
-    PRIVDNN_ASSIGN_OR_RETURN(
-        OwnerKey key, EncryptModel(model.Tasks(), model.rest_model, "user", DeterministicRandom(NextSeed(seeds)),
-                                   command.threads, sink, MakeProgress(std::make_shared<ProgressBar>("encrypting"))));
+    PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key,
+                             EncryptModel(model.Tasks(), model.rest_model, "user", random, command.threads, sink,
+                                          MakeProgress(std::make_shared<ProgressBar>("encrypting"))));
     PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Parse(bytes, "package"));
     PRIVDNN_ASSIGN_OR_RETURN(RestNetwork rest, RestNetwork::Create(package));
     PRIVDNN_ASSIGN_OR_RETURN(User user, User::Create(std::move(package), command.threads));
     PRIVDNN_ASSIGN_OR_RETURN(Owner owner, Owner::Create(std::move(key)));
-    return Parties(std::move(rest), std::move(user), std::move(owner), seeds, command.threads);
+    return Parties(std::move(rest), std::move(user), std::move(owner), std::move(seeds), command.threads);
   }
   // What the owner makes of queries of these images, with new masks.
   absl::StatusOr<std::vector<Tensor>> Query(const Tensor& images) {
     const std::string label = fmt::format("{} queries", images.dim(0));
-    PRIVDNN_ASSIGN_OR_RETURN(auto queried, QueryImages(user_, rest_, owner_, images, NextSeed(seeds_), threads_,
+    PRIVDNN_ASSIGN_OR_RETURN(auto queried, QueryImages(user_, rest_, owner_, images, NextSeed(*seeds_), threads_,
                                                        MakeProgress(std::make_shared<ProgressBar>(label))));
     return std::move(queried.owner);
   }
 
  private:
-  Parties(RestNetwork rest, User user, Owner owner, DeterministicRandom seeds, int threads)
+  Parties(RestNetwork rest, User user, Owner owner, std::unique_ptr<DeterministicRandom> seeds, int threads)
       : rest_(std::move(rest)),
         user_(std::move(user)),
         owner_(std::move(owner)),
@@ -102,7 +103,7 @@ class Parties {
   RestNetwork rest_;
   User user_;
   Owner owner_;
-  DeterministicRandom seeds_;
+  std::unique_ptr<DeterministicRandom> seeds_;
   int threads_;
 };
 

@@ -33,7 +33,7 @@ std::vector<int64_t> GroupAttack::Outputs(std::span<const int64_t> of_image) con
 }
 
 ExtractionAttack::ExtractionAttack(AttackTarget& target, const ExtractionSettings& settings)
-    : target_(target), settings_(settings), random_(settings.seed) {}
+    : target_(target), settings_(settings), random_(std::make_unique<DeterministicRandom>(settings.seed)) {}
 
 absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(AttackTarget& target, const ExtractionSettings& settings) {
   ExtractionAttack e(target, settings);
@@ -85,7 +85,7 @@ std::vector<float> ExtractionAttack::RandomInputs(size_t k, uint64_t images) {
   const SegmentSpec& s = geometry(k).spec();
   const auto range = static_cast<uint64_t>(2 * geometry(k).z_max() + 1);
   std::vector<uint64_t> words(images * target_.user().input_size(k));
-  random_.Fill(std::span(words));
+  random_->Fill(std::span(words));
   std::vector<float> inputs;
   for (const uint64_t word : words) {
     const auto z = static_cast<int64_t>(word % range) - geometry(k).z_max();

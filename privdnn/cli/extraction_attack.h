@@ -97,7 +97,7 @@ class ExtractionAttack {
 
   AttackTarget& target_;
   ExtractionSettings settings_;
-  DeterministicRandom random_;
+  std::unique_ptr<RandomSource> random_;  // of what is asked for, not of masks
   ProgressFn progress_;
   std::vector<GroupAttack> groups_;
   uint64_t asked_ = 0;

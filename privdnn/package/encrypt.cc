@@ -100,12 +100,12 @@ struct Progress {
   uint64_t done = 0, total = 0;
 };
 
-// Streams of `random` from `first` on: one a key, then one a ciphertext.
-absl::Status EncryptSegment(const PreparedSegment& segment, const EncryptionTask& task, const RandomSource& random,
-                            uint64_t first, int threads, Writer& writer, Progress& progress, SegmentKey& key) {
+// Forks of `random`: one a key, then one a ciphertext.
+absl::Status EncryptSegment(const PreparedSegment& segment, const EncryptionTask& task, RandomSource& random,
+                            int threads, Writer& writer, Progress& progress, SegmentKey& key) {
   const Parameters& params = segment.parameters;
   const size_t outputs = task.quantized->kernels.size(), terms = params.terms() + 1, count = outputs * terms;
-  for (size_t f = 0; f < outputs; ++f) key.keys.push_back(OutputKey::Generate(params, *random.Fork(first + f)));
+  for (size_t f = 0; f < outputs; ++f) key.keys.push_back(OutputKey::Generate(params, *random.Fork()));
   key.bias = task.quantized->bias;
   const std::vector<NttPoly> a = ExpandPublic(params, segment.header.seed);
   const uint64_t size = PackedResidueBytes(params.spec().primes, params.spec().n);
@@ -113,15 +113,15 @@ absl::Status EncryptSegment(const PreparedSegment& segment, const EncryptionTask
   for (size_t begin = 0; begin < count; begin += kBlock) {
     const size_t end = std::min(begin + kBlock, count);
     block.resize((end - begin) * size);
+    const auto errors = Forks(random, end - begin);
     ParallelFor(end - begin, threads, [&](size_t i) {
       const size_t f = (begin + i) / terms, j = (begin + i) % terms;
-      const auto errors = random.Fork(first + outputs + begin + i);
       ZeroizingVector<int32_t> message;
       if (j < params.terms()) {
         const auto packed = PackKernel(segment.geometry, static_cast<uint32_t>(f), task.quantized->kernels[f], j);
         message.assign(packed.begin(), packed.end());
       }
-      PackResidues(params.spec().primes, EncryptTerm(params, a[j], key.keys[f], message, *errors).all(),
+      PackResidues(params.spec().primes, EncryptTerm(params, a[j], key.keys[f], message, *errors[i]).all(),
                    std::span(block).subspan(i * size, size));
     });
     PRIVDNN_RETURN_IF_ERROR(writer.Append(block));
@@ -147,12 +147,11 @@ uint64_t HeaderAllowance(std::span<const PlanTask> tasks) {
 }
 
 absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std::span<const uint8_t> rest_model,
-                                      const std::string& user, const RandomSource& random, int threads,
-                                      const ByteSink& sink, const ProgressFn& progress) {
+                                      const std::string& user, RandomSource& random, int threads, const ByteSink& sink,
+                                      const ProgressFn& progress) {
   PRIVDNN_RETURN_IF_ERROR(CheckTasks(tasks, user));
   PackageHeader header = MakeHeader(tasks);
-  uint64_t stream = 0;
-  for (SegmentHeader& segment : header.segments) random.Fork(stream++)->Fill(std::span<uint8_t>(segment.seed));
+  for (SegmentHeader& segment : header.segments) random.Fork()->Fill(std::span<uint8_t>(segment.seed));
   PRIVDNN_ASSIGN_OR_RETURN(const auto segments, PrepareSegments(header, "encrypt"));
 
   Writer writer(sink);
@@ -166,9 +165,7 @@ absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std
   Progress counted{progress};
   for (const PreparedSegment& s : segments) counted.total += s.header.spec.outputs() * (s.parameters.terms() + 1);
   for (size_t k = 0; k < segments.size(); ++k) {
-    PRIVDNN_RETURN_IF_ERROR(
-        EncryptSegment(segments[k], tasks[k], random, stream, threads, writer, counted, key.segments[k]));
-    stream += uint64_t{segments[k].header.spec.outputs()} * (segments[k].parameters.terms() + 2);
+    PRIVDNN_RETURN_IF_ERROR(EncryptSegment(segments[k], tasks[k], random, threads, writer, counted, key.segments[k]));
   }
   PRIVDNN_ASSIGN_OR_RETURN(key.package_id, writer.Finish());
   return key;

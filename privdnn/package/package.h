@@ -113,8 +113,8 @@ using ByteSink = std::function<absl::Status(std::span<const uint8_t>)>;
 // `sink` as it is made, so that memory does not grow with it. `progress` counts ciphertexts; when it returns false the
 // result is Cancelled.
 absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std::span<const uint8_t> rest_model,
-                                      const std::string& user, const RandomSource& random, int threads,
-                                      const ByteSink& sink, const ProgressFn& progress);
+                                      const std::string& user, RandomSource& random, int threads, const ByteSink& sink,
+                                      const ProgressFn& progress);
 // Bytes of the package that EncryptModel makes.
 uint64_t PackageBytes(std::span<const EncryptionTask> tasks, uint64_t rest_model_bytes);
 // Of these, at most, what is neither ciphertexts nor the plaintext rest: known before rings are chosen.

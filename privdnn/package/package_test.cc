@@ -128,9 +128,9 @@ TEST_F(PackageTest, CoreWeightsAreAbsent) {
 
 TEST_F(PackageTest, KnownAnswer) {
   // The same model, plan and randomness give the same bytes, on every machine and with every kernel.
-  EXPECT_EQ(HexEncode(Sha256(package())), "1b624cf60e50616743277c8788bd91e1de10bda02815ea2259c7b5efc84617bb");
+  EXPECT_EQ(HexEncode(Sha256(package())), "acd57f4c73a51dfdf7e746be2b17b9dc69c6a8f7baf2e21bc0b4c1fcd0dfa099");
   EXPECT_EQ(HexEncode(Sha256(WriteOwnerKey(model_->encrypted.owner_key))),
-            "6ad70502ef7528f38b9bbb7f0be5a11032edce44397edad7f8610d585dc98474");
+            "a808b736aa3ef8b3bb61b552607d4bb5fcb8fc43deb64785798141eb1c51b7aa");
 }
 
 TEST_F(PackageTest, EveryTruncationAndExtensionIsAnError) {
@@ -262,8 +262,9 @@ TEST_F(PackageTest, OpensFromAFile) {
 
 TEST_F(PackageTest, TwoEncryptionsShareNothing) {
   const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
-  const auto twice = *EncryptToMemory({&task, 1}, Bytes{1}, "user", SystemRandom(), 2);
-  const auto again = *EncryptToMemory({&task, 1}, Bytes{1}, "user", SystemRandom(), 2);
+  SystemRandom random;
+  const auto twice = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 2);
+  const auto again = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 2);
   EXPECT_NE(twice.owner_key.header.segments[0].seed, again.owner_key.header.segments[0].seed);
   EXPECT_NE(twice.package, again.package);
   const auto first = twice.owner_key.segments[0].keys[0].coefficients().Reveal(),
@@ -271,11 +272,30 @@ TEST_F(PackageTest, TwoEncryptionsShareNothing) {
   EXPECT_FALSE(std::equal(first.begin(), first.end(), second.begin()));
 }
 
+// One deterministic source gives another package every time; a source that starts afresh gives the same with any number
+// of threads.
+TEST_F(PackageTest, ASourceIsUsedUpAndThreadsDoNotShowInThePackage) {
+  const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
+  DeterministicRandom random(1);
+  const auto one = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 1);
+  const auto next = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 1);
+  EXPECT_NE(one.owner_key.header.segments[0].seed, next.owner_key.header.segments[0].seed);
+  EXPECT_FALSE(std::ranges::equal(one.owner_key.segments[0].keys[0].coefficients().Reveal(),
+                                  next.owner_key.segments[0].keys[0].coefficients().Reveal()));
+  for (const int threads : {2, 5}) {
+    DeterministicRandom same(1);
+    const auto again = *EncryptToMemory({&task, 1}, Bytes{1}, "user", same, threads);
+    EXPECT_EQ(again.package, one.package) << threads << " threads";
+    EXPECT_EQ(WriteOwnerKey(again.owner_key), WriteOwnerKey(one.owner_key)) << threads << " threads";
+  }
+}
+
 TEST_F(PackageTest, TasksMustFitTheirPlans) {
   QuantizedSegment other = model_->quantized[0];
   other.kernels.pop_back();
   const EncryptionTask task{&other, &model_->plans[0]};
-  EXPECT_THAT(Message(EncryptToMemory({&task, 1}, Bytes{1}, "user", SystemRandom(), 1).status()),
+  SystemRandom random;
+  EXPECT_THAT(Message(EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 1).status()),
               HasSubstr(fmt::format("segment 0: {} kernels, the plan has {} outputs", other.kernels.size(),
                                     model_->quantized[0].kernels.size())));
 }
@@ -283,7 +303,8 @@ TEST_F(PackageTest, TasksMustFitTheirPlans) {
 TEST_F(PackageTest, EncryptionStopsWhenToldToAndPassesOnWhatTheSinkSays) {
   const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
   const auto encrypt = [&](const ByteSink& sink, const ProgressFn& progress) {
-    return EncryptModel({&task, 1}, Bytes{1}, "user", SystemRandom(), 1, sink, progress).status();
+    SystemRandom random;
+    return EncryptModel({&task, 1}, Bytes{1}, "user", random, 1, sink, progress).status();
   };
   const auto take = [](std::span<const uint8_t>) { return absl::OkStatus(); };
   EXPECT_TRUE(absl::IsCancelled(encrypt(take, [](uint64_t, uint64_t, const std::string&) { return false; })));

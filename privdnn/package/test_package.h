@@ -18,7 +18,7 @@ struct EncryptedModel {
 // EncryptModel into memory, without progress.
 inline absl::StatusOr<EncryptedModel> EncryptToMemory(std::span<const EncryptionTask> tasks,
                                                       std::span<const uint8_t> rest_model, const std::string& user,
-                                                      const RandomSource& random, int threads) {
+                                                      RandomSource& random, int threads) {
   Bytes package;
   const ByteSink sink = [&](std::span<const uint8_t> bytes) {
     package.insert(package.end(), bytes.begin(), bytes.end());
@@ -59,8 +59,8 @@ inline absl::StatusOr<TestModel> EncryptTestModel(const Graph& graph, const Sele
   std::vector<EncryptionTask> tasks;
   for (size_t k = 0; k < model.plans.size(); ++k) tasks.push_back({&model.quantized[k], &model.plans[k]});
   PRIVDNN_ASSIGN_OR_RETURN(const Graph rest, PlaintextRest(graph, model.segments));
-  PRIVDNN_ASSIGN_OR_RETURN(model.encrypted,
-                           EncryptToMemory(tasks, ExportOnnx(rest), "user", DeterministicRandom(seed), 1));
+  DeterministicRandom random(seed);
+  PRIVDNN_ASSIGN_OR_RETURN(model.encrypted, EncryptToMemory(tasks, ExportOnnx(rest), "user", random, 1));
   return model;
 }
 inline absl::StatusOr<TestModel> EncryptTestModel(const Graph& graph, TestModelBuilder& builder, uint64_t seed) {

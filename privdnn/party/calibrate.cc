@@ -116,7 +116,8 @@ absl::StatusOr<Session> Open(const Shape& shape) {
     bytes.insert(bytes.end(), piece.begin(), piece.end());
     return absl::OkStatus();
   };
-  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, EncryptModel({&task, 1}, {}, "calibration", SystemRandom(), 1, sink,
+  SystemRandom random;
+  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, EncryptModel({&task, 1}, {}, "calibration", random, 1, sink,
                                                       [](uint64_t, uint64_t, const std::string&) { return true; }));
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Parse(bytes, "calibration"));
   PRIVDNN_ASSIGN_OR_RETURN(User user, User::Create(std::move(package)));
@@ -155,7 +156,7 @@ class CacheFlusher {
 
 absl::StatusOr<Times> Measure(const Session& session, uint64_t images, int repeats, CacheFlusher& flush) {
   const std::vector<float> inputs(images * session.user.input_size(0), 0.5F);
-  const SystemRandom random;
+  SystemRandom random;
   User::Workspace workspace;
   std::vector<double> user, owner;
   for (int k = -1; k < repeats; ++k) {  // the first allocates the memory to work in

@@ -12,7 +12,8 @@ class QuerySession final : public Session {
     return BudgetEvents{.reserve = Charge{.segment = header.segment, .images = header.images}, .commit = true};
   }
   absl::StatusOr<Bytes> Step(std::span<const uint8_t> query) override {
-    return owner_.Answer(query, SystemRandom(), threads_);
+    SystemRandom random;
+    return owner_.Answer(query, random, threads_);
   }
 
  private:

@@ -55,7 +55,7 @@ absl::StatusOr<MessageHeader> Owner::Peek(std::span<const uint8_t> query) const 
 
 // Units [first, last) of a query's body to the same of a reply's.
 absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, uint64_t last,
-                                std::span<const uint8_t> query, const RandomSource& random, int threads,
+                                std::span<const uint8_t> query, RandomSource& random, int threads,
                                 std::span<uint8_t> reply) const {
   const PreparedSegment& prepared = segments_[index].prepared;
   const WireSizes& sizes = segments_[index].sizes;
@@ -74,6 +74,7 @@ absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, u
     }
   }
   std::vector<absl::Status> status((last - first) * outputs);
+  const auto fresh = Forks(random, status.size());
   ParallelFor(status.size(), threads, [&](size_t task) {
     const uint64_t u = first + task / outputs;
     const auto output = static_cast<uint32_t>(task % outputs);
@@ -91,18 +92,17 @@ absl::Status Owner::AnswerUnits(size_t index, uint32_t images, uint64_t first, u
       status[task] = InvalidArgument("query: unit {}: a residue of b' for output {} is not below its prime", u, output);
       return;
     }
-    const auto fresh = random.Fork(u * outputs + output);
     ZeroizingVector<int64_t> added(positions.size(), key.bias[output]);
-    if (!noise.empty()) PerturbOutputs(params, noise[output], *fresh, added);
+    if (!noise.empty()) PerturbOutputs(params, noise[output], *fresh[task], added);
     const auto phases = Phases(params, torus, key.keys[output], a[u - first], b, positions, added);
-    PackBits(DrownAndRound(params, phases, *fresh), params.reply_bits(),
+    PackBits(DrownAndRound(params, phases, *fresh[task]), params.reply_bits(),
              reply.subspan(to, sizes.reply_output(positions.size())));
   });
   for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
   return absl::OkStatus();
 }
 
-absl::StatusOr<Bytes> Owner::Answer(std::span<const uint8_t> query, const RandomSource& random, int threads) const {
+absl::StatusOr<Bytes> Owner::Answer(std::span<const uint8_t> query, RandomSource& random, int threads) const {
   PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header, Peek(query));
   const Segment& segment = segments_[header.segment];
   const uint64_t units = segment.prepared.geometry.units(header.images);

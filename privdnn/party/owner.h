@@ -34,7 +34,7 @@ class Owner {
   // The reply; InvalidArgument, naming unit and field, for a query that isn't well-formed. `random` must be
   // SystemRandom in use: the drowning noise hides the keys. Memory beside query and reply does not grow with the
   // images.
-  absl::StatusOr<Bytes> Answer(std::span<const uint8_t> query, const RandomSource& random, int threads = 1) const;
+  absl::StatusOr<Bytes> Answer(std::span<const uint8_t> query, RandomSource& random, int threads = 1) const;
 
  private:
   struct Segment {
@@ -45,7 +45,7 @@ class Owner {
   };
   Owner(OwnerKey key, std::vector<Segment> segments) : key_(std::move(key)), segments_(std::move(segments)) {}
   absl::Status AnswerUnits(size_t segment, uint32_t images, uint64_t first, uint64_t last,
-                           std::span<const uint8_t> query, const RandomSource& random, int threads,
+                           std::span<const uint8_t> query, RandomSource& random, int threads,
                            std::span<uint8_t> reply) const;
   OwnerKey key_;
   std::vector<Segment> segments_;

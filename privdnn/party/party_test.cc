@@ -38,15 +38,16 @@ void ExpectExact(const TestModel& model, TestModelBuilder& builder, int threads)
   const auto owner = Owner::Create(*ParseOwnerKey(WriteOwnerKey(model.encrypted.owner_key), "k"));
   ASSERT_TRUE(owner.ok()) << owner.status();
   User::Workspace workspace;
+  SystemRandom random;
   for (size_t k = 0; k < user->num_segments(); ++k) {
     for (const uint32_t count : {1, 2, 9}) {
       const auto images = RandomImages(builder, count * user->input_size(k));
-      const auto query = user->Prepare(k, images, SystemRandom(), workspace, threads);
+      const auto query = user->Prepare(k, images, random, workspace, threads);
       ASSERT_TRUE(query.ok()) << query.status();
       EXPECT_EQ(query->message.size(), user->sizes(k).query(count));
       EXPECT_EQ(owner->Peek(query->message)->segment, k);
       EXPECT_EQ(owner->Peek(query->message)->images, count);
-      const auto reply = owner->Answer(query->message, SystemRandom(), threads);
+      const auto reply = owner->Answer(query->message, random, threads);
       ASSERT_TRUE(reply.ok()) << reply.status();
       EXPECT_EQ(reply->size(), user->sizes(k).reply(count));
       const auto y = user->Unmask(*query, *reply);
@@ -104,14 +105,15 @@ TEST(Parties, EncryptedEqualsReferenceInTilesAndWithSeveralImagesACiphertext) {
   tiled.plans[0].geometry = *Geometry::Create(spec, tiled.plans[0].parameters.n);
   tiled.plans[0].parameters.terms = tiled.plans[0].geometry.terms();
   const EncryptionTask task{&tiled.quantized[0], &tiled.plans[0]};
-  tiled.encrypted = *EncryptToMemory({&task, 1}, Bytes{1}, "user", DeterministicRandom(7), 2);
+  DeterministicRandom random(7);
+  tiled.encrypted = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 2);
   const auto user = *User::Create(*Package::Parse(tiled.encrypted.package, "p"));
   const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(tiled.encrypted.owner_key), "k"));
   EXPECT_EQ(user.segment(0).geometry.num_tiles(), 6u);
   User::Workspace workspace;
   const auto images = RandomImages(builder, 3 * user.input_size(0));
-  const auto query = *user.Prepare(0, images, SystemRandom(), workspace, 2);
-  EXPECT_EQ(*user.Unmask(query, *owner.Answer(query.message, SystemRandom())),
+  const auto query = *user.Prepare(0, images, random, workspace, 2);
+  EXPECT_EQ(*user.Unmask(query, *owner.Answer(query.message, random)),
             Expected(tiled.quantized[0], user.segment(0).geometry, images, user.input_size(0)));
 }
 
@@ -144,10 +146,22 @@ class WireTest : public ::testing::Test {
         user_(*User::Create(*Package::Parse(model_.encrypted.package, "p"))),
         owner_(*Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"))),
         images_(RandomImages(builder_, 2 * user_.input_size(0))),
-        query_(*user_.Prepare(0, images_, DeterministicRandom(1), workspace_)),
-        reply_(*owner_.Answer(query_.message, DeterministicRandom(2))) {}
+        query_(Query(1)),
+        reply_(Reply(owner_, 2)) {}
 
-  std::string QueryError(const Bytes& q) const { return Message(owner_.Answer(q, DeterministicRandom(3)).status()); }
+  // Of images_, from the first bytes of a source.
+  PreparedQuery Query(uint64_t seed) {
+    DeterministicRandom random(seed);
+    return *user_.Prepare(0, images_, random, workspace_);
+  }
+  Bytes Reply(const Owner& owner, uint64_t seed) const {
+    DeterministicRandom random(seed);
+    return *owner.Answer(query_.message, random);
+  }
+  std::string QueryError(const Bytes& q) const {
+    DeterministicRandom random(3);
+    return Message(owner_.Answer(q, random).status());
+  }
   std::string ReplyError(const Bytes& r) const { return Message(user_.Unmask(query_, r).status()); }
 
   TestModelBuilder builder_;
@@ -206,7 +220,7 @@ TEST_F(WireTest, OutputNoiseHasItsDeviationInTheLayersUnits) {
   double squares = 0, count = 0;
   std::vector<int64_t> sum(exact.size());
   for (uint64_t seed = 0; count < 20'000; ++seed) {
-    const auto y = *user_.Unmask(query_, *owner.Answer(query_.message, DeterministicRandom(seed)));
+    const auto y = *user_.Unmask(query_, Reply(owner, seed));
     for (size_t i = 0; i < y.size(); ++i) {
       const double scale = header.output_scale[i % values / positions];
       squares += std::pow(scale * static_cast<double>(y[i] - exact[i]) / noise, 2);
@@ -228,7 +242,7 @@ TEST_F(WireTest, OutputNoiseHasItsDeviationInTheLayersUnits) {
 
 TEST_F(WireTest, NoOutputNoiseChangesNoByte) {
   const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), 0.0);
-  EXPECT_EQ(*owner.Answer(query_.message, DeterministicRandom(2)), reply_);
+  EXPECT_EQ(Reply(owner, 2), reply_);
 }
 
 TEST_F(WireTest, RefusesOutputNoiseThatIsNoneOrCouldWrapAround) {
@@ -256,7 +270,8 @@ TEST_F(WireTest, MalformedRepliesAreRefusedWithTheReason) {
   r = reply_;
   r.push_back(1);
   EXPECT_THAT(ReplyError(r), HasSubstr("trailing"));
-  const auto one = user_.Prepare(0, std::span(images_).first(user_.input_size(0)), DeterministicRandom(4), workspace_);
+  DeterministicRandom random(4);
+  const auto one = user_.Prepare(0, std::span(images_).first(user_.input_size(0)), random, workspace_);
   EXPECT_THAT(Message(user_.Unmask(*one, reply_).status()), HasSubstr("has 2 images of segment 0, the query had 1"));
 }
 
@@ -279,37 +294,72 @@ TEST_F(WireTest, EveryTruncationAndBitFlipIsAnError) {
 }
 
 TEST_F(WireTest, KnownAnswers) {
+  EXPECT_EQ(*user_.Unmask(query_, reply_),
+            Expected(model_.quantized[0], user_.segment(0).geometry, images_, user_.input_size(0)));
   // The protocol is its bytes: these change only with a version number.
-  EXPECT_EQ(HexEncode(Sha256(query_.message)), "c71ea45bec18ce145137e2c1c1aef507df2617c9ea0b93ec0c4d4d33e4542fcd");
-  EXPECT_EQ(HexEncode(Sha256(reply_)), "dbd8d9e338f343e810cbe77f565731521a4b65d3a0f3157d0e75580878339c58");
+  EXPECT_EQ(HexEncode(Sha256(query_.message)), "19f1a2dbf55724d035535ca91d5512d10b689884b31a6bdea1bf0e5e627b9238");
+  EXPECT_EQ(HexEncode(Sha256(reply_)), "d4b7438f324b3c0ec1c7f4aaa059664308a6d6e97279fdcb3a77e0040f2e9e3f");
 }
 
 TEST_F(WireTest, WrongCountsOfPixelsAreRefused) {
-  EXPECT_THAT(Message(user_.Prepare(0, std::span(images_).first(5), SystemRandom(), workspace_).status()),
+  SystemRandom random;
+  EXPECT_THAT(Message(user_.Prepare(0, std::span(images_).first(5), random, workspace_).status()),
               HasSubstr("5 values are not 1 to 1024 images of 64"));
-  EXPECT_FALSE(user_.Prepare(0, {}, SystemRandom(), workspace_).ok());
+  EXPECT_FALSE(user_.Prepare(0, {}, random, workspace_).ok());
   const std::vector<float> many(1025 * user_.input_size(0));
-  EXPECT_FALSE(user_.Prepare(0, many, SystemRandom(), workspace_).ok());
+  EXPECT_FALSE(user_.Prepare(0, many, random, workspace_).ok());
 }
 
 TEST_F(WireTest, EveryKernelGivesTheSameBytes) {
   for (const Kernels* k : AllKernels()) {
     if (!k->supported()) continue;
     const auto user = *User::Create(*Package::Parse(model_.encrypted.package, "p", k));
-    EXPECT_EQ(user.Prepare(0, images_, DeterministicRandom(1), workspace_)->message, query_.message) << k->name;
+    DeterministicRandom random(1);
+    EXPECT_EQ(user.Prepare(0, images_, random, workspace_)->message, query_.message) << k->name;
+  }
+}
+
+// Who uses one source twice, a deterministic one too, gets other masks and other noise; a const one cannot be passed.
+template <typename Source>
+concept MakesMessages = requires(const User& user, const Owner& owner, Source& source, User::Workspace& workspace) {
+  user.Prepare(0, {}, source, workspace);
+  owner.Answer({}, source);
+};
+static_assert(MakesMessages<RandomSource> && !MakesMessages<const RandomSource>);
+
+TEST_F(WireTest, OneSourceNeverGivesTheSameMasksOrNoiseTwice) {
+  DeterministicRandom random(1);
+  const auto a = *user_.Prepare(0, images_, random, workspace_);
+  const auto b = *user_.Prepare(0, images_, random, workspace_);
+  for (size_t u = 0; u < a.masks.size(); ++u) {
+    for (size_t i = 0; i < a.masks[u].size(); ++i) EXPECT_TRUE(a.masks[u].Reveal()[i] != b.masks[u].Reveal()[i]);
+  }
+  EXPECT_NE(*owner_.Answer(query_.message, random), *owner_.Answer(query_.message, random));
+}
+
+// What threads do depends on forks that were made before them, in order.
+TEST_F(WireTest, ThreadsDoNotShowInMessages) {
+  const auto images = RandomImages(builder_, 40 * user_.input_size(0));  // several passes and groups of units
+  DeterministicRandom one(1);
+  const auto query = *user_.Prepare(0, images, one, workspace_, 1);
+  const auto reply = *owner_.Answer(query.message, one, 1);
+  for (const int threads : {2, 5}) {
+    DeterministicRandom again(1);
+    EXPECT_EQ(user_.Prepare(0, images, again, workspace_, threads)->message, query.message) << threads << " threads";
+    EXPECT_EQ(*owner_.Answer(query.message, again, threads), reply) << threads << " threads";
   }
 }
 
 // The same image twice: nothing in the two queries is equal, and both decrypt to the same integers.
 TEST_F(WireTest, QueriesAreFresh) {
-  const auto a = *user_.Prepare(0, images_, SystemRandom(), workspace_);
-  const auto b = *user_.Prepare(0, images_, SystemRandom(), workspace_);
+  SystemRandom random;
+  const auto a = *user_.Prepare(0, images_, random, workspace_);
+  const auto b = *user_.Prepare(0, images_, random, workspace_);
   size_t equal = 0;
   for (size_t i = 52; i < a.message.size() - 8; ++i) equal += a.message[i] == b.message[i];
   EXPECT_NEAR(static_cast<double>(equal), static_cast<double>(a.message.size()) / 256,
               5 * std::sqrt(a.message.size() / 256.0));
-  EXPECT_EQ(*user_.Unmask(a, *owner_.Answer(a.message, SystemRandom())),
-            *user_.Unmask(b, *owner_.Answer(b.message, SystemRandom())));
+  EXPECT_EQ(*user_.Unmask(a, *owner_.Answer(a.message, random)), *user_.Unmask(b, *owner_.Answer(b.message, random)));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ void User::PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::spa
   }
 }
 
-absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inputs, const RandomSource& random,
+absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inputs, RandomSource& random,
                                             Workspace& workspace, int threads) const {
   const size_t size = input_size(k), count = inputs.size() / size;
   if (count < 1 || count > kMaxImagesPerMessage || inputs.size() % size != 0) {
@@ -103,10 +103,11 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
     const uint64_t first_unit = first_image / per_ciphertext * g.num_tiles(), last_unit = g.units(last_image);
     const uint64_t passes = (last_unit - first_unit + kMaxImagesPerPass - 1) / kMaxImagesPerPass;
     const bool side_by_side = PassesSideBySide(segment(k).parameters.spec(), g.spec().outputs(), passes, threads);
+    const auto fresh = Forks(random, passes);
     ParallelFor(passes, side_by_side ? threads : 1, [&](size_t pass) {
       const uint64_t first = first_unit + pass * kMaxImagesPerPass;
       const uint64_t units = std::min<uint64_t>(kMaxImagesPerPass, last_unit - first);
-      PreparePass(k, wave, first, std::span(query.masks).subspan(first, units), *random.Fork(first),
+      PreparePass(k, wave, first, std::span(query.masks).subspan(first, units), *fresh[pass],
                   side_by_side ? 1 : threads, workspace.local(), body);
     });
   }

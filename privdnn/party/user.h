@@ -32,7 +32,7 @@ class User {
 
   // A query of segment k for inputs.size() / input_size(k) images, 1 to kMaxImagesPerMessage, values
   // [image][channel][row][column]. `random` must be SystemRandom in use: masks and v are what hides the images.
-  absl::StatusOr<PreparedQuery> Prepare(size_t k, std::span<const float> inputs, const RandomSource& random,
+  absl::StatusOr<PreparedQuery> Prepare(size_t k, std::span<const float> inputs, RandomSource& random,
                                         Workspace& workspace, int threads = 1) const;
   // Encrypted outputs [image][output][position], exact integers, from the owner's reply.
   absl::StatusOr<std::vector<int64_t>> Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const;

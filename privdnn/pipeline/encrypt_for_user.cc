@@ -27,9 +27,9 @@ absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::
     written.bytes += bytes.size();
     return writer.Append(bytes);
   };
-  PRIVDNN_ASSIGN_OR_RETURN(
-      const OwnerKey owner_key,
-      EncryptModel(plan.Tasks(), plan.rest_model, user, SystemRandom(), threads, sink, progress));
+  SystemRandom random;
+  PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey owner_key,
+                           EncryptModel(plan.Tasks(), plan.rest_model, user, random, threads, sink, progress));
   written.id = owner_key.package_id;
   PRIVDNN_RETURN_IF_ERROR(WriteFile(key, WriteOwnerKey(owner_key), 0600));
   if (const absl::Status committed = writer.Commit(); !committed.ok()) {

@@ -14,8 +14,9 @@ absl::StatusOr<InMemoryParties> InMemoryParties::Create(const ModelPlan& plan, c
     return absl::OkStatus();
   };
   const ProgressFn progress = options.progress ? options.progress : Begin(nullptr, "");
-  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, EncryptModel(plan.Tasks(), plan.rest_model, options.user, SystemRandom(),
-                                                      options.threads, sink, progress));
+  SystemRandom random;
+  PRIVDNN_ASSIGN_OR_RETURN(
+      OwnerKey key, EncryptModel(plan.Tasks(), plan.rest_model, options.user, random, options.threads, sink, progress));
   return Connect(std::move(package), std::move(key), options);
 }
 

@@ -49,7 +49,8 @@ absl::StatusOr<Bytes> InMemoryTransport::Answer(std::span<const uint8_t> query, 
   used += header.images;
   info.images_remaining = left - header.images;
   const auto start = Clock::now();
-  auto reply = owner_.Answer(query, SystemRandom(), threads_);
+  SystemRandom random;
+  auto reply = owner_.Answer(query, random, threads_);
   info.owner_compute_ns = NsSince(start);
   return reply;
 }

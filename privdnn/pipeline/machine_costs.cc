@@ -128,9 +128,9 @@ absl::StatusOr<MachineCosts> LoadMachineCosts(const std::filesystem::path& file)
   if (file.empty() || !std::filesystem::exists(file, ignored)) return documented;
   const auto machines = ReadMachines(file);
   if (!machines.ok()) {
-    documented.warning = fmt::format(
-        "{}; the documented machine's constants are used (`privdnn bench kernels` writes the file anew)",
-        Message(machines.status()));
+    documented.warning =
+        fmt::format("{}; the documented machine's constants are used (`privdnn bench kernels` writes the file anew)",
+                    Message(machines.status()));
     return documented;
   }
   const std::string cpu = CpuModelName();

@@ -80,7 +80,7 @@ class ConstantRandom final : public RandomSource {
   void Fill(std::span<uint8_t> out) override {
     for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<uint8_t>(word_ >> (8 * (i % 8)));
   }
-  std::unique_ptr<RandomSource> Fork(uint64_t) const override { return std::make_unique<ConstantRandom>(word_); }
+  std::unique_ptr<RandomSource> Fork() override { return std::make_unique<ConstantRandom>(word_); }
 
  private:
   uint64_t word_;

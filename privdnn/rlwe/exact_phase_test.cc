@@ -20,7 +20,7 @@ class SameWords final : public RandomSource {
   void Fill(std::span<uint8_t> out) override {
     for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<uint8_t>(37 * (i + 1));
   }
-  std::unique_ptr<RandomSource> Fork(uint64_t) const override { return std::make_unique<SameWords>(); }
+  std::unique_ptr<RandomSource> Fork() override { return std::make_unique<SameWords>(); }
 };
 
 // Replies to chosen phases under a ring whose Q fits 128 bits.

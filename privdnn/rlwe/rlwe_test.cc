@@ -170,7 +170,7 @@ class FixedWords final : public RandomSource {
   void Fill(std::span<uint8_t> out) override {
     std::copy_n(reinterpret_cast<const uint8_t*>(words_.data()), out.size(), out.data());
   }
-  std::unique_ptr<RandomSource> Fork(uint64_t) const override { return std::make_unique<FixedWords>(words_); }
+  std::unique_ptr<RandomSource> Fork() override { return std::make_unique<FixedWords>(words_); }
 
  private:
   std::vector<uint64_t> words_;
