@@ -60,6 +60,9 @@ bool WriteAll(const std::filesystem::path& corpus) {
   format(6, "boxes", AsBytes("n02124075_0.JPEG\t0\t0\t62\t63\n"));
   format(7, "validation", AsBytes("val_0.JPEG\tn02124075\t0\t32\t44\t62\n"));
 
+  good &= Write(corpus, "fuzz_events", "two",
+                AsBytes("privdnn-events 1\nprogress\ttraining\t1\t20\tloss\\t0.5\nerror\tstopped\\nhere\n"));
+
   good &= Write(corpus, "fuzz_selection", "short", AsBytes("1:0,3;2:5"));
   good &= Write(corpus, "fuzz_selection", "json", AsBytes(R"({"1": [0, 3], "2": [5]})"));
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "privdnn/base/events.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/report/html.h"
 #include "privdnn/report/privacy_report.h"
@@ -154,13 +155,15 @@ class ReportTest : public ProcessTest {
     }
     return found;
   }
-  // That a log's first line of progress in training names.
-  static std::optional<uint64_t> FirstStepOfTraining(const std::string& log) {
-    constexpr std::string_view kBegin = "progress\tscratch, 10000 epochs of 500 images\t";
-    const auto text = ReadTextFile(log, 1 << 24);
-    const size_t at = text.ok() ? text->find(kBegin) : std::string::npos;
-    if (at == std::string::npos || text->find('\n', at) == std::string::npos) return std::nullopt;
-    return std::stoull(text->substr(at + kBegin.size()));
+  // That a step's first event of training has.
+  static std::optional<uint64_t> FirstStepOfTraining(const std::string& file) {
+    const auto events = EventReader(file).Read();
+    if (!events.ok()) return std::nullopt;
+    for (const Event& event : *events) {
+      const auto* progress = std::get_if<ProgressEvent>(&event);
+      if (progress && progress->label == "scratch, 10000 epochs of 500 images") return progress->done;
+    }
+    return std::nullopt;
   }
 
   static std::string WritePage(const std::string& name, const std::string& html) {
@@ -231,19 +234,19 @@ TEST_F(ReportTest, CtrlCLosesNothingAndAKillEndsTheStep) {
   const std::string tmp = Path("long.tmp"), work = Path("long.html.work/");
   std::filesystem::create_directory(tmp);
   const auto start = [&] {
-    const std::string log = work + "scratch.log";
+    const std::string events = work + "scratch.events";
     std::error_code ignored;
-    std::filesystem::remove(log, ignored);
+    std::filesystem::remove(events, ignored);
     ChildProcess report =
         *ChildProcess::Start(Command(Report({"--skip", "invert,extract,recover,recover-frozen", "--scratch-epochs",
                                              "10000", "--out", Path("long.html")})),
                              Log(), {"TMPDIR=" + tmp}, ChildProcess::Group::kOwn);
-    EXPECT_TRUE(Becomes([&] { return FirstStepOfTraining(log).has_value(); })) << "no training";
+    EXPECT_TRUE(Becomes([&] { return FirstStepOfTraining(events).has_value(); })) << "no training";
     return report;
   };
   // As a terminal sends it, to the whole group.
   ChildProcess interrupted = start();
-  EXPECT_EQ(FirstStepOfTraining(work + "scratch.log"), 1);
+  EXPECT_EQ(FirstStepOfTraining(work + "scratch.events"), 1);
   EXPECT_THAT(Processes(work), SizeIs(1));
   interrupted.SignalGroup(SIGINT);
   const auto end = interrupted.Wait(kPatience);
@@ -259,7 +262,7 @@ TEST_F(ReportTest, CtrlCLosesNothingAndAKillEndsTheStep) {
   const auto plan = std::filesystem::last_write_time(work + "plan.json");
   const auto state = std::filesystem::last_write_time(states[0]);
   ChildProcess killed = start();
-  EXPECT_GT(FirstStepOfTraining(work + "scratch.log"), 1);
+  EXPECT_GT(FirstStepOfTraining(work + "scratch.events"), 1);
   EXPECT_EQ(std::filesystem::last_write_time(work + "plan.json"), plan);
   EXPECT_THAT(Processes(work), SizeIs(1));
   killed.Signal(SIGKILL);

@@ -10,9 +10,15 @@
 namespace privdnn {
 namespace {
 
-bool Wants(std::string_view what) {
+bool Silent() {
   const char* progress = std::getenv("PRIVDNN_PROGRESS");
-  return progress && progress == what;
+  return progress && std::string_view(progress) == "none";
+}
+
+// The program's main says it if they can't be written.
+std::optional<EventWriter> Events() {
+  auto events = EventWriter::FromEnvironment();
+  return events.ok() ? *std::move(events) : std::nullopt;
 }
 
 }  // namespace
@@ -26,23 +32,24 @@ std::string FormatDuration(double seconds) {
 ProgressBar::ProgressBar(std::string label)
     : label_(std::move(label)),
       terminal_(::isatty(STDERR_FILENO) == 1),
-      lines_(Wants("lines")),
+      events_(Silent() ? std::nullopt : Events()),
       start_(std::chrono::steady_clock::now()) {
-  if (!terminal_ && !lines_ && !Wants("none")) fmt::print(stderr, "{}\n", label_);
+  if (!terminal_ && !Silent()) fmt::print(stderr, "{}\n", label_);
 }
 
 ProgressBar::~ProgressBar() {
-  if (drawn_ && !lines_) std::fputc('\n', stderr);
+  if (begun_ && terminal_) std::fputc('\n', stderr);
 }
 
 void ProgressBar::Update(uint64_t done, uint64_t total, const std::string& note) {
-  if (!(lines_ || terminal_) || total == 0) return;
+  if (!(events_ || terminal_) || total == 0) return;
   const auto now = std::chrono::steady_clock::now();
-  const std::chrono::milliseconds pause(lines_ ? 1000 : 100);  // another program reads no more than one a second
-  if (drawn_ && done < total && now - last_ < pause) return;
+  const std::chrono::milliseconds pause(events_ ? 1000 : 100);  // another program reads no more than one a second
+  if (begun_ && done < total && now - last_ < pause) return;
   last_ = now;
-  drawn_ = true;
-  if (lines_) return fmt::print(stderr, "progress\t{}\t{}\t{}\t{}\n", label_, done, total, note);
+  begun_ = true;
+  if (events_) events_->Write(ProgressEvent{label_, done, total, note});
+  if (!terminal_) return;
   const double fraction = static_cast<double>(done) / static_cast<double>(total);
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   constexpr int kWidth = 30;

@@ -4,7 +4,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+
+#include "privdnn/base/events.h"
 
 namespace privdnn {
 
@@ -16,7 +19,7 @@ using ProgressFn = std::function<bool(uint64_t done, uint64_t total, const std::
 using NoteFn = std::function<void(const std::string&)>;
 
 // Draws "label  [=====>  ] 52%  00:41 left  loss 0.031" on stderr if that is a terminal; if not, says "label", once.
-// With PRIVDNN_PROGRESS=lines: lines of "progress", label, done, total, note with tabs between; with none: no label.
+// Another program hears of it if it asks for events (events.h). With PRIVDNN_PROGRESS=none nobody does.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string label);
@@ -27,8 +30,9 @@ class ProgressBar {
 
  private:
   std::string label_;
-  bool terminal_, lines_;
-  bool drawn_ = false;
+  bool terminal_;
+  std::optional<EventWriter> events_;
+  bool begun_ = false;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_;
 };

@@ -156,19 +156,9 @@ absl::Status Reconstruct(const InvertCommand& command, const View& view, const I
   return absl::OkStatus();
 }
 
-absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
-  const auto start = std::chrono::steady_clock::now();
-  if (command.count > command.attacked) {
-    return WrongUsage(
-        fmt::format("--count {}: only {} images are attacked (--attacked)", command.count, command.attacked));
-  }
-  SetExecutorThreads(command.threads);
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
-  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const Images images, DrawImages(command, all));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.settings));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan model, Plan(graph, selection, options, all));
+// Everything that the owner sees, attacked by every method.
+absl::StatusOr<InversionReport> AttackViews(const InvertCommand& command, const Graph& graph, const ModelPlan& model,
+                                            const Images& images) {
   std::vector<Segment> segments;
   for (const PlannedSegment& s : model.segments) segments.push_back(s.segment);
   PRIVDNN_ASSIGN_OR_RETURN(const Graph whole, FeatureGraph(graph, segments, SeenNeurons::kAll));
@@ -195,25 +185,79 @@ absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
   for (const View& view : views) {
     PRIVDNN_RETURN_IF_ERROR(Reconstruct(command, view, images, prior, report.reconstructions));
   }
-  Json json = {{"attack", "invert"},
-               {"model", command.model.Name()},
-               {"selection", Json::parse(FormatSelection(model.selection))},
-               {"images", images.attacked.dim(0)},
-               {"attackers_images", images.attackers.dim(0)},
-               {"steps", command.inversion.steps},
-               {"learning_rate", command.inversion.learning_rate},
-               {"total_variation", command.inversion.total_variation},
-               {"l2", command.inversion.l2},
-               {"decoder_epochs", command.decoder.epochs},
-               {"seed", command.seed},
-               {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}};
+  return report;
+}
+
+// The command's part of the JSON, in front of what came of it.
+Json CommandJson(const InvertCommand& command, const ModelPlan& model, const Images& images, double seconds) {
+  return {{"attack", "invert"},
+          {"model", command.model.Name()},
+          {"selection", Json::parse(FormatSelection(model.selection))},
+          {"images", images.attacked.dim(0)},
+          {"attackers_images", images.attackers.dim(0)},
+          {"steps", command.inversion.steps},
+          {"learning_rate", command.inversion.learning_rate},
+          {"total_variation", command.inversion.total_variation},
+          {"l2", command.inversion.l2},
+          {"decoder_epochs", command.decoder.epochs},
+          {"seed", command.seed},
+          {"seconds", seconds}};
+}
+
+absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
+  const auto start = std::chrono::steady_clock::now();
+  if (command.count > command.attacked) {
+    return WrongUsage(
+        fmt::format("--count {}: only {} images are attacked (--attacked)", command.count, command.attacked));
+  }
+  SetExecutorThreads(command.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
+  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const Images images, DrawImages(command, all));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.settings));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan model, Plan(graph, selection, options, all));
+  PRIVDNN_ASSIGN_OR_RETURN(const InversionReport report, AttackViews(command, graph, model, images));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  CommandOutput output;
+  output.json = CommandJson(command, model, images, seconds);
   if (!command.out.empty()) {
     PRIVDNN_RETURN_IF_ERROR(WritePictures(report, command.count, command.out));
-    json["out"] = command.out;
+    output.json["out"] = command.out;
   }
-  return Judge(report, std::move(json),
-               fmt::format("{}: {} images reconstructed from what the owner sees, means", command.model.Name(),
-                           images.attacked.dim(0)));
+  const JudgedInversion judged = Judge(report);
+  AddInversion(judged, output.json);
+  output.text = InversionText(judged, fmt::format("{}: {} images reconstructed from what the owner sees, means",
+                                                  command.model.Name(), images.attacked.dim(0)));
+  output.failed = !judged.query_equals_guess();
+  return output;
+}
+
+// How a method searches, or a decoder is trained.
+void AddMethod(CLI::App* command, InvertCommand& o) {
+  AddChoice(command, "--method", o.method,
+            "search for an image with these features (gradient), a network trained to turn features into images "
+            "(decoder), or both",
+            kMethods);
+  command
+      ->add_option("--samples", o.samples,
+                   "how many images the attacker has of its own, drawn at random; default: 1000, or all of fewer")
+      ->check(CLI::Range(2, 1'000'000));
+  command->add_option("--decoder-epochs", o.decoder.epochs, "how often the decoder's training goes through them")
+      ->check(PositiveInt())
+      ->capture_default_str();
+  command->add_option("--steps", o.inversion.steps, "steps of the search for an image")
+      ->check(PositiveInt())
+      ->capture_default_str();
+  command->add_option("--learning-rate", o.inversion.learning_rate, "of the search, in pixel values of 0 to 1")
+      ->check(PositiveNumber())
+      ->capture_default_str();
+  command->add_option("--total-variation", o.inversion.total_variation, "weight of the prior that neighbours are alike")
+      ->check(NonNegativeNumber())
+      ->capture_default_str();
+  command->add_option("--l2", o.inversion.l2, "weight of the prior that pixels are as in the attacker's images")
+      ->check(NonNegativeNumber())
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -234,30 +278,7 @@ void AddAttackInvert(CLI::App& attack, Globals& globals, Action& action) {
       ->check(CLI::Range(2, 1024))
       ->capture_default_str();
   command->add_option("--out", o->out, "PNG file for original and reconstructed images side by side");
-  AddChoice(command, "--method", o->method,
-            "search for an image with these features (gradient), a network trained to turn features into images "
-            "(decoder), or both",
-            kMethods);
-  command
-      ->add_option("--samples", o->samples,
-                   "how many images the attacker has of its own, drawn at random; default: 1000, or all of fewer")
-      ->check(CLI::Range(2, 1'000'000));
-  command->add_option("--decoder-epochs", o->decoder.epochs, "how often the decoder's training goes through them")
-      ->check(PositiveInt())
-      ->capture_default_str();
-  command->add_option("--steps", o->inversion.steps, "steps of the search for an image")
-      ->check(PositiveInt())
-      ->capture_default_str();
-  command->add_option("--learning-rate", o->inversion.learning_rate, "of the search, in pixel values of 0 to 1")
-      ->check(PositiveNumber())
-      ->capture_default_str();
-  command
-      ->add_option("--total-variation", o->inversion.total_variation, "weight of the prior that neighbours are alike")
-      ->check(NonNegativeNumber())
-      ->capture_default_str();
-  command->add_option("--l2", o->inversion.l2, "weight of the prior that pixels are as in the attacker's images")
-      ->check(NonNegativeNumber())
-      ->capture_default_str();
+  AddMethod(command, *o);
   command->add_option("--seed", o->seed, "of the choice of images, of first guesses and weights, keys and queries")
       ->capture_default_str();
   AddPlanOptions(command, o->settings);

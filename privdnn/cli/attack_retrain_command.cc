@@ -110,77 +110,156 @@ struct Attack {
   AttackNetwork network;
   TrainOptions options;
   std::string name, title;
-  std::string before;           // training
-  std::string after;            // the paper's symbol for it; empty: it doesn't train
-  const Graph* from = nullptr;  // whose core neurons it has
+  std::string before;                        // training
+  std::string after;                         // the paper's symbol for it; empty: it doesn't train
+  const Graph* from = nullptr;               // whose core neurons it has
+  std::string from_name = {};                // that network's
+  std::optional<RecoverOptions> knows = {};  // what the attacker knows of the network, if anything
+
+  bool trains() const { return !after.empty(); }
 };
 
-// Trains, if it does, and reports; a selection adds A_s and A_r.
-absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const Graph& graph,
-                                        const std::optional<Selection>& selection, const Attack& attack, Json json) {
-  const auto& [network, options, name, title, before_label, symbol, from] = attack;
-  const bool trains = !symbol.empty();
-  SetExecutorThreads(options.threads);
-  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command, trains));
-  FactTable table(title);
-  json["model"] = command.model.Name();
-  if (trains) {
-    json["samples"] = images.samples.count + images.held_out.count;
-    json["samples_from"] = images.samples_from;
-    json["samples_held_out"] = images.held_out.count;
-    table.Add("the attacker's images", fmt::format("{} of {}", json["samples"].get<int64_t>(), images.samples_from));
-  }
-  json["test_images"] = images.test.count;
-  json["test_images_from"] = images.test_from;
-  json["weights"] = network.weights;
-  json["weights_unknown"] = network.unknown;
-  table.Add("judged by", fmt::format("{} images: {}", images.test.count, images.test_from));
-  table.Add("weights that it doesn't know", fmt::format("{} of {}", network.unknown, network.weights));
+// What came of training.
+struct Retrained {
+  double seconds = 0;
+  double top1 = 0, top5 = 0;  // percent
+  size_t epochs = 0;
+  double final_loss = 0;
+  std::optional<double> held_out;  // percent
+};
 
-  const int64_t count = images.test.count;
-  if (selection) {
-    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy,
-                             EvaluateSelection(graph, *selection, images.test, Evaluating("the selection", count)));
-    json["selection"] = Json::parse(FormatSelection(*selection));
-    AddAccuracies(accuracy, json, table);
+struct AttackFigures {
+  std::string model, out;
+  int64_t samples = 0, held_out = 0;  // the attacker's, and how many of them choose the epoch
+  std::string samples_from;
+  int64_t test_images = 0;
+  std::string test_from;
+  // Percent. With a selection there are A_s and A_r, too.
+  double original = 0, before = 0;
+  std::optional<Selection> selection;
+  std::optional<SelectionAccuracy> accuracies;
+  std::optional<double> robbed;  // the network whose core neurons are used
+  std::optional<Retrained> after;
+};
+
+Json AttackJson(const Attack& attack, const AttackFigures& f) {
+  Json json = {{"attack", attack.name}};
+  if (attack.from) json["from"] = attack.from_name;
+  if (attack.knows) {
+    json["known_rate"] = attack.knows->known_rate;
+    json["knows_cut"] = attack.knows->knows_cut;
+  }
+  json["model"] = f.model;
+  if (attack.trains()) {
+    json["samples"] = f.samples;
+    json["samples_from"] = f.samples_from;
+    json["samples_held_out"] = f.held_out;
+  }
+  json["test_images"] = f.test_images;
+  json["test_images_from"] = f.test_from;
+  json["weights"] = attack.network.weights;
+  json["weights_unknown"] = attack.network.unknown;
+  if (f.selection) json["selection"] = Json::parse(FormatSelection(*f.selection));
+  if (f.accuracies) {
+    AddAccuracies(*f.accuracies, json);
   } else {
-    PRIVDNN_ASSIGN_OR_RETURN(const double original, Accuracy(graph, images.test, Evaluating("the network", count)));
-    json["accuracy_original"] = original;
-    table.Add("A_o, original", fmt::format("{:.2f} %", original));
+    json["accuracy_original"] = f.original;
   }
-  if (from) {
-    PRIVDNN_ASSIGN_OR_RETURN(const double source,
-                             Accuracy(*from, images.test, Evaluating("the network that was robbed", count)));
-    json["accuracy_original_from"] = source;
-    table.Add("A_o of the network that was robbed", fmt::format("{:.2f} %", source));
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(const double before,
-                           Accuracy(network.graph, images.test, Evaluating("what there is before", count)));
-  json["accuracy_before_training"] = before;
-  table.Add(before_label, fmt::format("{:.2f} %", before));
-  if (!trains) return CommandOutput{std::move(json), table.Render()};
+  if (f.robbed) json["accuracy_original_from"] = *f.robbed;
+  json["accuracy_before_training"] = f.before;
+  if (!f.after) return json;
+  json["seconds"] = f.after->seconds;
+  if (!f.out.empty()) json["out"] = f.out;
+  json["accuracy_after_training"] = f.after->top1;
+  json["accuracy_after_training_top5"] = f.after->top5;
+  json["epochs"] = f.after->epochs;
+  json["final_loss"] = f.after->final_loss;
+  if (f.after->held_out) json["held_out_accuracy"] = *f.after->held_out;
+  json["options"] = RecipeJson(attack.options);
+  return json;
+}
 
-  const auto start = std::chrono::steady_clock::now();
-  PRIVDNN_ASSIGN_OR_RETURN(
-      const TrainResult result,
-      Retrain(network, images.samples, images.held_out, options,
-              MakeProgress(std::make_shared<ProgressBar>(TrainingLabel(name, options.epochs, images.samples.count)))));
-  json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!command.out.empty()) {
-    PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
-    json["out"] = command.out;
+std::string AttackText(const Attack& attack, const AttackFigures& f) {
+  const auto percent = [](double value) { return fmt::format("{:.2f} %", value); };
+  FactTable table(attack.title);
+  if (attack.trains()) {
+    table.Add("the attacker's images", fmt::format("{} of {}", f.samples, f.samples_from));
   }
+  table.Add("judged by", fmt::format("{} images: {}", f.test_images, f.test_from));
+  table.Add("weights that it doesn't know", fmt::format("{} of {}", attack.network.unknown, attack.network.weights));
+  if (f.accuracies) {
+    AddAccuracies(*f.accuracies, table);
+  } else {
+    table.Add("A_o, original", percent(f.original));
+  }
+  if (f.robbed) table.Add("A_o of the network that was robbed", percent(*f.robbed));
+  table.Add(attack.before, percent(f.before));
+  if (f.after) {
+    table.Add(fmt::format("{}, after {} epochs", attack.after, f.after->epochs), percent(f.after->top1));
+  }
+  return table.Render();
+}
+
+// Trains, writes the network if that is asked for, and judges it.
+absl::StatusOr<Retrained> TrainAndJudge(const AttackCommand& command, const Attack& attack,
+                                        const AttackImages& images) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::string label = TrainingLabel(attack.name, attack.options.epochs, images.samples.count);
+  PRIVDNN_ASSIGN_OR_RETURN(const TrainResult result,
+                           Retrain(attack.network, images.samples, images.held_out, attack.options,
+                                   MakeProgress(std::make_shared<ProgressBar>(label))));
+  Retrained after;
+  after.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!command.out.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
-  const auto reached = TopAccuracies(result.graph, images.test, kRanks, Evaluating("what came of it", count));
+  const auto reached =
+      TopAccuracies(result.graph, images.test, kRanks, Evaluating("what came of it", images.test.count));
   if (!reached.ok()) return NotEvaluated(reached.status(), command.out);
-  json["accuracy_after_training"] = (*reached)[0];
-  json["accuracy_after_training_top5"] = (*reached)[1];
-  json["epochs"] = result.epochs.size();
-  json["final_loss"] = result.epochs.back().train_loss;
-  if (images.held_out.count > 0) json["held_out_accuracy"] = result.validation_accuracy;
-  json["options"] = RecipeJson(options);
-  table.Add(fmt::format("{}, after {} epochs", symbol, result.epochs.size()), fmt::format("{:.2f} %", (*reached)[0]));
-  return CommandOutput{std::move(json), table.Render()};
+  after.top1 = (*reached)[0];
+  after.top5 = (*reached)[1];
+  after.epochs = result.epochs.size();
+  after.final_loss = result.epochs.back().train_loss;
+  if (images.held_out.count > 0) after.held_out = result.validation_accuracy;
+  return after;
+}
+
+// Evaluates what there is before training; a selection adds A_s and A_r.
+absl::Status JudgeBefore(const Graph& graph, const std::optional<Selection>& selection, const Attack& attack,
+                         const ImageSet& test, AttackFigures& f) {
+  f.selection = selection;
+  if (selection) {
+    PRIVDNN_ASSIGN_OR_RETURN(f.accuracies,
+                             EvaluateSelection(graph, *selection, test, Evaluating("the selection", test.count)));
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(f.original, Accuracy(graph, test, Evaluating("the network", test.count)));
+  }
+  if (attack.from) {
+    PRIVDNN_ASSIGN_OR_RETURN(f.robbed,
+                             Accuracy(*attack.from, test, Evaluating("the network that was robbed", test.count)));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(f.before,
+                           Accuracy(attack.network.graph, test, Evaluating("what there is before", test.count)));
+  return absl::OkStatus();
+}
+
+// Trains, if it does, and reports.
+absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const Graph& graph,
+                                        const std::optional<Selection>& selection, const Attack& attack) {
+  SetExecutorThreads(attack.options.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command, attack.trains()));
+  AttackFigures f;
+  f.model = command.model.Name();
+  f.out = command.out;
+  f.samples = images.samples.count + images.held_out.count;
+  f.held_out = images.held_out.count;
+  f.samples_from = images.samples_from;
+  f.test_images = images.test.count;
+  f.test_from = images.test_from;
+  PRIVDNN_RETURN_IF_ERROR(JudgeBefore(graph, selection, attack, images.test, f));
+  if (attack.trains()) {
+    PRIVDNN_ASSIGN_OR_RETURN(f.after, TrainAndJudge(command, attack, images));
+  }
+  return CommandOutput{AttackJson(attack, f), AttackText(attack, f)};
 }
 
 std::string TrainingTitle(const AttackCommand& command) {
@@ -196,8 +275,7 @@ absl::StatusOr<CommandOutput> Scratch(const AttackCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const TrainOptions options, Options(command, graph, kScratchEpochs));
   return RunAttack(command, graph, selection,
                    {ScratchNetwork(graph, command.seed), options, "scratch", TrainingTitle(command), kBefore,
-                    "A_t, trained from nothing"},
-                   {{"attack", "scratch"}});
+                    "A_t, trained from nothing"});
 }
 
 RecoverOptions Knowledge(const RecoverCommand& command) {
@@ -212,9 +290,9 @@ absl::StatusOr<CommandOutput> Recover(const RecoverCommand& command) {
   const RecoverOptions recover = Knowledge(command);
   PRIVDNN_ASSIGN_OR_RETURN(const AttackNetwork network, RecoverNetwork(graph, selection, recover));
   PRIVDNN_ASSIGN_OR_RETURN(const TrainOptions options, Options(command, graph, kRecoverEpochs));
-  return RunAttack(command, graph, selection,
-                   {network, options, "recover", TrainingTitle(command), kBefore, "A_rec, core neurons trained anew"},
-                   {{"attack", "recover"}, {"known_rate", recover.known_rate}, {"knows_cut", recover.knows_cut}});
+  Attack attack{network, options, "recover", TrainingTitle(command), kBefore, "A_rec, core neurons trained anew"};
+  attack.knows = recover;
+  return RunAttack(command, graph, selection, attack);
 }
 
 absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
@@ -224,14 +302,16 @@ absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
   const RecoverOptions recover = Knowledge(command);
   PRIVDNN_ASSIGN_OR_RETURN(const AttackNetwork network, TransplantNetwork(from, graph, selection, recover));
   PRIVDNN_ASSIGN_OR_RETURN(const TrainOptions options, Options(command, graph, kRecoverEpochs));
-  return RunAttack(
-      command, graph, selection,
-      {network, options, "transplant", fmt::format("{} with core neurons of {}", command.model.Name(), command.from),
-       "with the stolen core neurons", command.samples ? "with the stolen core neurons, trained" : "", &from},
-      {{"attack", "transplant"},
-       {"from", command.from},
-       {"known_rate", recover.known_rate},
-       {"knows_cut", recover.knows_cut}});
+  Attack attack{network,
+                options,
+                "transplant",
+                fmt::format("{} with core neurons of {}", command.model.Name(), command.from),
+                "with the stolen core neurons",
+                command.samples ? "with the stolen core neurons, trained" : "",
+                &from,
+                command.from};
+  attack.knows = recover;
+  return RunAttack(command, graph, selection, attack);
 }
 
 void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) {

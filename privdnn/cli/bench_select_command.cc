@@ -5,8 +5,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <utility>
 
 #include "privdnn/base/median.h"
 #include "privdnn/cli/network_input.h"
@@ -79,16 +79,27 @@ absl::StatusOr<double> TimeNaive(const Graph& graph, const Evaluator& evaluator,
   return seconds;
 }
 
-absl::Status BenchLeNet(const BenchSelectCommand& command, Json& json, FactTable& table) {
+struct LeNetFigures {
+  int64_t images = 0;
+  size_t candidates = 0;
+  double naive_ms = 0, cached_ms = 0;  // a candidate
+  double fill_ms = 0;
+  double cached_speedup = 0, threads_speedup = 0;
+};
+
+absl::StatusOr<LeNetFigures> BenchLeNet(const BenchSelectCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, ModelInput().Load());
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, ImageInput().Load());
   const auto start = std::chrono::steady_clock::now();
   PRIVDNN_ASSIGN_OR_RETURN(const Evaluator one, Evaluator::Create(graph, images, {}));
-  const double fill = Seconds(start);
+  LeNetFigures f;
+  f.images = images.count;
+  f.fill_ms = 1000 * Seconds(start);
   EvaluatorOptions both;
   both.threads = 2;
   PRIVDNN_ASSIGN_OR_RETURN(const Evaluator two, Evaluator::Create(graph, images, both));
   PRIVDNN_ASSIGN_OR_RETURN(const auto candidates, Spread(one, command.candidates));
+  f.candidates = candidates.size();
   spdlog::info("LeNet-5, {} candidates, {} repeats", candidates.size(), command.repeats);
   std::vector<double> naive, cached, threads;
   for (int repeat = 0; repeat < command.repeats; ++repeat) {
@@ -97,20 +108,29 @@ absl::Status BenchLeNet(const BenchSelectCommand& command, Json& json, FactTable
     PRIVDNN_ASSIGN_OR_RETURN(threads.emplace_back(), TimeEvaluator(two, candidates));
   }
   const double per_candidate = 1000 / static_cast<double>(candidates.size());
-  json["lenet5_images"] = images.count;
-  json["lenet5_candidates"] = candidates.size();
-  json["lenet5_naive_ms_per_candidate"] = per_candidate * Median(naive);
-  json["lenet5_cached_ms_per_candidate"] = per_candidate * Median(cached);
-  json["lenet5_fill_ms"] = 1000 * fill;
-  json["lenet5_cached_speedup"] = Median(naive) / Median(cached);
-  json["threads_speedup"] = Median(cached) / Median(threads);
-  const auto ms = [&](const char* field) { return FormatMilliseconds(json[field].get<double>()); };
+  f.naive_ms = per_candidate * Median(naive);
+  f.cached_ms = per_candidate * Median(cached);
+  f.cached_speedup = Median(naive) / Median(cached);
+  f.threads_speedup = Median(cached) / Median(threads);
+  return f;
+}
+
+void AddLeNet(const LeNetFigures& f, Json& json) {
+  json["lenet5_images"] = f.images;
+  json["lenet5_candidates"] = f.candidates;
+  json["lenet5_naive_ms_per_candidate"] = f.naive_ms;
+  json["lenet5_cached_ms_per_candidate"] = f.cached_ms;
+  json["lenet5_fill_ms"] = f.fill_ms;
+  json["lenet5_cached_speedup"] = f.cached_speedup;
+  json["threads_speedup"] = f.threads_speedup;
+}
+
+void AddLeNet(const LeNetFigures& f, FactTable& table) {
   table.Add("LeNet-5, a candidate",
-            fmt::format("{} naive, {} with the evaluator: {:.1f} times faster", ms("lenet5_naive_ms_per_candidate"),
-                        ms("lenet5_cached_ms_per_candidate"), json["lenet5_cached_speedup"].get<double>()));
-  table.Add("filling the evaluator", ms("lenet5_fill_ms"));
-  table.Add("two threads", fmt::format("{:.2f} times faster", json["threads_speedup"].get<double>()));
-  return absl::OkStatus();
+            fmt::format("{} naive, {} with the evaluator: {:.1f} times faster", FormatMilliseconds(f.naive_ms),
+                        FormatMilliseconds(f.cached_ms), f.cached_speedup));
+  table.Add("filling the evaluator", FormatMilliseconds(f.fill_ms));
+  table.Add("two threads", fmt::format("{:.2f} times faster", f.threads_speedup));
 }
 
 struct Race {
@@ -146,8 +166,25 @@ absl::StatusOr<Race> LoadRace(const BenchSelectCommand& command) {
   return race;
 }
 
+// One search of a race.
+struct RaceRun {
+  std::string selection;  // as FormatSelection has it
+  SearchResult result;
+  double seconds = 0;
+};
+
+struct RaceFigures {
+  std::string model, pixels;
+  int64_t images = 0;
+  RaceRun whole, racing;  // judging every candidate on all images, and not
+
+  double saved() const {
+    return static_cast<double>(whole.result.image_evaluations) / static_cast<double>(racing.result.image_evaluations);
+  }
+};
+
 // The same search judging every candidate on all images, and racing.
-absl::Status BenchRacing(const BenchSelectCommand& command, Json& json, FactTable& table) {
+absl::StatusOr<RaceFigures> BenchRacing(const BenchSelectCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(Race race, LoadRace(command));
   PRIVDNN_ASSIGN_OR_RETURN(const Evaluator evaluator,
                            Evaluator::Create(race.graph, std::move(race.images), {.threads = 2}));
@@ -156,42 +193,63 @@ absl::Status BenchRacing(const BenchSelectCommand& command, Json& json, FactTabl
   select.search.order = GreedyOrder::kLayers;
   select.percent = command.percent;
   select.search.score = *ParseScore(select.score);
-  json["vgg16_model"] = race.name;
-  json["vgg16_images"] = evaluator.images();
-  json["vgg16_pixels"] = race.source;
-  json["vgg16_percent"] = command.percent;
-  std::array<double, 2> evaluations{};
-  for (const bool racing : {false, true}) {
-    select.search.racing.enabled = racing;
+  RaceFigures f;
+  f.model = race.name;
+  f.pixels = race.source;
+  f.images = evaluator.images();
+  for (RaceRun* run : {&f.whole, &f.racing}) {
+    select.search.racing.enabled = run == &f.racing;
     const auto start = std::chrono::steady_clock::now();
-    PRIVDNN_ASSIGN_OR_RETURN(const Selected selected, RunSelect(select, race.graph, evaluator, nullptr));
-    const SearchResult& result = selected.result;
-    const char* const name = racing ? "vgg16_racing" : "vgg16_whole";
-    json[name] = {{"selection", Json::parse(FormatSelection(evaluator.ToSelection(result.best.candidate)))},
-                  {"accuracy_original", result.best.accuracies.original},
-                  {"accuracy_separated", result.best.accuracies.separated},
-                  {"accuracy_without_core", result.best.accuracies.removed},
-                  {"score", result.best.score},
-                  {"candidates", result.candidates},
-                  {"image_evaluations", result.image_evaluations},
-                  {"seconds", Seconds(start)}};
-    evaluations[racing] = static_cast<double>(result.image_evaluations);
-    table.Add(racing ? "racing" : "every candidate on all images",
-              fmt::format("{} evaluations, A_s {:.2f} %, A_r {:.2f} %", result.image_evaluations,
-                          result.best.accuracies.separated, result.best.accuracies.removed));
+    PRIVDNN_ASSIGN_OR_RETURN(Selected selected, RunSelect(select, race.graph, evaluator, nullptr));
+    run->seconds = Seconds(start);
+    run->selection = FormatSelection(evaluator.ToSelection(selected.result.best.candidate));
+    run->result = std::move(selected.result);
   }
-  json["vgg16_evaluations_saved"] = evaluations[0] / evaluations[1];
-  table.Add("evaluations saved", fmt::format("{:.1f} times fewer", json["vgg16_evaluations_saved"].get<double>()));
-  return absl::OkStatus();
+  return f;
+}
+
+Json RunJson(const RaceRun& run) {
+  const Accuracies& a = run.result.best.accuracies;
+  return {{"selection", Json::parse(run.selection)},
+          {"accuracy_original", a.original},
+          {"accuracy_separated", a.separated},
+          {"accuracy_without_core", a.removed},
+          {"score", run.result.best.score},
+          {"candidates", run.result.candidates},
+          {"image_evaluations", run.result.image_evaluations},
+          {"seconds", run.seconds}};
+}
+
+void AddRacing(const RaceFigures& f, int percent, Json& json) {
+  json["vgg16_model"] = f.model;
+  json["vgg16_images"] = f.images;
+  json["vgg16_pixels"] = f.pixels;
+  json["vgg16_percent"] = percent;
+  json["vgg16_whole"] = RunJson(f.whole);
+  json["vgg16_racing"] = RunJson(f.racing);
+  json["vgg16_evaluations_saved"] = f.saved();
+}
+
+void AddRacing(const RaceFigures& f, FactTable& table) {
+  for (const auto& [name, run] : {std::pair("every candidate on all images", &f.whole), {"racing", &f.racing}}) {
+    const Accuracies& a = run->result.best.accuracies;
+    table.Add(name, fmt::format("{} evaluations, A_s {:.2f} %, A_r {:.2f} %", run->result.image_evaluations,
+                                a.separated, a.removed));
+  }
+  table.Add("evaluations saved", fmt::format("{:.1f} times fewer", f.saved()));
 }
 
 absl::StatusOr<CommandOutput> BenchSelect(const BenchSelectCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const LeNetFigures lenet, BenchLeNet(command));
+  PRIVDNN_ASSIGN_OR_RETURN(const RaceFigures race, BenchRacing(command));
   CommandOutput output;
+  output.json = {{"repeats", command.repeats}};
+  AddLeNet(lenet, output.json);
+  AddRacing(race, command.percent, output.json);
   FactTable table(fmt::format("choosing core neurons: {} repeats; racing with {}", command.repeats,
                               command.model.path.empty() ? command.architecture : command.model.path));
-  output.json = {{"repeats", command.repeats}};
-  PRIVDNN_RETURN_IF_ERROR(BenchLeNet(command, output.json, table));
-  PRIVDNN_RETURN_IF_ERROR(BenchRacing(command, output.json, table));
+  AddLeNet(lenet, table);
+  AddRacing(race, table);
   output.text = table.Render();
   return output;
 }

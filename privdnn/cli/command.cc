@@ -54,8 +54,8 @@ std::string WithHint(const std::string& text, const CLI::App& command) {
 }
 
 // What is wrong with the command line. CLI11 doesn't say which word it took for no command.
-std::string UsageMessage(const CLI::App* app, const CLI::Error& error) {
-  const CLI::App& command = GivenCommand(*app);
+std::string UsageMessage(const CLI::App& app, const CLI::Error& error) {
+  const CLI::App& command = GivenCommand(app);
   const std::string name = FullName(command);
   std::string text = error.what();
   const auto commands = command.get_subcommands([](const CLI::App*) { return true; });
@@ -90,6 +90,27 @@ void SpinBriefly(const CLI::App& app, char** argv) {
   if (threads == nullptr || std::ranges::none_of(threads->as<std::vector<int>>(), [](int n) { return n > 1; })) return;
   if (Interrupted()) return;  // the signal would be forgotten
   if (setenv("GOMP_SPINCOUNT", "5000", 1) == 0) execv(OwnPath().c_str(), argv);
+}
+
+// To the program that started this one, if it asked for events.
+void TellWhy(const std::string& error) {
+  const auto events = EventWriter::FromEnvironment();
+  if (!events.ok()) return spdlog::warn("nobody is told of this error: {}", Message(events.status()));
+  if (events->has_value()) (*events)->Write(ErrorEvent{error});
+}
+
+// Exit code 2, after saying what is wrong with the command line.
+int FailUsage(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  TellWhy(text.substr(0, text.find_last_not_of('\n') + 1));
+  return 2;
+}
+
+// Exit code 1, after saying what went wrong.
+int Fail(const std::string& error) {
+  spdlog::error("{}", error);
+  TellWhy(error);
+  return 1;
 }
 
 }  // namespace
@@ -161,7 +182,6 @@ int RunProgram(int argc, char** argv) {
   CLI::App app{"Private inference with partially encrypted neural networks", "privdnn"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "privdnn " PRIVDNN_VERSION, "print the version; `privdnn version` says more");
-  app.failure_message(UsageMessage);
   app.footer("Exit codes: 0 ok, 1 failed, 2 wrong usage. `privdnn COMMAND --help` has an example of each command.");
   Globals globals;
   Action action;
@@ -172,25 +192,17 @@ int RunProgram(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    // Help and the version are no errors.
+    return e.get_exit_code() == 0 ? app.exit(e) : FailUsage(UsageMessage(app, e));
   }
   SpinBriefly(app, argv);
   const auto output = action();
-  if (IsWrongUsage(output.status())) {
-    std::fputs(WithHint(Message(output.status()), GivenCommand(app)).c_str(), stderr);
-    return 2;
-  }
-  if (!output.ok()) {
-    spdlog::error("{}", Message(output.status()));
-    return 1;
-  }
+  if (IsWrongUsage(output.status())) return FailUsage(WithHint(Message(output.status()), GivenCommand(app)));
+  if (!output.ok()) return Fail(Message(output.status()));
   if (output->json.is_null()) return 0;  // a rank that served another one
   const std::string text =
       globals.json ? output->json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : output->text;
-  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
-    spdlog::error("stdout can't be written");
-    return 1;
-  }
+  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) return Fail("stdout can't be written");
   return output->failed ? 1 : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "privdnn/base/file.h"
 #include "privdnn/base/random.h"
@@ -56,37 +57,67 @@ CommandOutput List() {
   return output;
 }
 
-// Loads the official splits. What keeps it from loading goes into the JSON and the table, not into the status.
-absl::Status CheckSet(const DataSetInfo& info, const std::string& root, const LoadOptions& options, Json& json,
-                      FactTable& table) {
-  json = {{"name", info.name}, {"complete", false}};
+// Of a split, what a check tells.
+struct Outline {
+  int64_t count, channels, height, width;
+  int32_t classes;
+};
+
+// What loading a data set's official splits came to, as far as it went.
+struct SetCheck {
+  std::string name;
+  std::optional<Outline> train = {}, test = {};
+  std::string problem = {};  // empty: it is complete
+  double seconds = 0;
+
+  bool complete() const { return problem.empty(); }
+};
+
+// Loads the official splits. What keeps one from loading is the check's problem; Cancelled if that was asked for.
+absl::StatusOr<SetCheck> CheckSet(const DataSetInfo& info, const std::string& root, const LoadOptions& options) {
+  SetCheck check{.name = std::string(info.name)};
   const auto start = std::chrono::steady_clock::now();
-  std::string text;
   for (const Split split : {Split::kTrain, Split::kTest}) {
-    const auto set = LoadDataSet(std::string(info.name), root, split, options);
+    const auto set = LoadDataSet(check.name, root, split, options);
     if (absl::IsCancelled(set.status())) return set.status();
     if (!set.ok()) {
-      json["problem"] = Message(set.status());
-      table.Add(std::string(info.name), Message(set.status()));
-      return absl::OkStatus();
+      check.problem = Message(set.status());
+      return check;
     }
-    json["classes"] = set->classes;
-    json["shape"] = {set->channels, set->height, set->width};
-    if (split == Split::kTrain) {
-      json["train"] = set->count;
-      text = fmt::format("{} training images", set->count);
-    } else {
-      json["test"] = set->count;
-      json["validation"] = set->count / 2;
-      json["test_half"] = set->count - set->count / 2;
-      text += fmt::format(", {} test images ({} + {}), {} classes, {} pixels", set->count, set->count / 2,
-                          set->count - set->count / 2, set->classes, ShapeText(set->channels, set->height, set->width));
-    }
+    (split == Split::kTrain ? check.train : check.test) =
+        Outline{set->count, set->channels, set->height, set->width, set->classes};
   }
-  json["complete"] = true;
-  json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  table.Add(std::string(info.name), fmt::format("{}, {:.2f} s", text, json["seconds"].get<double>()));
-  return absl::OkStatus();
+  check.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return check;
+}
+
+Json CheckJson(const SetCheck& check) {
+  Json json = {{"name", check.name}, {"complete", check.complete()}};
+  if (check.train) {
+    const Outline& last = check.test ? *check.test : *check.train;
+    json["classes"] = last.classes;
+    json["shape"] = {last.channels, last.height, last.width};
+    json["train"] = check.train->count;
+  }
+  if (check.test) {
+    json["test"] = check.test->count;
+    json["validation"] = check.test->count / 2;
+    json["test_half"] = check.test->count - check.test->count / 2;
+  }
+  if (!check.complete()) {
+    json["problem"] = check.problem;
+  } else {
+    json["seconds"] = check.seconds;
+  }
+  return json;
+}
+
+std::string CheckText(const SetCheck& check) {
+  if (!check.complete()) return check.problem;
+  const Outline& test = *check.test;
+  return fmt::format("{} training images, {} test images ({} + {}), {} classes, {} pixels, {:.2f} s",
+                     check.train->count, test.count, test.count / 2, test.count - test.count / 2, test.classes,
+                     ShapeText(test.channels, test.height, test.width), check.seconds);
 }
 
 struct CheckCommand {
@@ -100,11 +131,11 @@ absl::StatusOr<CommandOutput> Check(const CheckCommand& command) {
   FactTable table("data sets in " + root);
   for (const DataSetInfo& info : DataSets()) {
     if (!command.name.empty() && command.name != info.name) continue;
-    Json json;
     const LoadOptions options{command.threads, MakeProgress(std::make_shared<ProgressBar>(std::string(info.name)))};
-    PRIVDNN_RETURN_IF_ERROR(CheckSet(info, root, options, json, table));
-    output.failed |= !json["complete"].get<bool>();
-    output.json["sets"].push_back(std::move(json));
+    PRIVDNN_ASSIGN_OR_RETURN(const SetCheck check, CheckSet(info, root, options));
+    output.failed |= !check.complete();
+    output.json["sets"].push_back(CheckJson(check));
+    table.Add(check.name, CheckText(check));
   }
   output.text = table.Render();
   return output;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "privdnn/base/file.h"
 #include "privdnn/cli/accuracies.h"
@@ -45,18 +46,18 @@ absl::StatusOr<Outputs> RunModel(const Graph& graph, const Inputs& inputs) {
   const ProgressFn progress = Evaluating("the network", inputs.count, "inputs");
   Outputs result;
   const auto start = std::chrono::steady_clock::now();
-  for (int64_t begin = 0; begin < inputs.count; begin += kBatch) {
-    const int64_t end = std::min(begin + kBatch, inputs.count);
-    PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, executor.Run({{graph.inputs[0].name, inputs.batch(begin, end)}}));
-    for (const auto& [name, value] : outputs) {
-      Tensor& all = result.values.try_emplace(name, Tensor{value.shape, {}}).first->second;
-      all.shape[0] = end;
-      all.values.insert(all.values.end(), value.values.begin(), value.values.end());
-    }
-    if (!progress(static_cast<uint64_t>(end), static_cast<uint64_t>(inputs.count), "")) {
-      return absl::CancelledError(fmt::format("stopped after {} of {} inputs", end, inputs.count));
-    }
-  }
+  PRIVDNN_RETURN_IF_ERROR(InBatches(
+      inputs.count, kBatch, progress,
+      [&](int64_t begin, int64_t end) -> absl::Status {
+        PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, executor.Run({{graph.inputs[0].name, inputs.batch(begin, end)}}));
+        for (const auto& [name, value] : outputs) {
+          Tensor& all = result.values.try_emplace(name, Tensor{value.shape, {}}).first->second;
+          all.shape[0] = end;
+          all.values.insert(all.values.end(), value.values.begin(), value.values.end());
+        }
+        return absl::OkStatus();
+      },
+      "inputs"));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
@@ -99,26 +100,53 @@ double TopAccuracy(const Tensor& scores, const std::vector<int32_t>& labels, int
   return 100.0 * static_cast<double>(right) / static_cast<double>(labels.size());
 }
 
-// Top-1 and, of more than five classes, top-5 accuracy.
-absl::Status AddTopAccuracies(const Graph& graph, const Outputs& outputs, const ImageSet& images, Json& json,
-                              FactTable& table) {
+// What eval found. What wasn't asked for is missing.
+struct EvalResult {
+  std::string model;
+  bool raw = false;  // inputs of a file, not images
+  int64_t count = 0;
+  std::optional<int32_t> classes;
+  std::optional<double> top1, top5;  // percent; the second of more than five classes only
+  std::optional<double> per_second;
+  std::optional<Selection> selection;
+  std::optional<SelectionAccuracy> accuracies;
+};
+
+Json EvalJson(const EvalResult& r) {
+  Json json = {{"model", r.model}, {r.raw ? "inputs" : "images", r.count}};
+  if (r.classes) json["classes"] = *r.classes;
+  if (r.top1) json["accuracy_original"] = *r.top1;
+  if (r.top5) json["accuracy_top5"] = *r.top5;
+  if (r.per_second) json["images_per_second"] = *r.per_second;
+  if (r.selection) json["selection"] = Json::parse(FormatSelection(*r.selection));
+  if (r.accuracies) AddAccuracies(*r.accuracies, json);
+  return json;
+}
+
+std::string EvalText(const EvalResult& r) {
+  const char* unit = r.raw ? "inputs" : "images";
+  FactTable table(fmt::format("{} on {} {}", r.model, r.count, unit));
+  if (r.top1) table.Add("A_o, original", fmt::format("{:.2f} %", *r.top1));
+  if (r.top5) table.Add("label among the first five", fmt::format("{:.2f} %", *r.top5));
+  if (r.per_second) table.Add("speed", fmt::format("{:.0f} {} a second", *r.per_second, unit));
+  if (r.accuracies) AddAccuracies(*r.accuracies, table);
+  return table.Render();
+}
+
+absl::Status AddTopAccuracies(const Graph& graph, const Outputs& outputs, const ImageSet& images, EvalResult& result) {
   const Tensor& scores = outputs.values.at(graph.outputs[0].name);
   const int64_t classes = scores.size() / scores.dim(0);
   if (classes < images.classes) {
     return InvalidArgument("the model's output '{}' has {} scores an image, the data has {} classes",
                            graph.outputs[0].name, classes, images.classes);
   }
-  json["accuracy_original"] = TopAccuracy(scores, images.labels, 1);
-  table.Add("A_o, original", fmt::format("{:.2f} %", json["accuracy_original"].get<double>()));
-  if (classes <= 5) return absl::OkStatus();
-  json["accuracy_top5"] = TopAccuracy(scores, images.labels, 5);
-  table.Add("label among the first five", fmt::format("{:.2f} %", json["accuracy_top5"].get<double>()));
+  result.top1 = TopAccuracy(scores, images.labels, 1);
+  if (classes > 5) result.top5 = TopAccuracy(scores, images.labels, 5);
   return absl::OkStatus();
 }
 
-absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
-  const bool raw = !command.inputs.empty();
-  const bool labelled = !raw && command.images.labelled();
+// What goes together.
+absl::Status CheckOptions(const EvalCommand& command, bool raw, bool labelled) {
   if (!labelled && command.outputs.empty()) {
     return WrongUsage(raw ? "--inputs needs --outputs: accuracy is against labels"
                           : "--images needs --labels or --outputs: accuracy is against labels");
@@ -126,6 +154,13 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
   if (!labelled && !command.selection.empty()) {
     return WrongUsage("--selection needs labels: its accuracies are against labels");
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
+  const bool raw = !command.inputs.empty();
+  const bool labelled = !raw && command.images.labelled();
+  PRIVDNN_RETURN_IF_ERROR(CheckOptions(command, raw, labelled));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   SetExecutorThreads(command.threads);
   ImageSet images;
@@ -136,27 +171,28 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
     PRIVDNN_ASSIGN_OR_RETURN(images, command.images.Load());
     inputs = {images.count, [&images](int64_t begin, int64_t end) { return images.Batch(begin, end); }};
   }
-  CommandOutput output;
-  FactTable table(fmt::format("{} on {} {}", command.model.Name(), inputs.count, raw ? "inputs" : "images"));
-  output.json = {{"model", command.model.Name()}, {raw ? "inputs" : "images", inputs.count}};
-  if (labelled) output.json["classes"] = images.classes;
+  EvalResult result;
+  result.model = command.model.Name();
+  result.raw = raw;
+  result.count = inputs.count;
+  if (labelled) result.classes = images.classes;
   if (command.selection.empty() || !command.outputs.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(const Outputs outputs, RunModel(graph, inputs));
     if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOutputs(outputs, command.outputs));
-    if (labelled) PRIVDNN_RETURN_IF_ERROR(AddTopAccuracies(graph, outputs, images, output.json, table));
-    const double rate = static_cast<double>(inputs.count) / outputs.seconds;
-    output.json["images_per_second"] = rate;
-    table.Add("speed", fmt::format("{:.0f} {} a second", rate, raw ? "inputs" : "images"));
+    if (labelled) PRIVDNN_RETURN_IF_ERROR(AddTopAccuracies(graph, outputs, images, result));
+    result.per_second = static_cast<double>(inputs.count) / outputs.seconds;
   }
   if (!command.selection.empty()) {
-    PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
-    PRIVDNN_ASSIGN_OR_RETURN(const SelectionAccuracy accuracy,
-                             EvaluateSelection(graph, selection, images, Evaluating("the selection", images.count)));
-    output.json["selection"] = Json::parse(FormatSelection(selection));
-    AddAccuracies(accuracy, output.json, table);
+    PRIVDNN_ASSIGN_OR_RETURN(result.selection, LoadSelection(command.selection, command.model, graph));
+    PRIVDNN_ASSIGN_OR_RETURN(result.accuracies, EvaluateSelection(graph, *result.selection, images,
+                                                                  Evaluating("the selection", images.count)));
   }
-  output.text = table.Render();
-  return output;
+  return result;
+}
+
+absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const EvalResult result, Evaluate(command));
+  return CommandOutput{EvalJson(result), EvalText(result)};
 }
 
 }  // namespace

@@ -52,53 +52,74 @@ Picture PictureOf(const Tensor& images, int64_t i) {
 
 }  // namespace
 
-CommandOutput Judge(const InversionReport& report, Json json, const std::string& title) {
-  const Scores one_image = ScoreBlindGuesses(report.attackers, report.originals);
-  const Scores mean_image = ScoreBlindGuesses(report.mean_image, report.originals);
-  const auto queries = std::count_if(report.reconstructions.begin(), report.reconstructions.end(),
-                                     [](const Reconstruction& r) { return r.query; });
-  // All intervals that decide about queries hold together with kConfidence (Bonferroni): two for each method.
-  const double joint = 1 - (1 - kConfidence) / static_cast<double>(2 * std::max<int64_t>(queries, 1));
-  json["confidence"] = kConfidence;
-  json["confidence_of_queries"] = joint;
-  json["one_image"] = ScoresJson(one_image);
-  json["mean_image"] = ScoresJson(mean_image);
-  json["reconstructions"] = Json::array();
-  FactTable table(title);
-  table.Add("blind guess: one of the attacker's images", ScoresText(one_image));
-  table.Add("blind guess: the mean of them", ScoresText(mean_image));
-  bool equal = true;
+bool JudgedInversion::query_equals_guess() const {
+  return std::ranges::all_of(reconstructions,
+                             [](const JudgedReconstruction& r) { return !r.over_others || r.over_others->none(); });
+}
+
+JudgedInversion Judge(const InversionReport& report) {
+  JudgedInversion judged;
+  judged.one_image = ScoreBlindGuesses(report.attackers, report.originals);
+  judged.mean_image = ScoreBlindGuesses(report.mean_image, report.originals);
+  const auto queries = std::ranges::count_if(report.reconstructions, [](const Reconstruction& r) { return r.query; });
+  judged.confidence = kConfidence;
+  // Bonferroni: two for each method.
+  judged.joint = 1 - (1 - kConfidence) / static_cast<double>(2 * std::max<int64_t>(queries, 1));
   for (const Reconstruction& r : report.reconstructions) {
-    const Scores scores = Score(r.images, report.originals);
-    const auto over_one = Compare(scores, one_image, kConfidence);
-    const auto over_mean = Compare(scores, mean_image, kConfidence);
-    const bool better = over_one.better() && over_mean.better();
+    JudgedReconstruction& j = judged.reconstructions.emplace_back();
+    j.view = r.view;
+    j.what = r.what;
+    j.method = r.method;
+    j.seconds = r.seconds;
+    j.scores = Score(r.images, report.originals);
+    j.over_one = Compare(j.scores, judged.one_image, kConfidence);
+    j.over_mean = Compare(j.scores, judged.mean_image, kConfidence);
+    if (r.query) {
+      j.over_others = Compare(j.scores, ScoreOthersGuesses(r.images, report.originals), judged.joint);
+    }
+  }
+  return judged;
+}
+
+void AddInversion(const JudgedInversion& judged, Json& json) {
+  json["confidence"] = judged.confidence;
+  json["confidence_of_queries"] = judged.joint;
+  json["one_image"] = ScoresJson(judged.one_image);
+  json["mean_image"] = ScoresJson(judged.mean_image);
+  json["reconstructions"] = Json::array();
+  for (const JudgedReconstruction& r : judged.reconstructions) {
     Json j = {{"view", r.view}, {"method", r.method}};
-    j.update(ScoresJson(scores));
-    j["psnr"] = scores.psnr;
-    j["ssim"] = scores.ssim;
-    j["over_one_image"] = AdvantageJson(over_one);
-    j["over_mean_image"] = AdvantageJson(over_mean);
-    j["better_than_blind_guess"] = better;
+    j.update(ScoresJson(r.scores));
+    j["psnr"] = r.scores.psnr;
+    j["ssim"] = r.scores.ssim;
+    j["over_one_image"] = AdvantageJson(r.over_one);
+    j["over_mean_image"] = AdvantageJson(r.over_mean);
+    j["better_than_blind_guess"] = r.better();
     j["seconds"] = r.seconds;
-    std::string text = ScoresText(scores);
-    const std::string name = fmt::format("{}, {}: {}", r.view, r.method, r.what);
-    if (!r.query) {
-      table.Add(name, text + (better ? ": reconstructed" : ": no better than a blind guess"));
-      table.Add("  over the mean image", AdvantageText(over_mean, kConfidence));
-    } else {
-      const auto others = ScoreOthersGuesses(r.images, report.originals);
-      const auto over_others = Compare(scores, others, joint);
-      j["over_other_queries"] = AdvantageJson(over_others);
-      j["equals_guess"] = over_others.none();
-      equal = equal && over_others.none();
-      table.Add(name, text + (over_others.none() ? ": says nothing of the image" : ": DIFFERS from other queries'"));
-      table.Add("  over other images' queries", AdvantageText(over_others, joint));
+    if (r.over_others) {
+      j["over_other_queries"] = AdvantageJson(*r.over_others);
+      j["equals_guess"] = r.over_others->none();
     }
     json["reconstructions"].push_back(std::move(j));
   }
-  json["query_equals_guess"] = equal;
-  return {std::move(json), table.Render(), !equal};
+  json["query_equals_guess"] = judged.query_equals_guess();
+}
+
+std::string InversionText(const JudgedInversion& judged, const std::string& title) {
+  FactTable table(title);
+  table.Add("blind guess: one of the attacker's images", ScoresText(judged.one_image));
+  table.Add("blind guess: the mean of them", ScoresText(judged.mean_image));
+  for (const JudgedReconstruction& r : judged.reconstructions) {
+    const std::string text = ScoresText(r.scores), name = fmt::format("{}, {}: {}", r.view, r.method, r.what);
+    if (r.over_others) {
+      table.Add(name, text + (r.over_others->none() ? ": says nothing of the image" : ": DIFFERS from other queries'"));
+      table.Add("  over other images' queries", AdvantageText(*r.over_others, judged.joint));
+    } else {
+      table.Add(name, text + (r.better() ? ": reconstructed" : ": no better than a blind guess"));
+      table.Add("  over the mean image", AdvantageText(r.over_mean, judged.confidence));
+    }
+  }
+  return table.Render();
 }
 
 absl::Status WritePictures(const InversionReport& report, int64_t count, const std::string& file) {

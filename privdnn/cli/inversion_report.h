@@ -1,6 +1,7 @@
 // What `attack invert` found, as JSON, as a table and as pictures.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,10 +26,34 @@ struct InversionReport {
   std::vector<Reconstruction> reconstructions;  // view by view, the methods in the same order in each
 };
 
-// Scores with intervals, into members of `json` ("one_image", "mean_image", "reconstructions", "query_equals_guess")
-// and as a table with this title. Failed if reconstructions from queries are as a whole nearer to their images than
-// others' are, or further: they should not differ.
-CommandOutput Judge(const InversionReport& report, Json json, const std::string& title);
+// A reconstruction's scores beside others, with intervals.
+struct JudgedReconstruction {
+  std::string view, what, method;
+  double seconds = 0;
+  Scores scores = {};
+  Advantage over_one = {}, over_mean = {};  // blind guesses
+  // Of queries: over reconstructions from other images' queries.
+  std::optional<Advantage> over_others = {};
+
+  // Than both blind guesses.
+  bool better() const { return over_one.better() && over_mean.better(); }
+};
+
+struct JudgedInversion {
+  Scores one_image, mean_image;  // of blind guesses
+  double confidence = 0;         // of each interval
+  double joint = 0;  // of each that decides about queries, so that all of them hold together with the former
+  std::vector<JudgedReconstruction> reconstructions;
+
+  // Whether reconstructions from queries are, as a whole, neither nearer to their images than others' are nor further:
+  // they should not differ.
+  bool query_equals_guess() const;
+};
+JudgedInversion Judge(const InversionReport& report);
+
+// Adds "confidence", "one_image", "mean_image", "reconstructions", "query_equals_guess".
+void AddInversion(const JudgedInversion& judged, Json& json);
+std::string InversionText(const JudgedInversion& judged, const std::string& title);
 
 // PNG file with a row for each method of each of the first `count` images: the original, then what the method made of
 // each view.

@@ -122,80 +122,54 @@ Json LayersJson(const ObfuscatedNetwork& network) {
   return json;
 }
 
-absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
-  PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
-  const Recipe recipe = RecipeFor(graph);
-  const std::string data_set = command.data_set.empty() ? recipe.data_set : command.data_set;
-  TrainOptions options = Options(command, recipe.options);
-  SetExecutorThreads(options.threads);
-  PRIVDNN_ASSIGN_OR_RETURN(TrainingSets sets,
-                           LoadTrainingSets(data_set, command.data, command.hold_out, command.threads));
-  if (command.samples) {
-    PRIVDNN_ASSIGN_OR_RETURN(sets.train, DrawSamples(sets.train, *command.samples, options.seed));
-  }
+// What came of it.
+struct ObfuscateResult {
+  Selection selection;
+  ObfuscatedNetwork network;
+  std::string data_set;
+  TrainOptions options;
+  int64_t training_images = 0, validation_images = 0, test_images = 0;
+  size_t epochs = 0;
+  double seconds = 0;
+  // Percent, of validation images: the original, the new network before training, and after it.
+  double original = 0, before = 0, after = 0;
+  double test_original = 0;  // of test images
+  SelectionAccuracy test = {};
 
-  const auto random = Randomness(command);
-  PRIVDNN_ASSIGN_OR_RETURN(ObfuscatedNetwork network,
-                           Obfuscate(graph, selection, sets.train.Head(kCalibrationImages),
-                                     {command.kernel, !command.no_mixing, !command.keep_next}, *random));
-  if (!command.checkpoint.empty()) {
-    PRIVDNN_RETURN_IF_ERROR(KeepStart(StartFile(command, graph, selection), selection, network));
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(
-      const double original,
-      Accuracy(graph, sets.validation, Evaluating("the original", sets.validation.count, "validation images")));
-  PRIVDNN_ASSIGN_OR_RETURN(const double test_original,
-                           Accuracy(graph, sets.test, Evaluating("the original", sets.test.count, "test images")));
-  PRIVDNN_ASSIGN_OR_RETURN(const double before,
-                           Accuracy(network.graph, sets.validation,
-                                    Evaluating("what there is before", sets.validation.count, "validation images")));
+  double loss() const { return original - after; }
+};
 
-  const auto start = std::chrono::steady_clock::now();
-  options.rates = network.rates;
-  options.on_epoch = [&](const EpochReport& e) {
-    spdlog::info("epoch {} of {}: loss {:.4f}, validation accuracy {:.2f} %, before obfuscation {:.2f} %", e.epoch,
-                 options.epochs, e.train_loss, e.validation_accuracy, original);
-  };
-  PRIVDNN_ASSIGN_OR_RETURN(
-      const TrainResult result,
-      Train(network.graph, sets.train, sets.validation, options,
-            MakeProgress(std::make_shared<ProgressBar>(TrainingLabel("training", options.epochs, sets.train.count)))));
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
-  const auto test = EvaluateSelection(result.graph, selection, sets.test,
-                                      Evaluating("the selection", sets.test.count, "test images"));
-  if (!test.ok()) return NotEvaluated(test.status(), command.out);
+bool Kept(const ObfuscateCommand& command, const ObfuscateResult& r) { return r.loss() <= command.max_loss; }
 
-  const double loss = original - result.validation_accuracy;
-  CommandOutput output;
-  output.failed = loss > command.max_loss;
-  output.json = {{"model", command.model.Name()},
-                 {"user", command.user},
-                 {"selection", Json::parse(FormatSelection(selection))},
-                 {"out", command.out},
-                 {"layers", LayersJson(network)},
-                 {"mixed", !command.no_mixing},
-                 {"weights_renewed", network.renewed},
-                 {"data_set", data_set},
-                 {"training_images", sets.train.count},
-                 {"epochs", result.epochs.size()},
-                 {"seconds", seconds},
-                 {"validation_images", sets.validation.count},
-                 {"validation_accuracy_original", original},
-                 {"validation_accuracy_before_training", before},
-                 {"validation_accuracy", result.validation_accuracy},
-                 {"loss", loss},
-                 {"max_loss", command.max_loss},
-                 {"kept", !output.failed},
-                 {"test_images", sets.test.count},
-                 {"test_accuracy_original", test_original},
-                 {"test_accuracy", test->original},
-                 {"test_accuracy_without_core", test->removed},
-                 {"options", RecipeJson(options)}};
+Json ObfuscateJson(const ObfuscateCommand& command, const ObfuscateResult& r) {
+  return {{"model", command.model.Name()},
+          {"user", command.user},
+          {"selection", Json::parse(FormatSelection(r.selection))},
+          {"out", command.out},
+          {"layers", LayersJson(r.network)},
+          {"mixed", !command.no_mixing},
+          {"weights_renewed", r.network.renewed},
+          {"data_set", r.data_set},
+          {"training_images", r.training_images},
+          {"epochs", r.epochs},
+          {"seconds", r.seconds},
+          {"validation_images", r.validation_images},
+          {"validation_accuracy_original", r.original},
+          {"validation_accuracy_before_training", r.before},
+          {"validation_accuracy", r.after},
+          {"loss", r.loss()},
+          {"max_loss", command.max_loss},
+          {"kept", Kept(command, r)},
+          {"test_images", r.test_images},
+          {"test_accuracy_original", r.test_original},
+          {"test_accuracy", r.test.original},
+          {"test_accuracy_without_core", r.test.removed},
+          {"options", RecipeJson(r.options)}};
+}
+
+std::string ObfuscateText(const ObfuscateCommand& command, const ObfuscateResult& r) {
   FactTable table(fmt::format("{}: {} obfuscated for {}", command.out, command.model.Name(), command.user));
-  for (const ObfuscatedLayer& layer : network.layers) {
+  for (const ObfuscatedLayer& layer : r.network.layers) {
     const std::string kernel = layer.kernel_after == layer.kernel_before
                                    ? ""
                                    : fmt::format(", kernel {} instead of {}", fmt::join(layer.kernel_after, "x"),
@@ -203,18 +177,89 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
     table.Add(fmt::format("layer {}", layer.number),
               fmt::format("{} core neurons, {} secret numbers{}", layer.neurons, layer.secret_numbers, kernel));
   }
-  table.Add("trained", fmt::format("{} epochs on {} images of {}", result.epochs.size(), sets.train.count, data_set));
-  table.Add("validation images", fmt::format("{:.2f} %, before training {:.2f} %, original {:.2f} %",
-                                             result.validation_accuracy, before, original));
+  table.Add("trained", fmt::format("{} epochs on {} images of {}", r.epochs, r.training_images, r.data_set));
+  table.Add("validation images",
+            fmt::format("{:.2f} %, before training {:.2f} %, original {:.2f} %", r.after, r.before, r.original));
   table.Add("test images, whole and separated",
-            fmt::format("{:.2f} %, original {:.2f} %", test->original, test_original));
-  table.Add("A_r, core neurons removed", fmt::format("{:.2f} %", test->removed));
-  output.text = table.Render();
-  if (output.failed) {
-    output.text += fmt::format("It lost {:.2f} points, which is more than --max-loss {}: train longer (--epochs)\n",
-                               loss, command.max_loss);
+            fmt::format("{:.2f} %, original {:.2f} %", r.test.original, r.test_original));
+  table.Add("A_r, core neurons removed", fmt::format("{:.2f} %", r.test.removed));
+  std::string text = table.Render();
+  if (!Kept(command, r)) {
+    text += fmt::format("It lost {:.2f} points, which is more than --max-loss {}: train longer (--epochs)\n", r.loss(),
+                        command.max_loss);
   }
-  return output;
+  return text;
+}
+
+absl::StatusOr<TrainingSets> LoadSets(const ObfuscateCommand& command, const ObfuscateResult& r) {
+  PRIVDNN_ASSIGN_OR_RETURN(TrainingSets sets,
+                           LoadTrainingSets(r.data_set, command.data, command.hold_out, command.threads));
+  if (command.samples) {
+    PRIVDNN_ASSIGN_OR_RETURN(sets.train, DrawSamples(sets.train, *command.samples, r.options.seed));
+  }
+  return sets;
+}
+
+// Evaluates what there is before training.
+absl::Status JudgeBefore(const Graph& graph, const TrainingSets& sets, ObfuscateResult& r) {
+  const auto evaluating = [](const char* what, const ImageSet& set, const char* unit) {
+    return Evaluating(what, set.count, unit);
+  };
+  PRIVDNN_ASSIGN_OR_RETURN(
+      r.original, Accuracy(graph, sets.validation, evaluating("the original", sets.validation, "validation images")));
+  PRIVDNN_ASSIGN_OR_RETURN(r.test_original,
+                           Accuracy(graph, sets.test, evaluating("the original", sets.test, "test images")));
+  PRIVDNN_ASSIGN_OR_RETURN(r.before,
+                           Accuracy(r.network.graph, sets.validation,
+                                    evaluating("what there is before", sets.validation, "validation images")));
+  return absl::OkStatus();
+}
+
+// Trains what follows the new neurons, writes the network and judges it.
+absl::Status TrainTail(const ObfuscateCommand& command, const TrainingSets& sets, ObfuscateResult& r) {
+  const auto start = std::chrono::steady_clock::now();
+  r.options.rates = r.network.rates;
+  r.options.on_epoch = [&r](const EpochReport& e) {
+    spdlog::info("epoch {} of {}: loss {:.4f}, validation accuracy {:.2f} %, before obfuscation {:.2f} %", e.epoch,
+                 r.options.epochs, e.train_loss, e.validation_accuracy, r.original);
+  };
+  const std::string label = TrainingLabel("training", r.options.epochs, sets.train.count);
+  PRIVDNN_ASSIGN_OR_RETURN(const TrainResult result, Train(r.network.graph, sets.train, sets.validation, r.options,
+                                                           MakeProgress(std::make_shared<ProgressBar>(label))));
+  r.options.on_epoch = nullptr;
+  r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
+  const auto test = EvaluateSelection(result.graph, r.selection, sets.test,
+                                      Evaluating("the selection", sets.test.count, "test images"));
+  if (!test.ok()) return NotEvaluated(test.status(), command.out);
+  r.test = *test;
+  r.epochs = result.epochs.size();
+  r.after = result.validation_accuracy;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
+  PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  ObfuscateResult r;
+  PRIVDNN_ASSIGN_OR_RETURN(r.selection, LoadSelection(command.selection, command.model, graph));
+  const Recipe recipe = RecipeFor(graph);
+  r.data_set = command.data_set.empty() ? recipe.data_set : command.data_set;
+  r.options = Options(command, recipe.options);
+  SetExecutorThreads(r.options.threads);
+  PRIVDNN_ASSIGN_OR_RETURN(const TrainingSets sets, LoadSets(command, r));
+  r.training_images = sets.train.count;
+  r.validation_images = sets.validation.count;
+  r.test_images = sets.test.count;
+  const auto random = Randomness(command);
+  PRIVDNN_ASSIGN_OR_RETURN(r.network, Obfuscate(graph, r.selection, sets.train.Head(kCalibrationImages),
+                                                {command.kernel, !command.no_mixing, !command.keep_next}, *random));
+  if (!command.checkpoint.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(KeepStart(StartFile(command, graph, r.selection), r.selection, r.network));
+  }
+  PRIVDNN_RETURN_IF_ERROR(JudgeBefore(graph, sets, r));
+  PRIVDNN_RETURN_IF_ERROR(TrainTail(command, sets, r));
+  return CommandOutput{ObfuscateJson(command, r), ObfuscateText(command, r), !Kept(command, r)};
 }
 
 }  // namespace

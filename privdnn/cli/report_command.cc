@@ -6,13 +6,14 @@
 
 #include "privdnn/base/random.h"
 #include "privdnn/cli/inputs.h"
-#include "privdnn/cli/report_subject.h"
-#include "privdnn/cli/step_runner.h"
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/child_process.h"
 #include "privdnn/pipeline/private_directory.h"
 #include "privdnn/report/csv.h"
 #include "privdnn/report/html.h"
 #include "privdnn/report/privacy_report.h"
+#include "privdnn/report/report_subject.h"
+#include "privdnn/report/run_steps.h"
 
 namespace privdnn {
 namespace {
@@ -73,66 +74,6 @@ std::string Text(const Results& results, const Document& document, const ReportC
   return text + fmt::format("page: {}\n", command.out);
 }
 
-// The step that makes a file for later ones.
-size_t MakerOf(const std::string& file) {
-  const std::vector<ReportStep>& steps = ReportSteps();
-  return static_cast<size_t>(std::ranges::find(steps, file, &ReportStep::makes) - steps.begin());
-}
-
-// Why a step is none of this report, or "".
-std::string WhyLeftOut(const ReportCommand& command, const ReportStep& step) {
-  if (std::ranges::find(command.skip, step.part) != command.skip.end()) return "Not run: left out by --skip.";
-  if (step.trains && command.input.embedded_images()) {
-    return "Not run: it trains whole networks, for which the images that the program carries are too few. With "
-           "--data-set or --data it runs.";
-  }
-  return "";
-}
-
-// Why a step can't or shan't run, or "".
-std::string WhyNot(const ReportCommand& command, const ReportStep& step, const Results& before) {
-  if (std::string reason = WhyLeftOut(command, step); !reason.empty()) return reason;
-  for (const std::string& file : step.takes) {
-    const StepResult& maker = before.steps.at(MakerOf(file));
-    if (maker.result.is_null()) return fmt::format("Not run: there is no {}.", maker.title);
-  }
-  return "";
-}
-
-absl::StatusOr<Results> RunSteps(const ReportCommand& command, StepRunner& runner, Results results) {
-  const std::vector<ReportStep>& steps = ReportSteps();
-  const auto runs = [&](const ReportStep& step) { return WhyLeftOut(command, step).empty(); };
-  while (results.steps.size() < steps.size()) {
-    const size_t i = results.steps.size();
-    const ReportStep& step = steps[i];
-    if (const std::string reason = WhyNot(command, step, results); !reason.empty()) {
-      results.steps.push_back({step.name, step.title, "", 0, nullptr, reason, {}});
-      continue;
-    }
-    const std::vector<std::string> arguments = step.arguments(command.input, results);
-    if (const std::string missing = runner.FirstMissing(step, arguments); !missing.empty()) {
-      // It went with an earlier report. Another one takes its place, and all that follows is of that.
-      const size_t maker = MakerOf(missing);
-      runner.Forget(steps[maker]);
-      results.steps.erase(results.steps.begin() + static_cast<std::ptrdiff_t>(maker), results.steps.end());
-      continue;
-    }
-    PRIVDNN_ASSIGN_OR_RETURN(
-        StepResult result,
-        runner.Run(
-            step, arguments,
-            fmt::format("step {} of {}",
-                        1 + std::ranges::count_if(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(i), runs),
-                        std::ranges::count_if(steps, runs))));
-    if (step.required && result.result.is_null()) {
-      return FailedPrecondition("{}: {}", result.command, result.reason);
-    }
-    results.steps.push_back(std::move(result));
-  }
-  PRIVDNN_RETURN_IF_ERROR(runner.RemoveFiles());
-  return results;
-}
-
 absl::Status WriteReport(const ReportCommand& command, const Document& document, const Json& json) {
   PRIVDNN_RETURN_IF_ERROR(WriteTextFile(command.out, RenderHtml(document)));
   PRIVDNN_RETURN_IF_ERROR(WriteTextFile(std::filesystem::path(command.out).replace_extension(".json"),
@@ -152,14 +93,28 @@ absl::StatusOr<std::string> Subject(const ReportInput& input, const Graph& graph
   return subject + DataState(std::filesystem::path(root) / folder);
 }
 
-absl::StatusOr<CommandOutput> Report(ReportCommand command) {
-  command.input.effort = Efforts().at(command.effort);
-  Effort& effort = command.input.effort;
+// What the attackers get, as --effort and the options beside it say.
+Effort EffortOf(const ReportCommand& command) {
+  Effort effort = Efforts().at(command.effort);
   effort.samples = command.samples.value_or(effort.samples);
   effort.scratch_epochs = command.scratch_epochs.value_or(effort.scratch_epochs);
   effort.recover_epochs = command.recover_epochs.value_or(effort.recover_epochs);
   effort.obfuscation_images = command.obfuscation_images.value_or(effort.obfuscation_images);
   effort.obfuscation_epochs = command.obfuscation_epochs.value_or(effort.obfuscation_epochs);
+  return effort;
+}
+
+std::vector<std::pair<std::string, std::string>> Facts(const ReportCommand& command) {
+  return {{"model", command.model.Name()},
+          {"core neurons", command.input.compact_selection},
+          {"images", command.input.embedded_images() ? "1,000 MNIST test images that the program carries"
+                                                     : command.input.images_of()},
+          {"effort", command.effort},
+          {"made", fmt::format("{} (UTC), by privdnn {}", Today(), PRIVDNN_VERSION)}};
+}
+
+absl::StatusOr<CommandOutput> Report(ReportCommand command) {
+  command.input.effort = EffortOf(command);
   if (std::filesystem::path(command.out).extension() == ".json") {
     return WrongUsage(fmt::format("--out {}: that is where the report's JSON would be", command.out));
   }
@@ -170,17 +125,13 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string subject, Subject(command.input, graph, selection));
   const std::string work = command.work.empty() ? command.out + ".work" : command.work;
   PrivateDirectory::RemoveAbandoned();  // steps look in a directory of their own only
-  PRIVDNN_ASSIGN_OR_RETURN(StepRunner runner, StepRunner::Create(work, subject));
+  const Reporting reporting = ReportingToPeople();
+  PRIVDNN_ASSIGN_OR_RETURN(
+      StepRunner runner,
+      StepRunner::Create(work, subject, {StepsOf(OwnPath(), reporting.go_on, reporting.warn), reporting}));
   command.input.files = runner.files();
-
-  Results results{"Privacy report: " + command.model.Name(), {}, {}};
-  results.facts = {{"model", command.model.Name()},
-                   {"core neurons", command.input.compact_selection},
-                   {"images", command.input.embedded_images() ? "1,000 MNIST test images that the program carries"
-                                                              : command.input.images_of()},
-                   {"effort", command.effort},
-                   {"made", fmt::format("{} (UTC), by privdnn {}", Today(), PRIVDNN_VERSION)}};
-  PRIVDNN_ASSIGN_OR_RETURN(results, RunSteps(command, runner, std::move(results)));
+  Results results{"Privacy report: " + command.model.Name(), Facts(command), {}};
+  PRIVDNN_ASSIGN_OR_RETURN(results, RunSteps(command.input, command.skip, runner, std::move(results)));
   try {
     const Document document = Describe(results);
     CommandOutput output{ReportJson(results, document), Text(results, document, command)};
@@ -199,6 +150,52 @@ std::vector<std::string> OptionalParts() {
   return names;
 }
 
+// Adds the options that override --effort. Returns those that only attackers and users with a data set have.
+std::vector<const CLI::Option*> AddEffort(CLI::App* command, ReportCommand& o) {
+  command->add_option("--effort", o.effort, "how much attackers get: quick, normal or full")
+      ->check(CLI::IsMember(Efforts()))
+      ->capture_default_str();
+  std::vector<const CLI::Option*> of_data_set;
+  const std::string by_effort = "; default: by --effort";
+  of_data_set.push_back(
+      command->add_option("--samples", o.samples, "the attacker's labelled images, of a data set" + by_effort)
+          ->check(PositiveInt()));
+  command->add_option("--scratch-epochs", o.scratch_epochs, "of training from nothing" + by_effort)
+      ->check(CLI::Range(1, 10000));
+  command->add_option("--recover-epochs", o.recover_epochs, "of training the encrypted neurons anew" + by_effort)
+      ->check(CLI::Range(1, 10000));
+  of_data_set.push_back(
+      command
+          ->add_option("--obfuscation-images", o.obfuscation_images,
+                       "training images of a data set for the networks of two users, 0: all" + by_effort)
+          ->check(NonNegativeInt()));
+  of_data_set.push_back(
+      command->add_option("--obfuscation-epochs", o.obfuscation_epochs, "of training these networks" + by_effort)
+          ->check(CLI::Range(1, 10000)));
+  return of_data_set;
+}
+
+void AddSubject(CLI::App* command, ReportCommand& o) {
+  o.model.AddPositional(command);
+  command->add_option("--selection", o.input.selection,
+                      "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--data-set", o.input.data_set,
+                   "a known data set; default with --data: mnist. Without both, the 1,000 MNIST test images carried "
+                   "along, of which the attacker has half")
+      ->check(CLI::IsMember(DataSetNames()));
+  command->add_option("--data", o.input.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
+}
+
+void AddFiles(CLI::App* command, ReportCommand& o) {
+  command->add_option("--out", o.out, "HTML file; the JSON goes beside it, with the extension .json")
+      ->capture_default_str();
+  command->add_option("--csv", o.csv, "directory for the figures as CSV files and pictures");
+  command->add_option("--work", o.work,
+                      "directory for each step's result, from which the same command goes on; default: the HTML file's "
+                      "name with .work");
+}
+
 }  // namespace
 
 void AddReport(CLI::App& app, Globals& globals, Action& action) {
@@ -210,48 +207,15 @@ void AddReport(CLI::App& app, Globals& globals, Action& action) {
                  "  privdnn report model.onnx --selection s.json --data-set cifar10 --data ~/data --effort "
                  "quick");
   const auto o = std::make_shared<ReportCommand>();
-  o->model.AddPositional(command);
-  command->add_option("--selection", o->input.selection,
-                      "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
-  command
-      ->add_option("--data-set", o->input.data_set,
-                   "a known data set; default with --data: mnist. Without both, the 1,000 MNIST test images carried "
-                   "along, of which the attacker has half")
-      ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o->input.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
-  command->add_option("--effort", o->effort, "how much attackers get: quick, normal or full")
-      ->check(CLI::IsMember(Efforts()))
-      ->capture_default_str();
-  // What only attackers and users with a data set have.
-  std::vector<const CLI::Option*> of_data_set;
-  const std::string by_effort = "; default: by --effort";
-  of_data_set.push_back(
-      command->add_option("--samples", o->samples, "the attacker's labelled images, of a data set" + by_effort)
-          ->check(PositiveInt()));
-  command->add_option("--scratch-epochs", o->scratch_epochs, "of training from nothing" + by_effort)
-      ->check(CLI::Range(1, 10000));
-  command->add_option("--recover-epochs", o->recover_epochs, "of training the encrypted neurons anew" + by_effort)
-      ->check(CLI::Range(1, 10000));
-  of_data_set.push_back(
-      command
-          ->add_option("--obfuscation-images", o->obfuscation_images,
-                       "training images of a data set for the networks of two users, 0: all" + by_effort)
-          ->check(NonNegativeInt()));
-  of_data_set.push_back(
-      command->add_option("--obfuscation-epochs", o->obfuscation_epochs, "of training these networks" + by_effort)
-          ->check(CLI::Range(1, 10000)));
+  AddSubject(command, *o);
+  const auto of_data_set = AddEffort(command, *o);
   command->add_option("--image-budget", o->input.image_budget, "images that may ever be asked of the package")
       ->check(PositiveInt());
   command->add_option("--skip", o->skip, "steps that are left out")
       ->delimiter(',')
       ->check(CLI::IsMember(OptionalParts()));
   command->add_option("--seed", o->input.seed, "of all steps; default: theirs");
-  command->add_option("--out", o->out, "HTML file; the JSON goes beside it, with the extension .json")
-      ->capture_default_str();
-  command->add_option("--csv", o->csv, "directory for the figures as CSV files and pictures");
-  command->add_option("--work", o->work,
-                      "directory for each step's result, from which the same command goes on; default: the HTML file's "
-                      "name with .work");
+  AddFiles(command, *o);
   AddThreads(command, o->input.threads);
   command->callback([o, of_data_set, &action] {
     for (const CLI::Option* option : of_data_set) {

@@ -96,6 +96,62 @@ Section Accuracy(const Results& results) {
   return section;
 }
 
+// Accuracies of a user and of clones under errors; `rows` as NoiseRows gives them.
+Figure NoiseFigure(const Json& extract, const std::string& within, Rows rows) {
+  return {
+      "noise",
+      "What errors on outputs cost their user",
+      fmt::format("Percent of {} images that no clone asked for; dashed: with the owner and no errors (A_s), and the "
+                  "package alone (A_r). Beside it the images whose replies bring a clone within {} of A_s, or of the "
+                  "user under errors, or to exact kernels; none where those that were tried don't.",
+                  Count(extract, "clone_images"), within),
+      {{{"error, % of the outputs' deviation", 1},
+        {"user, %", 2},
+        {"A_s, %", 2},
+        {"A_r, %", 2},
+        {"images, to A_s"},
+        {"images, to the user"},
+        {"images, exact"},
+        {"images tried"},
+        {"--output-noise", 4}},
+       std::move(rows)},
+      Plot{.kind = Plot::Kind::kLines,
+           .columns = {1},
+           .reference = {2, 3},
+           .x_title = "error, % of the outputs' deviation",
+           .y_title = "accuracy, %",
+           .min = 0,
+           .max = 100},
+      std::nullopt};
+}
+
+Figure NoiseImagesFigure(const std::string& within, const Rows& levels) {
+  Rows images;
+  for (const auto& row : levels) {
+    images.push_back({fmt::format("{:.3g} %", row[0].get<double>()), row[4], row[5], row[7]});
+  }
+  return {
+      "noise-images",
+      "What errors on outputs cost someone who clones",
+      fmt::format("Images whose replies are enough for a clone within {} of a user; no bar where all that were tried "
+                  "are not. The scale is logarithmic, and such numbers repeat to about a factor of two.",
+                  within),
+      {{{"error"}, {"as good as without errors"}, {"as good as the user under errors"}, {"tried"}}, std::move(images)},
+      Plot{.columns = {1, 2}, .y_title = "images", .log_y = true, .min = 1},
+      std::nullopt};
+}
+
+Rows NoiseRows(const Json& extract) {
+  Rows rows;
+  for (const Json& level : extract.at("noise")) {
+    rows.push_back({NoisePercent(level), level.at("user_accuracy"), extract.at("accuracy_separated"),
+                    extract.at("accuracy_without_core"), level.at("images_to_exact_accuracy"),
+                    level.at("images_to_noisy_accuracy"), level.at("images_needed"), level.at("images_tried"),
+                    level.at("output_noise")});
+  }
+  return rows;
+}
+
 Section Noise(const Results& results) {
   Section section = MakeSection(
       results, "noise", "If the owner added errors to outputs",
@@ -106,56 +162,14 @@ Section Noise(const Results& results) {
   const Json* extract = results.Find("extract");
   if (!extract || !extract->contains("noise")) return section;
   for (const Json& l : extract->at("noise_left_out")) {
-    section.paragraphs.push_back(fmt::format("Errors of {:.4g} were left out: {}", l.at("output_noise").get<double>(),
+    section.paragraphs.push_back(fmt::format("Errors of {:.4g} were left out: {}", Number(l, "output_noise"),
                                              l.at("reason").get<std::string>()));
   }
-  const std::string within = fmt::format("{:.3g} point(s)", extract->at("within").get<double>());
-  Rows rows;
-  for (const Json& level : extract->at("noise")) {
-    rows.push_back({NoisePercent(level), level.at("user_accuracy"), extract->at("accuracy_separated"),
-                    extract->at("accuracy_without_core"), level.at("images_to_exact_accuracy"),
-                    level.at("images_to_noisy_accuracy"), level.at("images_needed"), level.at("images_tried"),
-                    level.at("output_noise")});
-  }
+  const std::string within = fmt::format("{:.3g} point(s)", Number(*extract, "within"));
+  const Rows rows = NoiseRows(*extract);
   if (rows.empty()) return section;
-  Rows images;
-  for (const auto& row : rows) {
-    images.push_back({fmt::format("{:.3g} %", row[0].get<double>()), row[4], row[5], row[7]});
-  }
-  section.figures.push_back(
-      {"noise",
-       "What errors on outputs cost their user",
-       fmt::format("Percent of {} images that no clone asked for; dashed: with the owner and no errors (A_s), and the "
-                   "package alone (A_r). Beside it the images whose replies bring a clone within {} of A_s, or of the "
-                   "user under errors, or to exact kernels; none where those that were tried don't.",
-                   extract->at("clone_images").get<uint64_t>(), within),
-       {{{"error, % of the outputs' deviation", 1},
-         {"user, %", 2},
-         {"A_s, %", 2},
-         {"A_r, %", 2},
-         {"images, to A_s"},
-         {"images, to the user"},
-         {"images, exact"},
-         {"images tried"},
-         {"--output-noise", 4}},
-        std::move(rows)},
-       Plot{.kind = Plot::Kind::kLines,
-            .columns = {1},
-            .reference = {2, 3},
-            .x_title = "error, % of the outputs' deviation",
-            .y_title = "accuracy, %",
-            .min = 0,
-            .max = 100},
-       std::nullopt});
-  section.figures.push_back(
-      {"noise-images",
-       "What errors on outputs cost someone who clones",
-       fmt::format("Images whose replies are enough for a clone within {} of a user; no bar where all that were tried "
-                   "are not. The scale is logarithmic, and such numbers repeat to about a factor of two.",
-                   within),
-       {{{"error"}, {"as good as without errors"}, {"as good as the user under errors"}, {"tried"}}, std::move(images)},
-       Plot{.columns = {1, 2}, .y_title = "images", .log_y = true, .min = 1},
-       std::nullopt});
+  section.figures.push_back(NoiseFigure(*extract, within, rows));
+  section.figures.push_back(NoiseImagesFigure(within, rows));
   return section;
 }
 
@@ -204,6 +218,40 @@ Section Obfuscation(const Results& results) {
   return section;
 }
 
+// What an attack made of one view, and of images from queries beside other images' queries.
+std::string Outcome(const Json& reconstruction) {
+  if (!reconstruction.contains("equals_guess")) {
+    return reconstruction.at("better_than_blind_guess").get<bool>() ? "reconstructed" : "no better than a guess";
+  }
+  return reconstruction.at("equals_guess").get<bool>() ? "as from another image's query"
+                                                       : "differs from other images' queries";
+}
+
+// A field of each reconstruction, every value once.
+std::vector<std::string> Distinct(const Json& reconstructions, const char* field) {
+  std::vector<std::string> values;
+  for (const Json& r : reconstructions) {
+    auto value = r.at(field).get<std::string>();
+    if (std::ranges::find(values, value) == values.end()) values.push_back(std::move(value));
+  }
+  return values;
+}
+
+Rows InversionRows(const Json& invert) {
+  Rows rows;
+  for (const auto& [name, field] :
+       {std::pair("one of the attacker's images", "one_image"), {"the mean of them", "mean_image"}}) {
+    const Json& scores = invert.at(field);
+    rows.push_back({name, scores.at("ssim_mean"), scores.at("psnr_mean"), nullptr, nullptr, "a guess"});
+  }
+  for (const Json& r : invert.at("reconstructions")) {
+    const Json& ssim = r.at("over_mean_image").at("ssim");
+    rows.push_back({fmt::format("{}, {}", r.at("view").get<std::string>(), r.at("method").get<std::string>()),
+                    r.at("ssim_mean"), r.at("psnr_mean"), ssim.at("low"), ssim.at("high"), Outcome(r)});
+  }
+  return rows;
+}
+
 Section Inversion(const Results& results) {
   Section section = MakeSection(
       results, "inversion", "Images from what the owner sees",
@@ -215,29 +263,9 @@ Section Inversion(const Results& results) {
       {"invert"});
   const Json* invert = results.Find("invert");
   if (!invert) return section;
-  Rows rows;
-  const auto guess = [&](const char* name, const char* field) {
-    const Json& scores = invert->at(field);
-    rows.push_back({name, scores.at("ssim_mean"), scores.at("psnr_mean"), nullptr, nullptr, "a guess"});
-  };
-  guess("one of the attacker's images", "one_image");
-  guess("the mean of them", "mean_image");
-  std::vector<std::string> views, methods;
-  for (const Json& r : invert->at("reconstructions")) {
-    const auto view = r.at("view").get<std::string>(), method = r.at("method").get<std::string>();
-    if (std::ranges::find(views, view) == views.end()) views.push_back(view);
-    if (std::ranges::find(methods, method) == methods.end()) methods.push_back(method);
-    const std::string what =
-        r.contains("equals_guess")
-            ? (r.at("equals_guess").get<bool>() ? "as from another image's query"
-                                                : "differs from other images' queries")
-            : (r.at("better_than_blind_guess").get<bool>() ? "reconstructed" : "no better than a guess");
-    const Json& ssim = r.at("over_mean_image").at("ssim");
-    rows.push_back({fmt::format("{}, {}", view, method), r.at("ssim_mean"), r.at("psnr_mean"), ssim.at("low"),
-                    ssim.at("high"), what});
-  }
   const std::string picture = fmt::format("for each image a row a method ({}), columns: original, {}",
-                                          fmt::join(methods, ", "), fmt::join(views, ", "));
+                                          fmt::join(Distinct(invert->at("reconstructions"), "method"), ", "),
+                                          fmt::join(Distinct(invert->at("reconstructions"), "view"), ", "));
   Figure figure{
       "inversion",
       "Reconstructions and originals",
@@ -245,7 +273,8 @@ Section Inversion(const Results& results) {
                   "beside it the signal-to-noise ratio (PSNR), and by how much SSIM is above that of the mean image, "
                   "{:.0f} % interval.",
                   invert->at("images").get<uint64_t>(), 100 * invert->at("confidence").get<double>()),
-      {{{"view"}, {"SSIM", 3}, {"PSNR, dB", 2}, {"over the mean, from", 3}, {"to", 3}, {"outcome"}}, std::move(rows)},
+      {{{"view"}, {"SSIM", 3}, {"PSNR, dB", 2}, {"over the mean, from", 3}, {"to", 3}, {"outcome"}},
+       InversionRows(*invert)},
       Plot{.columns = {1}, .y_title = "SSIM"},
       std::nullopt};
   for (const StepResult& s : results.steps) {
@@ -288,36 +317,32 @@ void AddLayers(const Json& extract, Section& section) {
   }
 }
 
-Section Extraction(const Results& results) {
-  Section section = MakeSection(
-      results, "extraction", "Kernels from replies",
-      {"A user is given exact outputs of the encrypted kernels, which are linear in them. With enough images of its "
-       "own "
-       "it solves for the kernels; with fewer it fits approximate ones. A clone answers in the owner's place."},
-      {"extract"});
-  const Json* extract = results.Find("extract");
-  if (!extract) return section;
+// What was asked, and what it determined.
+std::string ExtractionFacts(const Json& extract) {
   std::string facts =
       fmt::format("{} images were predicted to determine {} outputs' kernels ({} unknowns each); ",
-                  extract->at("images_predicted").get<uint64_t>(), extract->at("outputs_attacked").get<uint64_t>(),
-                  extract->at("unknowns_per_output").get<uint64_t>());
-  facts += extract->at("images_needed").is_null()
-               ? fmt::format("{} that were asked did not.", extract->at("images_asked").get<uint64_t>())
-               : fmt::format("{} did.", extract->at("images_needed").get<uint64_t>());
-  const auto checked = extract->at("check_integers").get<uint64_t>();
+                  extract.at("images_predicted").get<uint64_t>(), extract.at("outputs_attacked").get<uint64_t>(),
+                  extract.at("unknowns_per_output").get<uint64_t>());
+  facts += extract.at("images_needed").is_null()
+               ? fmt::format("{} that were asked did not.", extract.at("images_asked").get<uint64_t>())
+               : fmt::format("{} did.", extract.at("images_needed").get<uint64_t>());
+  const auto checked = extract.at("check_integers").get<uint64_t>();
   if (checked > 0) {
     facts += fmt::format(" Of {} outputs for further images the clone got {} wrong.", checked,
-                         extract->at("check_mismatches").get<uint64_t>());
+                         extract.at("check_mismatches").get<uint64_t>());
   }
-  section.paragraphs.push_back(facts);
+  return facts;
+}
+
+void AddClones(const Json& extract, Section& section) {
   Rows rows;
-  const Json separated = Known(*extract, "accuracy_separated"), removed = Known(*extract, "accuracy_without_core");
-  for (const Json& p : extract->at("curve")) {
+  const Json separated = Known(extract, "accuracy_separated"), removed = Known(extract, "accuracy_without_core");
+  for (const Json& p : extract.at("curve")) {
     if (p.at("clone_accuracy").is_null()) continue;  // images without labels
     rows.push_back({p.at("images_used"), p.at("clone_accuracy"), separated, removed, "approximate"});
   }
-  if (!extract->at("images_needed").is_null() && !extract->at("clone_accuracy").is_null()) {
-    rows.push_back({extract->at("images_needed"), extract->at("clone_accuracy"), separated, removed, "exact"});
+  if (!extract.at("images_needed").is_null() && !extract.at("clone_accuracy").is_null()) {
+    rows.push_back({extract.at("images_needed"), extract.at("clone_accuracy"), separated, removed, "exact"});
   }
   if (!rows.empty()) {
     section.figures.push_back(
@@ -325,7 +350,7 @@ Section Extraction(const Results& results) {
          "What a clone by so many images is worth",
          fmt::format("Percent of {} images that were not asked; dashed: with the owner (A_s) and the package alone "
                      "(A_r).",
-                     extract->at("clone_images").get<uint64_t>()),
+                     extract.at("clone_images").get<uint64_t>()),
          {{{"images asked"}, {"clone, %", 2}, {"A_s, %", 2}, {"A_r, %", 2}, {"kernels"}}, std::move(rows)},
          Plot{.kind = Plot::Kind::kLines,
               .columns = {1},
@@ -337,6 +362,19 @@ Section Extraction(const Results& results) {
               .max = 100},
          std::nullopt});
   }
+}
+
+Section Extraction(const Results& results) {
+  Section section = MakeSection(
+      results, "extraction", "Kernels from replies",
+      {"A user is given exact outputs of the encrypted kernels, which are linear in them. With enough images of its "
+       "own "
+       "it solves for the kernels; with fewer it fits approximate ones. A clone answers in the owner's place."},
+      {"extract"});
+  const Json* extract = results.Find("extract");
+  if (!extract) return section;
+  section.paragraphs.push_back(ExtractionFacts(*extract));
+  AddClones(*extract, section);
   AddLayers(*extract, section);
   return section;
 }

@@ -7,23 +7,32 @@
 
 namespace privdnn {
 
+absl::Status InBatches(int64_t count, int64_t batch, const ProgressFn& progress,
+                       const std::function<absl::Status(int64_t begin, int64_t end)>& work, const std::string& unit) {
+  for (int64_t begin = 0; begin < count; begin += batch) {
+    const int64_t end = std::min(begin + batch, count);
+    PRIVDNN_RETURN_IF_ERROR(work(begin, end));
+    const bool goes_on = !progress || progress(static_cast<uint64_t>(end), static_cast<uint64_t>(count), "");
+    if (!goes_on && end < count) {
+      return absl::CancelledError(fmt::format("stopped after {} of {} {}", end, count, unit));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
                                              const ProgressFn& progress) {
   std::vector<int32_t> predictions;
-  for (int64_t first = 0; first < images.count; first += batch) {
-    const int64_t end = std::min(first + batch, images.count);
-    PRIVDNN_ASSIGN_OR_RETURN(const Tensor rows, scores(images.Batch(first, end)));
+  PRIVDNN_RETURN_IF_ERROR(InBatches(images.count, batch, progress, [&](int64_t begin, int64_t end) -> absl::Status {
+    PRIVDNN_ASSIGN_OR_RETURN(const Tensor rows, scores(images.Batch(begin, end)));
     const std::vector<int32_t> labels = Argmax(rows);
-    if (static_cast<int64_t>(labels.size()) != end - first) {
+    if (static_cast<int64_t>(labels.size()) != end - begin) {
       return absl::InternalError(
-          fmt::format("scores of shape ({}) for {} images", fmt::join(rows.shape, ", "), end - first));
+          fmt::format("scores of shape ({}) for {} images", fmt::join(rows.shape, ", "), end - begin));
     }
     predictions.insert(predictions.end(), labels.begin(), labels.end());
-    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(images.count), "") &&
-        end < images.count) {
-      return absl::CancelledError(fmt::format("stopped after {} of {} images", end, images.count));
-    }
-  }
+    return absl::OkStatus();
+  }));
   return predictions;
 }
 

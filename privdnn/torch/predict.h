@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "privdnn/base/progress.h"
@@ -10,6 +11,13 @@
 #include "privdnn/graph/graph.h"
 
 namespace privdnn {
+
+// Calls `work` with [begin, end) for all of `count`, in order, at most `batch` (1 or more) at a time. Its first error
+// ends that. `progress`, if there is one, hears after each call how many are done; Cancelled, with that number of
+// `unit`, if it then returns false and some are left.
+absl::Status InBatches(int64_t count, int64_t batch, const ProgressFn& progress,
+                       const std::function<absl::Status(int64_t begin, int64_t end)>& work,
+                       const std::string& unit = "images");
 
 // Class scores (N, classes) of images (N, C, H, W).
 using ClassScoreFn = std::function<absl::StatusOr<Tensor>(Tensor images)>;

@@ -72,6 +72,20 @@ TEST(Predict, PassesErrorsOnAndWantsARowForEachImage) {
   }
 }
 
+TEST(InBatches, NamesWhatItCountsAndEndsAtAnError) {
+  std::vector<std::pair<int64_t, int64_t>> seen;
+  const auto work = [&](int64_t begin, int64_t end) {
+    seen.emplace_back(begin, end);
+    return end == 9 ? absl::DataLossError("gone") : absl::OkStatus();
+  };
+  const auto never = [](uint64_t, uint64_t, const std::string&) { return false; };
+  EXPECT_EQ(InBatches(7, 3, never, work, "inputs"), absl::CancelledError("stopped after 3 of 7 inputs"));
+  EXPECT_EQ(InBatches(3, 3, never, work, "inputs"), absl::OkStatus());  // nothing was left to stop
+  seen.clear();
+  EXPECT_EQ(InBatches(20, 3, {}, work), absl::DataLossError("gone"));
+  EXPECT_EQ(seen, (std::vector<std::pair<int64_t, int64_t>>{{0, 3}, {3, 6}, {6, 9}}));
+}
+
 TEST(AccuracyPercent, CountsWhatIsRight) {
   EXPECT_EQ(AccuracyPercent({1, 2, 3, 4}, {1, 2, 0, 0}), 50);
   EXPECT_EQ(AccuracyPercent({1}, {1, 0, 0}), 100);

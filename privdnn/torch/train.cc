@@ -401,25 +401,21 @@ absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const Imag
   if (set.count < 1 || batch < 1) return InvalidArgument("{} images in batches of {}", set.count, batch);
   PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(graph));
   std::vector<int64_t> right(ks.size());
-  for (int64_t begin = 0; begin < set.count; begin += batch) {
-    const int64_t end = std::min(begin + batch, set.count);
+  PRIVDNN_RETURN_IF_ERROR(InBatches(set.count, batch, progress, [&](int64_t begin, int64_t end) -> absl::Status {
     PRIVDNN_ASSIGN_OR_RETURN(const auto outputs, executor.Run({{graph.inputs[0].name, set.Batch(begin, end)}}));
     const Tensor& logits = outputs.begin()->second;
     if (logits.shape.size() != 2 || logits.dim(0) != end - begin || logits.dim(1) < set.classes) {
       return InvalidArgument("the graph's output '{}' of shape ({}) is not a row of {} or more logits for each image",
                              outputs.begin()->first, fmt::join(logits.shape, ", "), set.classes);
     }
+    const auto classes = static_cast<size_t>(logits.dim(1));
     for (int64_t i = begin; i < end; ++i) {
-      const auto row =
-          std::span(logits.values)
-              .subspan(static_cast<size_t>((i - begin) * logits.dim(1)), static_cast<size_t>(logits.dim(1)));
+      const auto row = std::span(logits.values).subspan(static_cast<size_t>(i - begin) * classes, classes);
       const int64_t rank = RankOf(row, static_cast<size_t>(set.labels[static_cast<size_t>(i)]));
       for (size_t k = 0; k < ks.size(); ++k) right[k] += rank < ks[k];
     }
-    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(set.count), "") && end < set.count) {
-      return absl::CancelledError(fmt::format("stopped after {} of {} images", end, set.count));
-    }
-  }
+    return absl::OkStatus();
+  }));
   std::vector<double> percent;
   for (const int64_t count : right) {
     percent.push_back(100.0 * static_cast<double>(count) / static_cast<double>(set.count));

@@ -1,4 +1,4 @@
-#include "privdnn/cli/extraction_attack.h"
+#include "privdnn/attack/extraction_attack.h"
 
 #include <algorithm>
 #include <cmath>
@@ -32,11 +32,15 @@ std::vector<int64_t> GroupAttack::Outputs(std::span<const int64_t> of_image) con
   return {mine.begin(), mine.end()};
 }
 
-ExtractionAttack::ExtractionAttack(AttackTarget& target, const ExtractionSettings& settings)
-    : target_(target), settings_(settings), random_(std::make_unique<DeterministicRandom>(settings.seed)) {}
+ExtractionAttack::ExtractionAttack(OutputOracle& target, const ExtractionSettings& settings, const Reporting& reporting)
+    : target_(target),
+      settings_(settings),
+      reporting_(reporting),
+      random_(std::make_unique<DeterministicRandom>(settings.seed)) {}
 
-absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(AttackTarget& target, const ExtractionSettings& settings) {
-  ExtractionAttack e(target, settings);
+absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(OutputOracle& target, const ExtractionSettings& settings,
+                                                          const Reporting& reporting) {
+  ExtractionAttack e(target, settings, reporting);
   for (size_t k = 0; k < e.num_segments(); ++k) {
     const Geometry& g = e.geometry(k);
     for (size_t group = 0; group < g.spec().groups.size(); ++group) {
@@ -49,7 +53,7 @@ absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(AttackTarget& target, 
     }
   }
   const std::string label = fmt::format("extracting, by {} images as predicted", e.images_needed());
-  e.progress_ = MakeProgress(std::make_shared<ProgressBar>(label));
+  e.progress_ = Begin(reporting.begin, label);
   return e;
 }
 
@@ -177,8 +181,8 @@ absl::Status ExtractionAttack::Approximate(uint64_t count) {
   for (GroupAttack& a : groups_) {
     const auto seen = a.extractor.observed();
     PRIVDNN_ASSIGN_OR_RETURN(a.approximate,
-                             Approximate(*a.polynomial, seen.first(std::min<size_t>(count, seen.size()))));
-    if (Interrupted()) return absl::CancelledError("interrupted");
+                             privdnn::Approximate(*a.polynomial, seen.first(std::min<size_t>(count, seen.size()))));
+    if (!GoesOn(reporting_.go_on)) return absl::CancelledError("interrupted");
   }
   return absl::OkStatus();
 }
@@ -232,8 +236,7 @@ absl::StatusOr<double> ExtractionAttack::Accuracy(const ImageSet& images, const 
     PRIVDNN_ASSIGN_OR_RETURN(RestNetwork::Evaluation evaluation, evaluate(batch));
     return target_.rest().Scores(evaluation);
   };
-  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions,
-                           Predict(images, kBatch, scores, MakeProgress(std::make_shared<ProgressBar>(doing))));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto predictions, Predict(images, kBatch, scores, Begin(reporting_.begin, doing)));
   return AccuracyPercent(predictions, images.labels);
 }
 

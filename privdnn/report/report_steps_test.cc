@@ -1,4 +1,4 @@
-#include "privdnn/cli/report_steps.h"
+#include "privdnn/report/report_steps.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

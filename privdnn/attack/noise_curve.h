@@ -2,12 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "privdnn/cli/extraction_attack.h"
-#include "privdnn/pipeline/local_owner.h"
+#include "privdnn/attack/extraction_attack.h"
 
 namespace privdnn {
 
@@ -43,18 +43,32 @@ struct NoiseLeftOut {
   std::string reason;
 };
 
+struct NoiseReport {
+  double within = 1;  // points of percent
+  std::vector<NoiseLeftOut> left_out = {};
+  std::vector<NoiseEffect> levels = {};
+};
+
+// InvalidArgument if the replies for a segment have no room for such noise (see IntegerNoise).
+absl::Status CheckNoiseRoom(const User& user, double output_noise);
+
 // Shares become levels: multiples of the least of `deviations`, one a segment, so that no segment's outputs have more
 // noise than that share. Segments whose outputs never vary don't count. Levels that `room` has an error for are left
-// out, and if no outputs vary, so are all shares but 0.
+// out, and if no outputs vary, so are all shares but 0. `warn` hears of both.
 std::vector<NoiseLeftOut> ResolveShares(const std::vector<double>& deviations,
-                                        const std::function<absl::Status(double level)>& room, NoiseSettings& noise);
+                                        const std::function<absl::Status(double level)>& room, NoiseSettings& noise,
+                                        const NoteFn& warn = {});
 
-// For each level starts the owner anew, asks for `asked` and for `fresh` images, and fits clones to the replies to
-// `asked`; accuracies are of `fresh`, which must have labels. `exact_accuracy`: of an authorised user without noise.
-// `deviations`: ExtractionAttack::OutputDeviations() of exact replies.
-absl::StatusOr<std::vector<NoiseEffect>> MeasureNoise(LocalOwner& owner, const NoiseSettings& noise,
-                                                      ExtractionSettings extraction, const ImageSet& asked,
-                                                      const ImageSet& fresh, double exact_accuracy,
-                                                      const std::vector<double>& deviations);
+// Starts the owner anew, so that its replies have errors of this deviation, and connects a user to it. What it returned
+// before is no longer used.
+using NoisyOwnerFn = std::function<absl::StatusOr<std::unique_ptr<OutputOracle>>(double output_noise)>;
+
+// For each level and each share that there is room for starts an owner, asks for `asked` and for `fresh` images, and
+// fits clones to the replies to `asked`; accuracies are of `fresh`, which must have labels. `exact_accuracy`: of an
+// authorised user without noise. `deviations`: ExtractionAttack::OutputDeviations() of exact replies.
+absl::StatusOr<NoiseReport> MeasureNoise(const User& user, const NoisyOwnerFn& owner, NoiseSettings noise,
+                                         ExtractionSettings extraction, const ImageSet& asked, const ImageSet& fresh,
+                                         double exact_accuracy, const std::vector<double>& deviations,
+                                         const Reporting& reporting);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-#include "privdnn/cli/noise_curve.h"
+#include "privdnn/attack/noise_curve.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

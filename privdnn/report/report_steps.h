@@ -5,8 +5,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
-#include "privdnn/cli/command.h"
 #include "privdnn/report/results.h"
 
 namespace privdnn {

@@ -1,12 +1,10 @@
-#include "privdnn/cli/second_interrupt.h"
+#include "privdnn/report/second_interrupt.h"
 
 #include <signal.h>
 
 #include <array>
 #include <atomic>
 #include <csignal>
-
-#include "privdnn/cli/command.h"
 
 namespace privdnn {
 namespace {
@@ -32,8 +30,8 @@ void Count(int signal) {
 
 }  // namespace
 
-SecondInterrupt::SecondInterrupt() {
-  received = Interrupted() ? 1 : 0;
+SecondInterrupt::SecondInterrupt(bool interrupted) {
+  received = interrupted ? 1 : 0;
   for (size_t i = 0; i < kSignals.size(); ++i) {
     struct sigaction now {};
     ::sigaction(kSignals[i], nullptr, &now);

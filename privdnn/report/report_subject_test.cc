@@ -1,4 +1,4 @@
-#include "privdnn/cli/report_subject.h"
+#include "privdnn/report/report_subject.h"
 
 #include <gtest/gtest.h>
 

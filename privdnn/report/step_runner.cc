@@ -1,90 +1,81 @@
-#include "privdnn/cli/step_runner.h"
+#include "privdnn/report/step_runner.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
-#include <optional>
+#include <cmath>
+#include <string_view>
 
+#include "privdnn/base/events.h"
 #include "privdnn/base/random.h"
-#include "privdnn/cli/report_subject.h"
-#include "privdnn/cli/second_interrupt.h"
-#include "privdnn/pipeline/private_directory.h"
+#include "privdnn/report/report_subject.h"
 
 namespace privdnn {
 namespace {
 
-constexpr uint64_t kMaxResultBytes = 64 << 20, kMaxPictureBytes = 64 << 20, kMaxLogBytes = 64 << 20;
-constexpr std::chrono::milliseconds kGlance{250};
-constexpr std::chrono::seconds kPatience{10};  // for a child that is asked to end
-constexpr char kProgressMark[] = "progress\t";
+constexpr uint64_t kMaxResultBytes = 64 << 20, kMaxPictureBytes = 64 << 20;
+// Of the form in which results are kept.
+constexpr int kVersion = 1;
 
-// Draws the progress that a child writes into its log.
-class LogProgress {
+// What a step says of itself while it runs.
+class StepEvents {
  public:
-  LogProgress(std::filesystem::path log, std::string label) : log_(std::move(log)), label_(std::move(label)) {}
+  StepEvents(std::filesystem::path file, std::string label, const Reporting& reporting)
+      : reader_(std::move(file)), label_(std::move(label)), reporting_(reporting) {}
 
-  void Draw() {
-    const auto text = ReadTextFile(log_, kMaxLogBytes);
-    if (!text.ok()) return;  // not there yet
-    const size_t end = text->rfind('\n');
-    if (end == std::string::npos) return;
-    const size_t at = text->rfind(kProgressMark, end);
-    if (at == std::string::npos || (at > 0 && (*text)[at - 1] != '\n')) return;
-    const std::vector<std::string> fields = Fields(text->substr(at, text->find('\n', at) - at));
-    if (fields.size() != 5) return;
-    if (!bar_ || fields[1] != phase_) {
-      bar_.reset();
-      bar_.emplace(label_ + ": " + fields[1]);
-      phase_ = fields[1];
+  // Reads on. Events that can't be read are no error of the step; they are said to be once.
+  void Read() {
+    if (failed_) return;
+    const auto events = reader_.Read();
+    if (!events.ok()) {
+      failed_ = true;
+      Note(reporting_.warn, fmt::format("{}: progress is lost: {}", label_, Message(events.status())));
+      return;
     }
-    bar_->Update(std::strtoull(fields[2].c_str(), nullptr, 10), std::strtoull(fields[3].c_str(), nullptr, 10),
-                 fields[4]);
+    for (const Event& event : *events) {
+      if (const auto* error = std::get_if<ErrorEvent>(&event)) {
+        error_ = error->message;
+      } else {
+        Draw(std::get<ProgressEvent>(event));
+      }
+    }
   }
+  // The last error; empty: none.
+  const std::string& error() const { return error_; }
 
  private:
-  static std::vector<std::string> Fields(const std::string& line) {
-    std::vector<std::string> fields(1);
-    for (const char c : line) {
-      if (c == '\t') {
-        fields.emplace_back();
-      } else {
-        fields.back() += c;
-      }
+  void Draw(const ProgressEvent& event) {
+    if (!progress_ || event.label != phase_) {
+      progress_ = nullptr;  // one at a time
+      progress_ = Begin(reporting_.begin, label_ + ": " + event.label);
+      phase_ = event.label;
     }
-    return fields;
+    progress_(event.done, event.total, event.note);
   }
 
-  std::filesystem::path log_;
-  std::string label_, phase_;
-  std::optional<ProgressBar> bar_;
+  EventReader reader_;
+  std::string label_, phase_, error_;
+  const Reporting& reporting_;
+  ProgressFn progress_;
+  bool failed_ = false;
 };
 
-// What a failed command said last: its error, or else all that isn't progress.
-std::string Reason(const std::filesystem::path& log, const ChildExit& end) {
-  if (end.signal != 0) return fmt::format("ended by signal {}", end.signal);
-  std::string said;
-  const auto text = ReadTextFile(log, kMaxLogBytes);
-  if (text.ok()) {
-    for (size_t at = 0; at < text->size();) {
-      const size_t next = std::min(text->find('\n', at), text->size());
-      const std::string line = text->substr(at, next - at);
-      at = next + 1;
-      constexpr std::string_view kError = " error ";
-      const size_t error = line.find(kError);
-      if (error == std::string("00:00:00").size()) {
-        said = line.substr(error + kError.size());
-      } else if (!line.starts_with(kProgressMark)) {
-        said += (said.empty() ? "" : "\n") + line;
-      }
-    }
-  }
-  return said.empty() ? fmt::format("exit code {}", end.exit_code) : said;
+bool IsFileDigest(const Json& json) {
+  constexpr std::string_view kPrefix = "sha256:";
+  if (!json.is_string()) return false;
+  const auto& text = json.get_ref<const std::string&>();
+  return text.size() == kPrefix.size() + 64 && text.starts_with(kPrefix) &&
+         text.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string::npos;
+}
+
+bool IsTime(const Json& json) {
+  return json.is_number() && std::isfinite(json.get<double>()) && json.get<double>() >= 0;
 }
 
 }  // namespace
 
-Json ResultOf(const ChildExit& end) {
+Json ResultOf(const StepEnd& end) {
   if (end.exit_code != 0 && end.exit_code != 1) return nullptr;
   Json json = Json::parse(end.output, nullptr, /*allow_exceptions=*/false);
   return json.is_object() ? json : Json(nullptr);
@@ -107,10 +98,11 @@ std::string ShellLine(const std::vector<std::string>& arguments) {
   return line;
 }
 
-absl::StatusOr<StepRunner> StepRunner::Create(std::filesystem::path directory, std::string subject) {
+absl::StatusOr<StepRunner> StepRunner::Create(std::filesystem::path directory, std::string subject,
+                                              StepRunnerOptions options) {
   auto lock = AppendFile::Open(directory / "lock");
   if (!lock.ok()) return Annotate(lock.status(), "the report's working directory");
-  return StepRunner(std::move(directory), std::move(subject), *std::move(lock));
+  return StepRunner(std::move(directory), std::move(subject), std::move(options), *std::move(lock));
 }
 
 std::string StepRunner::Key(const ReportStep& step, const std::vector<std::string>& arguments) const {
@@ -129,12 +121,13 @@ absl::StatusOr<StepResult> StepRunner::Run(const ReportStep& step, const std::ve
   shown.insert(shown.begin(), "privdnn");
   auto made = Kept(step, key);
   if (made.ok()) {
-    spdlog::info("{}: {}: is there", label, step.title);
+    Note(options_.reporting.note, fmt::format("{}: {}: is there", label, step.title));
   } else {
     made = Made{{step.name, step.title}, ""};
-    spdlog::info("{}: {}", label, step.title);
+    Note(options_.reporting.note, fmt::format("{}: {}", label, step.title));
     PRIVDNN_RETURN_IF_ERROR(Execute(step, arguments, key, label, *made));
-    if (made->result.result.is_null()) spdlog::warn("{}: {}", step.title, made->result.reason);
+    if (made->result.result.is_null())
+      Note(options_.reporting.warn, fmt::format("{}: {}", step.title, made->result.reason));
   }
   if (!step.makes.empty()) made_[step.makes] = made->file_digest;
   made->result.command = ShellLine(shown);
@@ -165,8 +158,8 @@ absl::Status StepRunner::RemoveFiles() const {
 absl::StatusOr<StepRunner::Made> StepRunner::Kept(const ReportStep& step, const std::string& key) const {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(File(step, ".json"), kMaxResultBytes));
   Json kept = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!kept.is_object() || kept.value("key", Json()) != key || !kept.contains("result") ||
-      !kept.value("seconds", Json()).is_number()) {
+  if (!kept.is_object() || kept.value("version", Json()) != kVersion || kept.value("key", Json()) != key ||
+      !kept.value("result", Json()).is_object() || !IsTime(kept.value("seconds", Json()))) {
     return NotFound("no result");
   }
   Made made{{step.name, step.title}, ""};
@@ -174,7 +167,7 @@ absl::StatusOr<StepRunner::Made> StepRunner::Kept(const ReportStep& step, const 
   result.seconds = kept["seconds"].get<double>();
   result.result = std::move(kept["result"]);
   if (!step.makes.empty()) {
-    if (!kept.value("made_sha256", Json()).is_string()) return NotFound("no file");
+    if (!IsFileDigest(kept.value("made_sha256", Json()))) return NotFound("no file");
     made.file_digest = kept["made_sha256"].get<std::string>();
   }
   if (step.picture) {
@@ -187,8 +180,6 @@ absl::StatusOr<StepRunner::Made> StepRunner::Kept(const ReportStep& step, const 
 
 absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string> arguments, const std::string& key,
                                  const std::string& label, Made& made) const {
-  StepResult& result = made.result;
-  const std::filesystem::path log = File(step, ".log");
   // Beside the state of a network that is made lies what it began with, and in the state of one that is attacked what
   // was stolen: for nobody else, and gone with the networks.
   const bool secret = !step.makes.empty() || !step.takes.empty();
@@ -196,55 +187,60 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   if (secret && ::mkdir(files().c_str(), S_IRWXU) != 0 && !std::filesystem::is_directory(files())) {
     return FailedPrecondition("{}: can't be made", files().string());
   }
-  std::error_code ignored;
-  std::filesystem::remove(log, ignored);
-  arguments.insert(arguments.begin(), OwnPath());
   arguments.push_back("--json");
   if (step.checkpoint) arguments.insert(arguments.end(), {"--checkpoint", state.string()});
   if (step.picture) arguments.insert(arguments.end(), {"--out", File(step, ".png").string()});
+  PRIVDNN_RETURN_IF_ERROR(RunProcess({arguments, File(step, ".log"), File(step, ".events")}, label, made.result));
+  if (made.result.result.is_null()) return absl::OkStatus();
+  PRIVDNN_RETURN_IF_ERROR(Keep(step, arguments, key, made));
+  std::error_code ignored;
+  std::filesystem::remove(state, ignored);
+  return absl::OkStatus();
+}
+
+absl::Status StepRunner::RunProcess(const StepProcess& process, const std::string& label, StepResult& result) const {
+  std::error_code ignored;
+  for (const auto& file : {process.log, process.events}) std::filesystem::remove(file, ignored);
   const auto start = std::chrono::steady_clock::now();
-  const SecondInterrupt second;
-  // A step may put an owner's keys there; they go with it, however it ends.
-  PRIVDNN_ASSIGN_OR_RETURN(const PrivateDirectory temporary,
-                           PrivateDirectory::Create([](const std::string& line) { spdlog::warn("{}", line); }));
-  // Ctrl-C must reach it once only, by End: at the second signal it would end at once, and lose its state of training.
-  PRIVDNN_ASSIGN_OR_RETURN(
-      ChildProcess child,
-      ChildProcess::Start(arguments, log.string(), {"PRIVDNN_PROGRESS=lines", "TMPDIR=" + temporary.path().string()},
-                          ChildProcess::Group::kOwn));
-  LogProgress progress(log, label);
-  absl::StatusOr<ChildExit> end = absl::UnknownError("");
-  do {
-    end = child.Wait(kGlance, GoOn);
-    progress.Draw();
-  } while (absl::IsDeadlineExceeded(end.status()));
-  if (absl::IsCancelled(end.status())) child.End(kPatience, [&] { return second.came(); });
-  PRIVDNN_RETURN_IF_ERROR(end.status());
-  if (Interrupted())
+  StepEvents events(process.events, label, options_.reporting);
+  PRIVDNN_ASSIGN_OR_RETURN(const StepEnd end, options_.run(process, [&] { events.Read(); }));
+  if (!GoesOn(options_.reporting.go_on)) {
     return absl::CancelledError(
         fmt::format("interrupted: the same command goes on from what is in {}", directory_.string()));
+  }
+  events.Read();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  result.result = ResultOf(*end);
-  if (result.result.is_null()) {
-    result.reason = Reason(log, *end);
-    return absl::OkStatus();
+  result.result = ResultOf(end);
+  if (!result.result.is_null()) return absl::OkStatus();
+  if (end.signal != 0) {
+    result.reason = fmt::format("ended by signal {}", end.signal);
+  } else {
+    result.reason = events.error().empty() ? fmt::format("exit code {}", end.exit_code) : events.error();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StepRunner::Keep(const ReportStep& step, const std::vector<std::string>& arguments, const std::string& key,
+                              Made& made) const {
+  StepResult& result = made.result;
+  Json kept = {{"version", kVersion},
+               {"key", key},
+               {"arguments", arguments},
+               {"seconds", result.seconds},
+               {"result", result.result}};
+  if (step.picture) {
+    PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
+    kept["picture_sha256"] = HexEncode(Sha256(result.picture));
   }
   if (!step.makes.empty()) {
     const std::filesystem::path file = files() / step.makes;
+    std::error_code ignored;
     std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
                                  ignored);
     PRIVDNN_ASSIGN_OR_RETURN(made.file_digest, FileDigest(file));
+    kept["made_sha256"] = made.file_digest;
   }
-  if (step.picture) {
-    PRIVDNN_ASSIGN_OR_RETURN(result.picture, ReadFile(File(step, ".png"), kMaxPictureBytes));
-  }
-  Json kept = {{"key", key}, {"arguments", arguments}, {"seconds", result.seconds}, {"result", result.result}};
-  if (step.picture) kept["picture_sha256"] = HexEncode(Sha256(result.picture));
-  if (!step.makes.empty()) kept["made_sha256"] = made.file_digest;
-  PRIVDNN_RETURN_IF_ERROR(
-      WriteTextFile(File(step, ".json"), kept.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
-  std::filesystem::remove(state, ignored);
-  return absl::OkStatus();
+  return WriteTextFile(File(step, ".json"), kept.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace privdnn

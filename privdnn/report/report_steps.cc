@@ -1,4 +1,4 @@
-#include "privdnn/cli/report_steps.h"
+#include "privdnn/report/report_steps.h"
 
 #include <algorithm>
 #include <cmath>
@@ -79,7 +79,7 @@ Arguments Extract(const ReportInput& in, const Results& before) {
   constexpr int64_t kMoreImages = 20;
   const Json& plan = *before.Find("plan");
   const auto needed = static_cast<double>(ImagesForAllKernels(plan));
-  const auto budget = plan.at("image_budget").get<uint64_t>();
+  const auto budget = Count(plan, "image_budget");
   const int64_t half = std::max(in.effort.judged, static_cast<int64_t>(std::ceil(kMore * needed)) + kMoreImages);
   Arguments a = Begin(in, {"attack", "extract"});
   AddData(in, a, "", 2 * half);

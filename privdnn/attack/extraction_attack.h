@@ -9,8 +9,10 @@
 #include "privdnn/attack/approximate.h"
 #include "privdnn/attack/decompose.h"
 #include "privdnn/attack/extract.h"
+#include "privdnn/attack/output_oracle.h"
 #include "privdnn/base/random.h"
-#include "privdnn/cli/attack_target.h"
+#include "privdnn/base/reporting.h"
+#include "privdnn/data/dataset.h"
 #include "privdnn/pipeline/plan.h"
 
 namespace privdnn {
@@ -45,7 +47,8 @@ struct ExtractionSettings {
 class ExtractionAttack {
  public:
   // InvalidArgument for a segment with too many unknowns. `target` must outlive it.
-  static absl::StatusOr<ExtractionAttack> Create(AttackTarget& target, const ExtractionSettings& settings);
+  static absl::StatusOr<ExtractionAttack> Create(OutputOracle& target, const ExtractionSettings& settings,
+                                                 const Reporting& reporting);
 
   const std::vector<GroupAttack>& groups() const { return groups_; }
   uint64_t asked() const { return asked_; }  // images' worth of queries for the equations
@@ -81,7 +84,7 @@ class ExtractionAttack {
     std::vector<std::vector<int64_t>> outputs;
     RestNetwork::Evaluation evaluation;  // of images, ready for their scores
   };
-  ExtractionAttack(AttackTarget& target, const ExtractionSettings& settings);
+  ExtractionAttack(OutputOracle& target, const ExtractionSettings& settings, const Reporting& reporting);
   const Geometry& geometry(size_t k) const { return target_.user().segment(k).geometry; }
   size_t num_segments() const { return target_.user().num_segments(); }
   bool Determined(size_t k) const;
@@ -95,8 +98,9 @@ class ExtractionAttack {
   // [image][output][position] of a segment.
   std::vector<int64_t> CloneOutputs(size_t k, std::span<const float> inputs, bool exact) const;
 
-  AttackTarget& target_;
+  OutputOracle& target_;
   ExtractionSettings settings_;
+  Reporting reporting_;
   std::unique_ptr<RandomSource> random_;  // of what is asked for, not of masks
   ProgressFn progress_;
   std::vector<GroupAttack> groups_;

@@ -4,11 +4,11 @@
 namespace privdnn {
 
 // While it lives, a second Ctrl-C or SIGTERM doesn't end the process at once but is noted, so that whoever waits for a
-// child can end that, too, and remove what is secret. The first does what it did before (see Interrupted). One at a
-// time.
+// child can end that, too, and remove what is secret. The first does what it did before. One at a time.
 class SecondInterrupt {
  public:
-  SecondInterrupt();
+  // `interrupted`: whether the first has come already.
+  explicit SecondInterrupt(bool interrupted);
   SecondInterrupt(const SecondInterrupt&) = delete;
   SecondInterrupt& operator=(const SecondInterrupt&) = delete;
   ~SecondInterrupt();
