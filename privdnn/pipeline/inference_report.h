@@ -26,9 +26,9 @@ struct RankShare {
 struct InferenceReport {
   int64_t images = 0;  // that were to be classified
   int threads = 1;
-  std::string kernel;  // that computed the encrypted part
+  std::string kernel = {};  // that computed the encrypted part
   uint64_t segments = 0;
-  std::string package_id;  // 64 hex digits
+  std::string package_id = {};  // 64 hex digits
   uint64_t package_bytes = 0;
 
   // Of a whole run. Milliseconds are an image's, medians over the passes (see PassTiming).
@@ -39,11 +39,11 @@ struct InferenceReport {
       double ms = 0;
       std::vector<int32_t> predictions;
     };
-    std::optional<Plain> plain;
+    std::optional<Plain> plain = {};
     double wall_ms = 0;
     uint64_t bytes_up = 0, bytes_down = 0;  // of all messages of a pass
     uint64_t peak_rss_bytes = 0;
-    std::vector<RankShare> ranks;  // empty: one process
+    std::vector<RankShare> ranks = {};  // empty: one process
   };
   // A run that ended before every image was answered in every pass, and so has no figures.
   struct Ended {
@@ -53,15 +53,15 @@ struct InferenceReport {
   struct Online {
     int64_t batch = 0;  // images a message
     int repeats = 1;
-    std::optional<Ended> ended;
-    std::optional<Figures> figures;  // unless it ended early
-    uint64_t images_remaining = 0;   // of the budget
-    double output_noise = 0;         // as the owner says
+    std::optional<Ended> ended = {};
+    std::optional<Figures> figures = {};  // unless it ended early
+    uint64_t images_remaining = 0;        // of the budget
+    double output_noise = 0;              // as the owner says
   };
-  std::optional<Online> online;  // nothing: without the owner
+  std::optional<Online> online = {};  // nothing: without the owner
 
-  std::vector<int32_t> predictions;  // one an image, kNoPrediction of those without an answer
-  std::optional<double> accuracy;    // percent of the predictions, if there are labels
+  std::vector<int32_t> predictions = {};  // one an image, kNoPrediction of those without an answer
+  std::optional<double> accuracy = {};    // percent of the predictions, if there are labels
 };
 
 // Version 1 of the format.
