@@ -1,5 +1,6 @@
 #include "privdnn/pipeline/two_parties.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/pipeline/local_owner.h"
 #include "privdnn/pipeline/plan_on_images.h"
+#include "privdnn/pipeline/rest_network.h"
 #include "privdnn/segment/reference.h"
 #include "privdnn/torch/executor.h"
 #include "privdnn/torch/predict.h"
