@@ -32,10 +32,11 @@ TEST_F(HostedOwnerTest, SessionsAnswerAndTakeEveryQuerysImagesAtOnce) {
   const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"));
   const auto first = *host->OpenSession(), second = *host->OpenSession();
   User::Workspace workspace;
+  SystemRandom random;
   for (const uint64_t images : {1, 3}) {
     const std::vector<float> pixels(images * user_.input_size(0), 0.5F);
-    const auto query = *user_.Prepare(0, pixels, SystemRandom(), workspace);
-    const auto exact = *user_.Unmask(query, *owner.Answer(query.message, SystemRandom()));
+    const auto query = *user_.Prepare(0, pixels, random, workspace);
+    const auto exact = *user_.Unmask(query, *owner.Answer(query.message, random));
     for (Session* session : {first.get(), second.get()}) {
       const auto events = session->Peek(query.message);
       ASSERT_TRUE(events.ok()) << events.status();

@@ -164,8 +164,9 @@ TEST_F(InMemoryPartiesTest, FilesMakePartiesToo) {
       return absl::OkStatus();
     };
   };
+  SystemRandom random;
   const auto encrypt = [&](Bytes& bytes) {
-    return *EncryptModel(plan_->Tasks(), plan_->rest_model, "user", SystemRandom(), 1, into(bytes), Begin(nullptr, ""));
+    return *EncryptModel(plan_->Tasks(), plan_->rest_model, "user", random, 1, into(bytes), Begin(nullptr, ""));
   };
   const auto key = WriteOwnerKey(encrypt(package));
   encrypt(other);
