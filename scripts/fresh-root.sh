@@ -109,9 +109,16 @@ packages_before=$(packages)
 disk_before=$(megabytes "$root")
 say "$packages_before packages, $disk_before MB; running $*"
 rc=0
+# Killing unshare ends whatever runs in there.
+child=''
+trap 'if [[ -n $child ]]; then kill -KILL "$child"; fi; exit 130' INT TERM HUP
 TIMEFORMAT='fresh-root: processor time %U s user, %S s system; %R s on the clock'
-time env -i "${environment[@]}" unshare --mount --pid --fork --kill-child \
-  sh -c "$inside" sh "$root" "$@" </dev/null || rc=$?
+time {
+  env -i "${environment[@]}" unshare --mount --pid --fork --kill-child sh -c "$inside" sh "$root" "$@" </dev/null &
+  child=$!
+  wait "$child" || rc=$?
+}
+child=''
 built=0
 if [[ -d $root/root/privdnn/build ]]; then built=$(megabytes "$root/root/privdnn/build"); fi
 say "$(($(packages) - packages_before)) packages more, $(($(megabytes "$root") - disk_before)) MB more, of these" \
