@@ -213,9 +213,8 @@ std::string BudgetNotes(const PlanFigures& f) {
   std::string text;
   if (const uint64_t safe = f.images_that_keep_keys_safe; f.image_budget > safe) {
     text += fmt::format(
-        "note: chosen ciphertexts for more than {} image{}, of a budget of {}, take the keys below {:.0f} bits of "
-        "lattice "
-        "security.\n",
+        "note: with chosen ciphertexts for more than {} image{} of the budget of {} a user takes the keys below {:.0f} "
+        "bits.\n",
         safe, safe == 1 ? "" : "s", f.image_budget, kSafeBits);
   }
   if (f.image_budget >= f.ImagesAtRisk()) {
