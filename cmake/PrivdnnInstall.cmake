@@ -21,9 +21,12 @@ function(privdnn_export_set folder result)
   endif()
 endfunction()
 
-# privdnn_install_module(NAME FOLDER INTERNAL): called by privdnn_module.
-function(privdnn_install_module name folder internal)
-  privdnn_export_set(${folder} set)
+# privdnn_install_module(NAME FOLDER SET INTERNAL): called by privdnn_module. The first module of a folder names what is
+# INTERNAL in it.
+function(privdnn_install_module name folder set internal)
+  if(NOT set)
+    privdnn_export_set(${folder} set)
+  endif()
   if(NOT set OR NOT PRIVDNN_INSTALL)
     return()
   endif()
@@ -45,7 +48,7 @@ endfunction()
 
 # Called once, when every module is there.
 function(privdnn_install_package)
-  if(NOT PRIVDNN_INSTALL)
+  if(NOT PRIVDNN_INSTALL OR PRIVDNN_BUILD_FUZZERS)
     return()
   endif()
   foreach(set core service networks pipeline)

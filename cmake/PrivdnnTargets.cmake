@@ -18,13 +18,13 @@ if(PRIVDNN_BUILD_FUZZERS)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# privdnn_module(NAME SOURCES a.cc ... DEPENDS targets ... [INTERNAL a.h ...]): a static library, privdnn::NAME, of files
+# privdnn_module(NAME SOURCES a.cc ... DEPENDS targets ... [INTERNAL a.h ...] [SET set]): a static library, privdnn::NAME, of files
 # in the calling folder; without SOURCES, of headers alone. Whoever links it sees that folder as privdnn/FOLDER and so
 # the folders of what it depends on, and no others: an include across a border does not compile. It is installed with
-# the folder's headers, but for those of tests and those that are INTERNAL, in the export set of the folder (see
+# the folder's headers, but for those of tests and those that are INTERNAL, in the export set SET, by default the folder's (see
 # cmake/PrivdnnInstall.cmake).
 function(privdnn_module name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;INTERNAL" ${ARGN})
+  cmake_parse_arguments(ARG "" "SET" "SOURCES;DEPENDS;INTERNAL" ${ARGN})
   if(ARG_SOURCES)
     set(scope PUBLIC)
     add_library(privdnn_${name} STATIC ${ARG_SOURCES})
@@ -41,7 +41,7 @@ function(privdnn_module name)
   target_include_directories(privdnn_${name} ${scope} $<BUILD_INTERFACE:${view}> $<INSTALL_INTERFACE:include>)
   target_compile_features(privdnn_${name} ${scope} cxx_std_20)
   target_link_libraries(privdnn_${name} ${scope} ${ARG_DEPENDS})
-  privdnn_install_module(${name} ${folder} "${ARG_INTERNAL}")
+  privdnn_install_module(${name} ${folder} "${ARG_SET}" "${ARG_INTERNAL}")
 endfunction()
 
 # Tests that need neither LibTorch nor gRPC also run under the sanitizers: target `sanitizer_tests`, label `sanitize`.
