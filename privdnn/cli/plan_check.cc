@@ -92,12 +92,13 @@ absl::StatusOr<PlanCheck> CheckPlan(const Graph& graph, const Selection& selecti
   const Workload workload{.images = static_cast<uint64_t>(images.count),
                           .batch = static_cast<uint64_t>(run.online().batch),
                           .threads = options.threads};
-  PlanCheck check{.plan = std::move(run.model), .workload = workload};
-  check.figures = Compare(PredictCost(check.plan, workload), check.plan.PackageSize(), run);
-  check.repeats = run.online().repeats;
-  check.kernel = run.user.kernel;
-  check.integer_mismatches = run.integer_mismatches;
-  return check;
+  std::vector<CheckedFigure> figures = Compare(PredictCost(run.model, workload), run.model.PackageSize(), run);
+  return PlanCheck{.plan = std::move(run.model),
+                   .workload = workload,
+                   .repeats = run.online().repeats,
+                   .kernel = std::move(run.user.kernel),
+                   .figures = std::move(figures),
+                   .integer_mismatches = run.integer_mismatches};
 }
 
 CommandOutput Report(const PlanCheck& check) { return {CheckJson(check), CheckText(check), !check.passed()}; }

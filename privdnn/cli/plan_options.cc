@@ -17,8 +17,9 @@ uint64_t MegabytesToBytes(double megabytes) {
 }
 
 void AddMegabytes(CLI::App* command, const std::string& option, uint64_t& bytes, const std::string& description) {
-  command->add_option_function<double>(
-             option, [&bytes](double megabytes) { bytes = MegabytesToBytes(megabytes); }, description)
+  command
+      ->add_option_function<double>(
+          option, [&bytes](double megabytes) { bytes = MegabytesToBytes(megabytes); }, description)
       ->check(PositiveNumber());
 }
 

@@ -1,4 +1,5 @@
-// What this machine takes for each step: kept in a file from where it was measured (party/calibrate.h) for whoever plans.
+// What this machine takes for each step: kept in a file from where it was measured (party/calibrate.h) for whoever
+// plans.
 #pragma once
 
 #include <filesystem>

@@ -55,9 +55,9 @@ using MeasureRangesFn = std::function<absl::StatusOr<std::vector<MeasuredRange>>
     const Graph& separated, const std::vector<std::string>& values)>;
 
 // Finds the segments of a selection, quantises them and chooses rings and packings. Segments that don't read the
-// network's input are quantised by the range of what they read, as `measure` says, widened by kRangeMargin; it is called
-// once for all of them, or not at all. InvalidArgument if it is needed and empty, if the selection can't be encrypted
-// (see FindSegments, LiftSegment), or if no plan keeps the bounds, with what would help.
+// network's input are quantised by the range of what they read, as `measure` says, widened by kRangeMargin; it is
+// called once for all of them, or not at all. InvalidArgument if it is needed and empty, if the selection can't be
+// encrypted (see FindSegments, LiftSegment), or if no plan keeps the bounds, with what would help.
 //
 // pipeline/plan_on_images.h measures with LibTorch.
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
