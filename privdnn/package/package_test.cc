@@ -50,30 +50,52 @@ TEST_F(PackageTest, HoldsWhatWasPutIn) {
   EXPECT_EQ(*rest, *PlaintextRest(model_->graph, model_->segments));
 }
 
+// Whether the package of a network, if it has a plan, keeps within its allowance.
+void ExpectHeadersWithinTheirAllowance(const Graph& graph, const Selection& selection, int& planned) {
+  const auto segments = FindSegments(graph, selection);
+  if (!segments.ok()) return;
+  std::vector<QuantizedSegment> quantized;
+  std::vector<PlanTask> tasks;
+  for (const Segment& segment : *segments) {
+    quantized.push_back(*LiftSegment(segment, {.input_min = -8, .input_max = 8}));
+    tasks.push_back({quantized.back().spec, quantized.back().plain_bits()});
+  }
+  const auto plans = PlanSegments(tasks, {.image_budget = 1000});
+  if (!plans.ok()) return;  // wide windows
+  ++planned;
+  std::vector<EncryptionTask> encrypted;
+  uint64_t ciphertexts = 0;
+  for (size_t k = 0; k < plans->size(); ++k) {
+    encrypted.push_back({&quantized[k], &(*plans)[k]});
+    ciphertexts += (*plans)[k].ciphertext_bytes;
+  }
+  EXPECT_LE(PackageBytes(encrypted, 100) - ciphertexts - 100, HeaderAllowance(tasks));
+}
+
 TEST(PackageBytes, HeadersStayWithinTheirAllowance) {
   int planned = 0;
   for (uint64_t seed = 0; seed < 20; ++seed) {
     const Graph graph = RandomNetwork(seed);
-    const auto segments = FindSegments(graph, RandomSelection(graph, seed));
-    if (!segments.ok()) continue;
-    std::vector<QuantizedSegment> quantized;
-    std::vector<PlanTask> tasks;
-    for (const Segment& segment : *segments) {
-      quantized.push_back(*LiftSegment(segment, {.input_min = -8, .input_max = 8}));
-      tasks.push_back({quantized.back().spec, quantized.back().plain_bits()});
-    }
-    const auto plans = PlanSegments(tasks, {.image_budget = 1000});
-    if (!plans.ok()) continue;  // wide windows
-    ++planned;
-    std::vector<EncryptionTask> encrypted;
-    uint64_t ciphertexts = 0;
-    for (size_t k = 0; k < plans->size(); ++k) {
-      encrypted.push_back({&quantized[k], &(*plans)[k]});
-      ciphertexts += (*plans)[k].ciphertext_bytes;
-    }
-    EXPECT_LE(PackageBytes(encrypted, 100) - ciphertexts - 100, HeaderAllowance(tasks)) << "seed " << seed;
+    ExpectHeadersWithinTheirAllowance(graph, RandomSelection(graph, seed), planned);
   }
   EXPECT_GT(planned, 5);
+  // Many outputs, each with a scale of 8 bytes, and many segments.
+  NetworkBuilder wide({1, 6, 6}, 1), deep({2, 6, 6}, 2);
+  wide.Conv(300, {.kernel = {3, 3}});
+  for (int layer = 0; layer < 12; ++layer) {
+    deep.Conv(2, {});
+    deep.Append(op::Relu{});
+  }
+  planned = 0;
+  for (NetworkBuilder* network : {&wide, &deep}) {
+    const Graph graph = network->Finish();
+    Selection all;
+    for (const Layer& layer : FindLayers(graph)) {
+      for (int64_t neuron = 0; neuron < layer.neurons; ++neuron) all.layers[layer.number].push_back(neuron);
+    }
+    ExpectHeadersWithinTheirAllowance(graph, all, planned);
+  }
+  EXPECT_EQ(planned, 2);
 }
 
 TEST_F(PackageTest, DecryptsToTheKernels) {
