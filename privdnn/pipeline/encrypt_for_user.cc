@@ -4,12 +4,21 @@
 #include "privdnn/base/random.h"
 
 namespace privdnn {
+namespace {
+
+// The same for every spelling of a path, even of a file that isn't there: that alone weakly_canonical leaves relative.
+std::filesystem::path Spelled(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+}
+
+}  // namespace
 
 absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::filesystem::path& key) {
-  std::error_code ignored;
-  if (std::filesystem::weakly_canonical(key, ignored) == std::filesystem::weakly_canonical(package, ignored)) {
+  if (Spelled(key) == Spelled(package)) {
     return InvalidArgument("{}: is to be both package and key", key.string());
   }
+  std::error_code ignored;
   if (std::filesystem::exists(key, ignored)) {
     return FailedPrecondition("{}: exists; a key file is not overwritten, since its package would be useless",
                               key.string());

@@ -109,5 +109,16 @@ TEST_F(EncryptForUserTest, RefusesBeforeAnyWork) {
   EXPECT_FALSE(worked);
 }
 
+TEST(CheckPackageFiles, KnowsAFileByEverySpelling) {
+  const TemporaryDirectory directory = *TemporaryDirectory::Create();
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(directory.path());
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckPackageFiles("new", "./new")));
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckPackageFiles(directory.path() / "new", "new")));
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckPackageFiles("new", "not/../new")));
+  EXPECT_TRUE(CheckPackageFiles("new", "other").ok());
+  std::filesystem::current_path(before);
+}
+
 }  // namespace
 }  // namespace privdnn
