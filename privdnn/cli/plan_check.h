@@ -27,8 +27,8 @@ struct PlanCheck {
   ModelPlan plan;
   Workload workload;
   int repeats = 0;
-  std::string kernel;  // that the user's process computed with
-  std::vector<CheckedFigure> figures;
+  std::string kernel = {};  // that the user's process computed with
+  std::vector<CheckedFigure> figures = {};
   uint64_t integer_mismatches = 0;
 
   // Whether bytes are as predicted and decrypted integers are right; times and memory are only reported, since machines
