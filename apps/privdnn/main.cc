@@ -1,3 +1,3 @@
 #include "privdnn/cli/command.h"
 
-int main(int argc, char** argv) { return RunProgram(argc, argv); }
+int main(int argc, char** argv) { return privdnn::RunProgram(argc, argv); }
