@@ -29,8 +29,8 @@ tools_stamp := build/.setup-tools-$(setup_hash)
 endif
 
 .PHONY: build
-build: build/release/build.ninja  ## build the program, build/release/privdnn (the default)
-	@cmake --build --preset release -j $(JOBS) --target privdnn
+build: build/release/build.ninja  ## build the programs, build/release/privdnn and privdnn-owner (the default)
+	@cmake --build --preset release -j $(JOBS) --target privdnn privdnn-owner
 
 .PHONY: demo
 demo: build  ## private inference from end to end on a small model; the figures go to build/demo.json

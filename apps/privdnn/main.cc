@@ -1,3 +1,3 @@
-#include "privdnn/cli/command.h"
+#include "privdnn/cli/program.h"
 
-int main(int argc, char** argv) { return privdnn::RunProgram(argc, argv); }
+int main(int argc, char** argv) { return privdnn::RunPrivdnn(argc, argv); }

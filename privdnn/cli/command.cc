@@ -13,8 +13,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "privdnn/cli/attack_commands.h"
-#include "privdnn/cli/report_command.h"
 #include "privdnn/pipeline/child_process.h"
 
 namespace privdnn {
@@ -155,7 +153,15 @@ CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, c
                      const std::string& example) {
   CLI::App* command = app.add_subcommand(name, description);
   command->add_flag("--json", globals.json, "print one JSON object on stdout");
-  command->footer("Example:\n  " + example);
+  // A command that several programs have is shown as the one at hand runs it.
+  const std::string full = FullName(*command);
+  const std::string program = full.substr(0, full.find(' ')), usual = "privdnn " + name;
+  std::string shown = example;
+  for (size_t at = shown.find(usual); program != "privdnn" && at != std::string::npos;
+       at = shown.find(usual, at + program.size())) {
+    shown.replace(at, std::string("privdnn").size(), program);
+  }
+  command->footer("Example:\n  " + shown);
   return command;
 }
 
@@ -173,29 +179,28 @@ CLI::Validator NonNegativeInt() {
 CLI::Validator PositiveNumber() { return Bounded<double>("POSITIVE", "finite number above 0", /*zero=*/false); }
 CLI::Validator NonNegativeNumber() { return Bounded<double>("NONNEGATIVE", "finite number from 0 on", /*zero=*/true); }
 
-int RunProgram(int argc, char** argv) {
+int RunProgram(const Program& program, int argc, char** argv) {
   // stdout belongs to results; everything else goes to stderr.
   spdlog::set_default_logger(spdlog::stderr_color_mt("privdnn"));
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
   HandleInterrupts();
 
-  CLI::App app{"Private inference with partially encrypted neural networks", "privdnn"};
+  CLI::App app{program.description, program.name};
   app.require_subcommand(1);
-  app.set_version_flag("--version", "privdnn " PRIVDNN_VERSION, "print the version; `privdnn version` says more");
-  app.footer("Exit codes: 0 ok, 1 failed, 2 wrong usage. `privdnn COMMAND --help` has an example of each command.");
+  app.set_version_flag("--version", program.name + " " PRIVDNN_VERSION,
+                       fmt::format("print the version; `{} version` says more", program.name));
+  app.footer(fmt::format(
+      "Exit codes: 0 ok, 1 failed, 2 wrong usage. `{} COMMAND --help` has an example of each command.", program.name));
   Globals globals;
   Action action;
-  for (const auto add : {AddTrain, AddExport, AddEval, AddSelect, AddObfuscate, AddPlan, AddKeygen, AddEncrypt,
-                         AddServe, AddInfer, AddDemo, AddAttack, AddReport, AddBench, AddData, AddVersion}) {
-    add(app, globals, action);
-  }
+  for (const AddCommandFn add : program.commands) add(app, globals, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     // Help and the version are no errors.
     return e.get_exit_code() == 0 ? app.exit(e) : FailUsage(UsageMessage(app, e));
   }
-  SpinBriefly(app, argv);
+  if (program.links_openmp) SpinBriefly(app, argv);
   const auto output = action();
   if (IsWrongUsage(output.status())) return FailUsage(WithHint(Message(output.status()), GivenCommand(app)));
   if (!output.ok()) return Fail(Message(output.status()));

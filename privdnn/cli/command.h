@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "privdnn/base/reporting.h"
 #include "privdnn/base/status.h"
@@ -63,7 +64,8 @@ ProgressFn Evaluating(const std::string& what, int64_t count, const std::string&
 // The error of an evaluation, with what has been written before; `file` may be empty: nothing has.
 absl::Status NotEvaluated(const absl::Status& status, const std::string& file);
 
-// Each adds its subcommand to `app`; when that is given, `action` is set.
+// Each adds its subcommand to `app`. When the command line names it, its callback sets `action`.
+using AddCommandFn = void (*)(CLI::App& app, Globals& globals, Action& action);
 void AddTrain(CLI::App& app, Globals& globals, Action& action);
 void AddExport(CLI::App& app, Globals& globals, Action& action);
 void AddEval(CLI::App& app, Globals& globals, Action& action);
@@ -73,6 +75,7 @@ void AddPlan(CLI::App& app, Globals& globals, Action& action);
 void AddKeygen(CLI::App& app, Globals& globals, Action& action);
 void AddEncrypt(CLI::App& app, Globals& globals, Action& action);
 void AddServe(CLI::App& app, Globals& globals, Action& action);
+void AddUsers(CLI::App& app, Globals& globals, Action& action);
 void AddInfer(CLI::App& app, Globals& globals, Action& action);
 void AddDemo(CLI::App& app, Globals& globals, Action& action);
 void AddBench(CLI::App& app, Globals& globals, Action& action);
@@ -80,7 +83,14 @@ void AddBenchKernels(CLI::App& bench, Globals& globals, Action& action);
 void AddData(CLI::App& app, Globals& globals, Action& action);
 void AddVersion(CLI::App& app, Globals& globals, Action& action);
 
-// The whole program. Returns the exit code: 0 ok, 1 failed, 2 wrong usage.
-int RunProgram(int argc, char** argv);
+// A program: its commands and what its help says.
+struct Program {
+  std::string name;         // "privdnn"
+  std::string description;  // one line
+  std::vector<AddCommandFn> commands;
+  bool links_openmp = false;  // LibTorch computes with OpenMP's threads
+};
+// Runs the command that the command line names. Returns the exit code: 0 ok, 1 failed, 2 wrong usage.
+int RunProgram(const Program& program, int argc, char** argv);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// keygen and encrypt: what an owner does before serving.
+// encrypt: what an owner does for a user before serving.
 #include "privdnn/cli/network_input.h"
 #include "privdnn/cli/plan_options.h"
 #include "privdnn/cli/plan_report.h"
@@ -9,32 +9,6 @@
 namespace privdnn {
 
 namespace {
-
-struct KeygenCommand {
-  std::string out;
-  std::vector<std::string> hosts, users;
-};
-
-absl::StatusOr<CommandOutput> Keygen(const KeygenCommand& command) {
-  const std::filesystem::path dir = command.out;
-  std::error_code ignored;
-  Json made = Json::array();
-  // An authority that exists is used: new users join it.
-  if (!std::filesystem::exists(dir / "ca.crt", ignored)) {
-    PRIVDNN_RETURN_IF_ERROR(CreateAuthority(dir));
-    PRIVDNN_RETURN_IF_ERROR(IssueOwner(dir, command.hosts));
-    for (const char* file : {"ca.crt", "ca.key", "owner.crt", "owner.key"}) made.push_back((dir / file).string());
-  } else if (!command.hosts.empty()) {
-    return FailedPrecondition("{}: there is an authority and an owner already; --host is for new ones", dir.string());
-  }
-  for (const std::string& user : command.users) {
-    PRIVDNN_RETURN_IF_ERROR(IssueUser(dir, user));
-    for (const char* ending : {".crt", ".key"}) made.push_back((dir / (user + ending)).string());
-  }
-  CommandOutput output{{{"files", made}}, ""};
-  for (const auto& file : made) output.text += file.get<std::string>() + "\n";
-  return output;
-}
 
 struct EncryptCommand {
   NetworkInput network;
@@ -69,17 +43,6 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
 }
 
 }  // namespace
-
-void AddKeygen(CLI::App& app, Globals& globals, Action& action) {
-  auto* command =
-      AddCommand(app, globals, "keygen", "Make certificates: an authority, the owner's and users' identities",
-                 "privdnn keygen --out tls --host owner.example.org --user alice");
-  const auto o = std::make_shared<KeygenCommand>();
-  command->add_option("--out", o->out, "directory to write")->required();
-  command->add_option("--host", o->hosts, "further names or addresses of the owner's server (localhost is included)");
-  command->add_option("--user", o->users, "name of a user; may be repeated, and added to an existing directory");
-  command->callback([o, &action] { action = [o] { return Keygen(*o); }; });
-}
 
 void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
   auto* command =

@@ -1,0 +1,42 @@
+#include "privdnn/owner/owner_server.h"
+
+#include <utility>
+
+#include "privdnn/base/file.h"
+#include "privdnn/party/hosted_owner.h"
+#include "privdnn/service/sqlite_usage_store.h"
+
+namespace privdnn {
+namespace {
+
+constexpr uint64_t kMaxKeyFileBytes = uint64_t{1} << 28;
+
+}  // namespace
+
+absl::StatusOr<OwnerKey> ReadOwnerKey(const std::filesystem::path& path) {
+  PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxKeyFileBytes));
+  return ParseOwnerKey(bytes, path.string());
+}
+
+absl::StatusOr<OwnerServer> OwnerServer::Start(const OwnerServerOptions& options) {
+  ServerOptions server;
+  server.listen_address = options.listen;
+  server.max_message_bytes = options.max_message_bytes;
+  server.max_streams = options.max_streams;
+  server.workers = options.threads;
+  PRIVDNN_ASSIGN_OR_RETURN(server.tls, LoadTlsFiles(options.tls, "owner"));
+  OwnerServer result;
+  for (const std::filesystem::path& path : options.keys) {
+    PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, ReadOwnerKey(path));
+    PRIVDNN_ASSIGN_OR_RETURN(auto package, HostedOwner::Create(std::move(key), options.output_noise, options.threads));
+    result.packages_.push_back(package->info().id);
+    server.packages.push_back(std::move(package));
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(server.ledger, OpenSqliteLedger(options.ledger));
+  PRIVDNN_ASSIGN_OR_RETURN(result.server_, Server::Start(std::move(server)));
+  const std::string host = options.listen.substr(0, options.listen.rfind(':'));
+  result.address_ = fmt::format("{}:{}", host, result.server_->Port());
+  return result;
+}
+
+}  // namespace privdnn
