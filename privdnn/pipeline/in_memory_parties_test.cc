@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
+#include <utility>
 
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/pipeline/plan_on_images.h"
@@ -17,6 +19,39 @@ using ::testing::HasSubstr;
 
 constexpr char kLeNet[] = PRIVDNN_ASSETS "/lenet5-mnist/";
 constexpr uint64_t kBudget = 60;
+
+// An owner who reads queries ahead, up to four, as one behind a network does.
+class ReadsAhead final : public OwnerTransport {
+ public:
+  ReadsAhead(std::unique_ptr<OwnerTransport> owner, size_t& most) : owner_(std::move(owner)), most_(most) {}
+  const std::string& address() const override { return owner_->address(); }
+  absl::StatusOr<OwnerDescription> Describe() override { return owner_->Describe(); }
+  absl::Status Evaluate(const std::string& id, const NextQueryFn& next_query, const OnReplyFn& on_reply,
+                        std::chrono::milliseconds deadline) override {
+    std::deque<Bytes> waiting;
+    const auto take_first = [&]() -> absl::StatusOr<std::optional<Bytes>> {
+      if (std::exchange(taken_, true)) return std::nullopt;
+      return waiting.front();
+    };
+    for (;;) {
+      while (waiting.size() < 4) {
+        PRIVDNN_ASSIGN_OR_RETURN(std::optional<Bytes> query, next_query());
+        if (!query) break;
+        waiting.push_back(*std::move(query));
+      }
+      if (waiting.empty()) return absl::OkStatus();
+      most_ = std::max(most_, waiting.size());
+      taken_ = false;
+      PRIVDNN_RETURN_IF_ERROR(owner_->Evaluate(id, take_first, on_reply, deadline));
+      waiting.pop_front();
+    }
+  }
+
+ private:
+  std::unique_ptr<OwnerTransport> owner_;
+  size_t& most_;
+  bool taken_ = false;
+};
 
 class InMemoryPartiesTest : public ::testing::Test {
  protected:
@@ -36,26 +71,32 @@ class InMemoryPartiesTest : public ::testing::Test {
 
   static InMemoryParties Make(const InMemoryOptions& options = {}) { return *InMemoryParties::Create(*plan_, options); }
 
-  // What the user should decrypt and predict for images of one batch.
+  // What the user should decrypt and predict.
   struct Expected {
     std::vector<std::vector<int64_t>> outputs;
     std::vector<int32_t> predictions;
   };
-  static Expected Reference(const RestNetwork& rest, const ImageSet& images) {
+  // The rest of the network is run on the user's batches, so that its floating-point results are the same.
+  static Expected Reference(const RestNetwork& rest, const ImageSet& images, int64_t batch) {
     Expected expected;
-    auto evaluation = rest.Start(images.Batch(0, images.count));
-    for (size_t k = 0; k < plan_->segments.size(); ++k) {
-      const Tensor feed = *rest.Feed(k, evaluation);
-      const size_t size = feed.values.size() / static_cast<size_t>(images.count);
-      auto& outputs = expected.outputs.emplace_back();
-      for (size_t i = 0; i < static_cast<size_t>(images.count); ++i) {
-        const Geometry& geometry = plan_->segments[k].plan.geometry;
-        const auto z = QuantizeInput(geometry, std::span(feed.values).subspan(i * size, size));
-        std::ranges::copy(ReferenceOutputs(geometry, plan_->segments[k].quantized, z), std::back_inserter(outputs));
+    expected.outputs.resize(plan_->segments.size());
+    for (int64_t first = 0; first < images.count; first += batch) {
+      auto evaluation = rest.Start(images.Batch(first, std::min(first + batch, images.count)));
+      const auto count = static_cast<size_t>(evaluation.images);
+      for (size_t k = 0; k < plan_->segments.size(); ++k) {
+        const Tensor feed = *rest.Feed(k, evaluation);
+        const size_t size = feed.values.size() / count;
+        std::vector<int64_t> outputs;
+        for (size_t i = 0; i < count; ++i) {
+          const Geometry& geometry = plan_->segments[k].plan.geometry;
+          const auto z = QuantizeInput(geometry, std::span(feed.values).subspan(i * size, size));
+          std::ranges::copy(ReferenceOutputs(geometry, plan_->segments[k].quantized, z), std::back_inserter(outputs));
+        }
+        rest.Provide(k, outputs, evaluation);
+        std::ranges::copy(outputs, std::back_inserter(expected.outputs[k]));
       }
-      rest.Provide(k, outputs, evaluation);
+      std::ranges::copy(Argmax(*rest.Scores(evaluation)), std::back_inserter(expected.predictions));
     }
-    expected.predictions = Argmax(*rest.Scores(evaluation));
     return expected;
   }
 
@@ -65,15 +106,17 @@ class InMemoryPartiesTest : public ::testing::Test {
 
 TEST_F(InMemoryPartiesTest, DecryptsTheReferencesIntegers) {
   ASSERT_EQ(plan_->segments.size(), 2u);
-  InMemoryParties parties = Make({.threads = 2});
-  const Expected expected = Reference(parties.session().rest(), *images_);
-  const InferenceResult result = parties.session().Infer(*images_, {.batch = 50, .outputs = true});
-  ASSERT_TRUE(result.ended.ok()) << result.ended;
-  EXPECT_EQ(result.outputs, expected.outputs);
-  EXPECT_EQ(result.predictions, expected.predictions);
-  EXPECT_EQ(CountAnswered(result), 50);
-  EXPECT_EQ(result.images_remaining, kBudget - 50);
-  EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget - 50);
+  for (const int64_t batch : {50, 7}) {  // one message, or several of which the last is smaller
+    InMemoryParties parties = Make({.threads = 2});
+    const Expected expected = Reference(parties.session().rest(), *images_, batch);
+    const InferenceResult result = parties.session().Infer(*images_, {.batch = batch, .outputs = true});
+    ASSERT_TRUE(result.ended.ok()) << result.ended;
+    EXPECT_EQ(result.outputs, expected.outputs);
+    EXPECT_EQ(result.predictions, expected.predictions);
+    EXPECT_EQ(CountAnswered(result), 50);
+    EXPECT_EQ(result.images_remaining, kBudget - 50);
+    EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget - 50);
+  }
 }
 
 TEST_F(InMemoryPartiesTest, PassesAndComparisonChangeNoAnswer) {
@@ -88,7 +131,7 @@ TEST_F(InMemoryPartiesTest, PassesAndComparisonChangeNoAnswer) {
         return true;
       });
   ASSERT_TRUE(result.ended.ok()) << result.ended;
-  const Expected expected = Reference(parties.session().rest(), images);
+  const Expected expected = Reference(parties.session().rest(), images, 15);
   EXPECT_EQ(result.outputs, expected.outputs);
   EXPECT_EQ(result.predictions, expected.predictions);
   EXPECT_EQ(heard, 45u);
@@ -125,8 +168,44 @@ TEST_F(InMemoryPartiesTest, AskGivesOneSegmentsOutputs) {
   const Tensor pixels = images.Batch(0, 3);
   const auto outputs = parties.session().Ask(0, pixels.values);
   ASSERT_TRUE(outputs.ok()) << outputs.status();
-  EXPECT_EQ(*outputs, Reference(parties.session().rest(), images).outputs[0]);
+  EXPECT_EQ(*outputs, Reference(parties.session().rest(), images, 3).outputs[0]);
   EXPECT_TRUE(absl::IsCancelled(parties.session().Ask(0, pixels.values, [] { return false; }).status()));
+}
+
+TEST_F(InMemoryPartiesTest, MessagesOverlapUnlessTheyAreTimed) {
+  Bytes bytes;
+  SystemRandom random;
+  OwnerKey key = *EncryptModel(
+      plan_->Tasks(), plan_->rest_model, "user", random, 1,
+      [&](std::span<const uint8_t> some) {
+        bytes.insert(bytes.end(), some.begin(), some.end());
+        return absl::OkStatus();
+      },
+      Begin(nullptr, ""));
+  size_t most = 0;
+  auto owner = std::make_unique<ReadsAhead>(*InMemoryTransport::Create(std::move(key)), most);
+  InferenceSession session = *InferenceSession::Open(*Package::Parse(bytes, "package"), std::move(owner));
+  const ImageSet images = images_->Head(15);
+  const Expected expected = Reference(session.rest(), images, 2);
+  // Messages of one batch wait for each other, those of several batches do not.
+  const InferenceResult overlapping = session.Infer(images, {.batch = 2, .outputs = true});
+  EXPECT_EQ(overlapping.outputs, expected.outputs);
+  EXPECT_EQ(overlapping.predictions, expected.predictions);
+  EXPECT_EQ(most, 4u);
+  most = 0;
+  const InferenceResult timed = session.Infer(images, {.batch = 2, .repeats = 2, .outputs = true});
+  EXPECT_EQ(timed.outputs, expected.outputs);
+  EXPECT_EQ(timed.predictions, expected.predictions);
+  EXPECT_EQ(most, 1u);
+}
+
+TEST_F(InMemoryPartiesTest, TellsWhatTheSegmentWithTheLeastHasLeft) {
+  InMemoryParties parties = Make();
+  ASSERT_TRUE(parties.session().Ask(0, images_->Batch(0, 5).values).ok());
+  const InferenceResult result = parties.session().Infer(images_->Head(10));  // its last answer is segment 1's
+  ASSERT_TRUE(result.ended.ok()) << result.ended;
+  EXPECT_EQ(result.images_remaining, kBudget - 15);
+  EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget - 15);
 }
 
 TEST_F(InMemoryPartiesTest, StopsWhenToldAndKeepsWhatWasPaidFor) {
@@ -139,13 +218,11 @@ TEST_F(InMemoryPartiesTest, StopsWhenToldAndKeepsWhatWasPaidFor) {
 }
 
 TEST_F(InMemoryPartiesTest, OfflineIsTheRestWithZeros) {
-  // No owner is asked.
-  const InMemoryParties made = Make();
   InMemoryParties parties = Make();
   const auto labels = parties.session().Offline(*images_, 50);
   ASSERT_TRUE(labels.ok()) << labels.status();
   EXPECT_EQ(*labels, Argmax(*parties.session().rest().WithoutOwner(images_->Batch(0, 50))));
-  EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget);
+  EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget) << "the owner was asked";
 }
 
 TEST_F(InMemoryPartiesTest, NoiseIsAnnouncedAndAdded) {
@@ -153,7 +230,7 @@ TEST_F(InMemoryPartiesTest, NoiseIsAnnouncedAndAdded) {
   EXPECT_EQ(parties.session().terms().output_noise, 0.25);
   const InferenceResult result = parties.session().Infer(*images_, {.batch = 50, .outputs = true});
   ASSERT_TRUE(result.ended.ok()) << result.ended;
-  EXPECT_NE(result.outputs[0], Reference(parties.session().rest(), *images_).outputs[0]);
+  EXPECT_NE(result.outputs[0], Reference(parties.session().rest(), *images_, 50).outputs[0]);
 }
 
 TEST_F(InMemoryPartiesTest, FilesMakePartiesToo) {
@@ -173,7 +250,7 @@ TEST_F(InMemoryPartiesTest, FilesMakePartiesToo) {
   auto parties = InMemoryParties::Open(package, key);
   ASSERT_TRUE(parties.ok()) << parties.status();
   const InferenceResult result = parties->session().Infer(*images_, {.batch = 50});
-  EXPECT_EQ(result.predictions, Reference(parties->session().rest(), *images_).predictions);
+  EXPECT_EQ(result.predictions, Reference(parties->session().rest(), *images_, 50).predictions);
   EXPECT_THAT(Message(InMemoryParties::Open(other, key).status()), HasSubstr("the key is that of package"));
   package.pop_back();
   EXPECT_FALSE(InMemoryParties::Open(package, key).ok());
