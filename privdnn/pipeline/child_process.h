@@ -1,4 +1,4 @@
-// Programs that a command starts beside itself, and what became of them.
+// Child processes of a command, and how they ended.
 #pragma once
 
 #include <sys/types.h>
@@ -16,19 +16,19 @@ namespace privdnn {
 
 struct ChildExit {
   int exit_code = -1;  // -1 if a signal ended it
-  int signal = 0;      // that signal
-  std::string output;  // what was left to read of its stdout
+  int signal = 0;      // the signal that ended it, or 0
+  std::string output;  // the part of its stdout not yet read
 };
 
-// A child with its stdout on a pipe and this process's stderr. It gets SIGTERM if this process dies first. Killed by
-// the destructor if it still runs, with its group if that is its own. Waiting for it ends with Cancelled soon after a
-// `go_on` has said false.
+// A child process. Its stdout is a pipe; it shares this process's stderr. The child gets SIGTERM if this process dies
+// first. The destructor kills a child that is still running, and its process group if it has its own. Functions that
+// wait return Cancelled soon after `go_on` returns false.
 class ChildProcess {
  public:
-  // arguments[0] is the program's path. Its stderr goes to `stderr_file` if one is named. `environment`: "NAME=value",
-  // beside this process's and before it. kOwn: a process group of its own, so that a terminal's Ctrl-C reaches this
-  // process alone, which then ends the child; with kShared the child gets that signal, too. FailedPrecondition, saying
-  // why, if it can't be started.
+  // Starts a program; arguments[0] is its path. Its stderr goes to `stderr_file` if that is not empty. `environment`
+  // holds "NAME=value" strings that are added to this process's environment and override it. With kOwn the child has a
+  // process group of its own: Ctrl-C in a terminal reaches this process alone, which then ends the child. With kShared
+  // the child gets that signal, too. Fails with FailedPrecondition, and the reason, if the program can't be started.
   enum class Group { kShared, kOwn };
   static absl::StatusOr<ChildProcess> Start(const std::vector<std::string>& arguments,
                                             const std::string& stderr_file = "",
@@ -38,23 +38,25 @@ class ChildProcess {
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess();
 
-  // Reads stdout up to and without `end`, for at most `patience`; DeadlineExceeded or Unavailable (it ended) otherwise.
+  // Reads stdout up to `end`, which is not returned. Fails with DeadlineExceeded after `patience`, and with Unavailable
+  // if the child ends first.
   absl::StatusOr<std::string> ReadUntil(const std::string& end, std::chrono::milliseconds patience,
                                         const GoOnFn& go_on = nullptr);
   void Signal(int signal) const;
-  // To all of its group; it has to have one of its own.
+  // Sends the signal to the child's process group, which must be its own.
   void SignalGroup(int signal) const;
-  // Asks it to end in order, waits for that as long as `patience` and then ends it, with its group if that is its own;
-  // at once when `at_once` says so.
+  // Asks the child to end, waits up to `patience`, then kills it, and its process group if it has its own. Kills it at
+  // once when `at_once` returns true.
   void End(std::chrono::milliseconds patience, const std::function<bool()>& at_once = nullptr);
-  // The largest resident set so far, in bytes.
+  // Returns the child's largest resident set so far, in bytes.
   uint64_t PeakRss() const;
-  // Waits for the end, reading stdout meanwhile; DeadlineExceeded after `patience`, and the child goes on.
+  // Waits for the child to end and reads its stdout meanwhile. Fails with DeadlineExceeded after `patience`; the child
+  // then keeps running.
   absl::StatusOr<ChildExit> Wait(std::chrono::milliseconds patience, const GoOnFn& go_on = nullptr);
 
  private:
   ChildProcess(pid_t pid, int out, Group group) : pid_(pid), out_(out), group_(group) {}
-  // False at the end of the stream; DeadlineExceeded if nothing came.
+  // Returns false at the end of the stream. Fails with DeadlineExceeded if nothing arrives in time.
   absl::StatusOr<bool> ReadSome(std::chrono::steady_clock::time_point deadline, const GoOnFn& go_on);
   pid_t pid_;
   int out_;
@@ -62,7 +64,7 @@ class ChildProcess {
   std::string buffer_;
 };
 
-// The path of the running program.
+// Returns the path of the running program.
 std::string OwnPath();
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// From what a session did to the report of it.
+// Builds reports from the results of a session.
 #pragma once
 
 #include <vector>
@@ -8,10 +8,11 @@
 
 namespace privdnn {
 
-// `labels`: of the images, or nullptr if there are none.
+// Reports a run without the owner. `labels` belong to the images; nullptr if there are none.
 InferenceReport ReportOffline(const InferenceSession& session, std::vector<int32_t> predictions,
                               const std::vector<int32_t>* labels);
-// Takes this process's peak memory as that of the run. `shares`: of the ranks, empty for one process.
+// Reports a run with the owner. The run's peak memory is this process's. `shares` holds one entry per rank and is empty
+// for a single process.
 InferenceReport ReportOnline(const InferenceSession& session, const InferenceOptions& options,
                              const InferenceResult& result, std::vector<RankShare> shares,
                              const std::vector<int32_t>* labels);

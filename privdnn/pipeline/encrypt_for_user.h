@@ -1,4 +1,4 @@
-// Encrypts a plan for one user: the package that the user gets, and the owner's key to it.
+// Encrypts a plan for one user: makes the user's package and its owner key.
 #pragma once
 
 #include <filesystem>
@@ -15,17 +15,18 @@ struct WrittenPackage {
   uint64_t bytes = 0;
 };
 
-// Whether a package and its key may be written there, for who wants to know before the work of planning.
-// InvalidArgument if both are the same file, FailedPrecondition if there is a key already: the package that it belongs
-// to would be of no use without it.
+// Checks whether a package and its key may be written to these paths. Call it before planning to fail early. Fails with
+// InvalidArgument if both paths name the same file, and with FailedPrecondition if the key file exists: overwriting a
+// key makes its package useless.
 absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::filesystem::path& key);
 
-// Encrypts with the system's randomness and writes both files, the key with mode 0600. Neither is seen before
-// everything is encrypted; the key comes first, so that there is no package, at any time, whose key is not there. If
-// anything fails, or `progress`, which counts ciphertexts, stops it, nothing is left of either, and a package that was
-// there before is as it was. The errors of CheckPackageFiles come before any work.
+// Encrypts with the system's randomness and writes both files, the key with mode 0600. Neither file appears before
+// everything is encrypted. The key appears first, so a package never exists without its key. If anything fails, or
+// `progress` stops the work, neither file is left, and an earlier package is unchanged. `progress` counts ciphertexts.
+// Returns the errors of CheckPackageFiles before any work.
 //
-// `user`: the only one who is answered, 1 to kMaxUserName bytes; the caller checks that it can be in a certificate.
+// `user` is the only user whom the owner answers, 1 to kMaxUserName bytes. The caller checks that a certificate can
+// hold the name.
 absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::string& user,
                                               const std::filesystem::path& package, const std::filesystem::path& key,
                                               int threads, const ProgressFn& progress);

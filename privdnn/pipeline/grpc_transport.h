@@ -1,4 +1,4 @@
-// An owner reached by gRPC over TLS.
+// Reaches an owner by gRPC over TLS.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@ namespace privdnn {
 
 class GrpcTransport final : public OwnerTransport {
  public:
-  // Connects with a user's certificate; the errors of Client::Connect.
+  // Connects with a user's certificate. Returns the errors of Client::Connect.
   static absl::StatusOr<std::unique_ptr<GrpcTransport>> Connect(const std::string& address, const TlsFiles& tls,
                                                                 const ClientOptions& options = {});
 

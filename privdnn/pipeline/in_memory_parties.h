@@ -1,4 +1,4 @@
-// Owner and user in one process, for tests, notebooks and a first look. It protects nothing: whoever runs it holds the
+// Owner and user in one process, for tests, notebooks and a first look. This protects nothing: the process holds the
 // package, the keys and the images.
 #pragma once
 
@@ -15,25 +15,26 @@ namespace privdnn {
 
 struct InMemoryOptions {
   int threads = 1;
-  double output_noise = 0;    // of the owner's replies, see Owner::Create
-  std::string user = "user";  // that the package is made for
+  double output_noise = 0;    // in the owner's replies, see Owner::Create
+  std::string user = "user";  // whom the package is made for
   ProgressFn progress = {};   // counts ciphertexts as they are made
 };
 
-// The bytes that would travel between the parties are made and read just as between processes; only the wire is left
-// out.
+// Owner and user in one process. They write and read the same bytes as two processes would; only the network is
+// missing.
 class InMemoryParties {
  public:
   // Encrypts a plan under fresh keys.
   static absl::StatusOr<InMemoryParties> Create(const ModelPlan& plan, const InMemoryOptions& options = {});
-  // The parties of a package and its key, as encrypting wrote them; the errors of parsing either. InvalidArgument if
-  // the key is another package's. Takes the package's bytes, and copies nothing from `key` but what Owner keeps.
+  // Opens a package and its key, as encrypting wrote them. Returns the errors of parsing either; fails with
+  // InvalidArgument if the key belongs to another package. Takes over the package's bytes, and copies from `key` only
+  // what Owner keeps.
   static absl::StatusOr<InMemoryParties> Open(Bytes package, std::span<const uint8_t> key,
                                               const InMemoryOptions& options = {});
 
-  // The user's side. It asks the owner's directly.
+  // Returns the user's side, which calls the owner's side directly.
   InferenceSession& session() { return *session_; }
-  // The owner's side.
+  // Returns the owner's side.
   const Owner& owner() const { return *owner_; }
 
  private:
@@ -41,7 +42,7 @@ class InMemoryParties {
   InMemoryParties() = default;
   std::unique_ptr<Bytes> package_;  // the session reads it
   std::unique_ptr<InferenceSession> session_;
-  const Owner* owner_ = nullptr;  // the session's
+  const Owner* owner_ = nullptr;  // belongs to the session
 };
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// An owner in this very process, for tests and notebooks: it protects nothing, since whoever asks could read the keys.
+// An owner in this process, for tests and notebooks. This protects nothing: the caller could read the keys.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@
 
 namespace privdnn {
 
-// Answers with an Owner directly, one query at a time. Counts the package's budget as a server does, but in memory: it
-// is whole again with the next object.
+// Calls an Owner directly, one query at a time. Counts the package's budget as a server does, but in memory: each new
+// object starts with the full budget.
 class InMemoryTransport final : public OwnerTransport {
  public:
-  // `output_noise` perturbs replies (see Owner::Create). A message of several images is spread over `threads` threads.
+  // `output_noise` perturbs replies (see Owner::Create). Spreads a message of several images over `threads` threads.
   static absl::StatusOr<std::unique_ptr<InMemoryTransport>> Create(OwnerKey key, double output_noise = 0,
                                                                    int threads = 1);
 
@@ -28,14 +28,14 @@ class InMemoryTransport final : public OwnerTransport {
 
  private:
   InMemoryTransport(Owner owner, double output_noise, int threads);
-  // Charges the query's images, then answers it: what was charged stays charged.
+  // Charges the query's images, then answers it. The charge stays even if answering fails.
   absl::StatusOr<Bytes> Answer(std::span<const uint8_t> query, ReplyInfo& info);
 
   const std::string address_ = "the owner in memory";
   Owner owner_;
   double output_noise_;
   int threads_;
-  std::vector<uint64_t> used_;  // images, of each segment
+  std::vector<uint64_t> used_;  // images, for each segment
 };
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// The way of a set of images through a network, message by message: what InferenceSession::Infer asks, and when.
+// Takes a set of images through a network, message by message: decides what InferenceSession::Infer asks, and when.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,9 @@
 
 namespace privdnn {
 
-// One or more passes over the images. A batch of images goes through the network segment by segment: a message for
-// each, sent when the answer to the one before has come. What is found goes into `result`, which NoAnswers made.
+// One or more passes over the images. A batch of images goes through the network segment by segment, with one message
+// for each segment. The next message goes out when the previous answer has arrived. Results go into `result`, which
+// NoAnswers made.
 class InferencePasses {
  public:
   InferencePasses(const RestNetwork& rest, const ImageSet& images, const InferenceOptions& options,
@@ -24,15 +25,15 @@ class InferencePasses {
   using Clock = std::chrono::steady_clock;
   struct Batch {
     int pass;
-    int64_t first;  // image
-    Tensor images;  // kept for comparison with the plaintext network only
+    int64_t first;  // index of the first image
+    Tensor images;  // kept only for comparison with the plaintext network
     RestNetwork::Evaluation evaluation;
-    size_t segment = 0;  // whose answer it waits for
+    size_t segment = 0;  // the batch waits for this segment's answer
   };
 
   PassTiming& Timing(const Batch& batch) { return result_.passes[static_cast<size_t>(batch.pass)]; }
   Batch StartBatch();
-  // Behind the last segment.
+  // Completes a batch after the last segment.
   absl::Status Finish(Batch batch);
   absl::Status RunPlain(const Batch& done, PassTiming& timing);
 
@@ -41,9 +42,9 @@ class InferencePasses {
   const InferenceOptions& options_;
   const ProgressFn& progress_;
   InferenceResult& result_;
-  std::vector<uint64_t> remaining_;  // of each segment's budget, as its last answer says
+  std::vector<uint64_t> remaining_;  // budget of each segment, as its last answer says
   std::deque<Batch> asked_;          // in the order of their questions
-  std::deque<Batch> ready_;          // for their next segment
+  std::deque<Batch> ready_;          // waiting to ask their next segment
   Clock::time_point start_;
   int pass_ = 0;
   int64_t next_ = 0;

@@ -1,4 +1,4 @@
-// An owner as a process of its own on this machine, with a package made for one user: for commands that play both
+// Runs an owner as a separate process on this machine, with a package for one user. For commands that play both
 // parties.
 #pragma once
 
@@ -22,23 +22,23 @@ struct LocalOwnerOptions {
 
 class LocalOwner {
  public:
-  // Makes identities and a package in a temporary directory and starts `serve`. Directories of processes that were
-  // killed before they could remove theirs, and with them their keys, go first.
+  // Makes identities and a package in a temporary directory and starts `serve`. First removes the directories, and the
+  // keys in them, that killed processes left behind.
   static absl::StatusOr<LocalOwner> Start(ModelPlan model, const LocalOwnerOptions& options);
 
   const ModelPlan& model() const { return model_; }
   const std::string& address() const { return address_; }
-  // A place for files, and in it one for what the user is given.
+  // The directory for all files, and the directory inside it for the user's files.
   const std::filesystem::path& directory() const { return directory_.path(); }
   std::filesystem::path user_directory() const { return directory_.path() / "user"; }
   std::filesystem::path package() const { return user_directory() / "model.privdnn"; }
   static constexpr char kUserName[] = "user";
 
-  // Ends the process and starts another for the same package, whose replies have errors of this deviation
-  // (privdnn serve --output-noise). It listens somewhere else; budgets go on.
+  // Ends the process and starts another for the same package. Errors in its replies have this standard deviation
+  // (privdnn serve --output-noise). It listens on another address; budgets carry over.
   absl::Status Restart(double output_noise);
 
-  // Ends the process in order and returns its largest resident set in bytes; Internal if it failed.
+  // Shuts the process down and returns its largest resident set in bytes. Fails with Internal if the process failed.
   absl::StatusOr<uint64_t> Stop();
 
  private:

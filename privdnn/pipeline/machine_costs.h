@@ -1,5 +1,4 @@
-// What this machine takes for each step: kept in a file from where it was measured (party/calibrate.h) for whoever
-// plans.
+// The cost of each step on this machine. Measuring (party/calibrate.h) stores it in a file; planning reads it.
 #pragma once
 
 #include <filesystem>
@@ -12,25 +11,27 @@
 
 namespace privdnn {
 
-// $XDG_CACHE_HOME/privdnn/machine.json, by default ~/.cache/privdnn/machine.json; empty if neither variable is set.
+// Returns $XDG_CACHE_HOME/privdnn/machine.json, by default ~/.cache/privdnn/machine.json; empty if neither
+// XDG_CACHE_HOME nor HOME is set.
 std::filesystem::path MachineFile();
 
-// The file: {"version": 1, "machines": [{"cpu", "kernel", "cache_bytes", "ns": {step: ns}}]}, at most one entry for
-// each (cpu, kernel). The bytes may be anybody's: an error says what is wrong with them, `what` names them.
+// Write and parse the file: {"version": 1, "machines": [{"cpu", "kernel", "cache_bytes", "ns": {step: ns}}]}, with at
+// most one entry for each (cpu, kernel). The text may be untrusted: an error says what is wrong with it. `what` names
+// the text in errors.
 nlohmann::ordered_json MachineJson(const std::vector<CostConstants>& machines);
 absl::StatusOr<std::vector<CostConstants>> ParseMachines(const std::string& text, const std::string& what);
 
 struct MachineCosts {
   CostConstants costs;
-  bool measured = false;     // on this machine; otherwise the documented one's
-  std::string warning = {};  // why a file that is there was of no use; empty if it was, or if there is none
+  bool measured = false;     // on this machine; otherwise they are the documented machine's
+  std::string warning = {};  // why an existing file could not be used; empty otherwise
 };
-// The documented machine's constants for ChooseKernels().
+// Returns the documented machine's constants for ChooseKernels().
 absl::StatusOr<MachineCosts> DocumentedMachineCosts();
-// The constants for this processor and ChooseKernels(), from `file` if they are there, otherwise the documented ones. A
-// file that can't be used is a warning, and is left alone.
+// Returns the constants for this processor and ChooseKernels() from `file`, or the documented ones if the file lacks
+// them. A file that can't be used causes a warning and is not changed.
 absl::StatusOr<MachineCosts> LoadMachineCosts(const std::filesystem::path& file);
-// Puts constants into the file in place of those for the same processor and kernels; other entries stay, unless the
+// Stores constants in the file and replaces those for the same processor and kernels. Other entries stay, unless the
 // file is damaged.
 absl::Status StoreMachineCosts(const std::filesystem::path& file, const CostConstants& costs);
 

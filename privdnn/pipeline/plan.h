@@ -1,4 +1,5 @@
-// From a network and a selection of core neurons to what is encrypted, and what that takes, before anything is.
+// Plans a network with a selection of core neurons: what to encrypt, and what it will cost, before anything is
+// encrypted.
 #pragma once
 
 #include <functional>
@@ -16,48 +17,50 @@
 namespace privdnn {
 
 struct ModelPlanOptions {
-  LiftOptions lift = {};  // its range is that of the network's input
+  LiftOptions lift = {};  // its range is the range of the network's input
   uint64_t image_budget = 1'000'000;
   Objective objective = Objective::kLatency;
   uint64_t max_package_bytes = UINT64_MAX;
-  uint64_t max_user_memory_bytes = UINT64_MAX;  // resident, as predicted for one thread
-  // What times are predicted by, and plans chosen by; DocumentedMachineCosts() if it isn't given.
+  uint64_t max_user_memory_bytes = UINT64_MAX;  // resident set, predicted for one thread
+  // The costs used to predict times and choose plans. Default: DocumentedMachineCosts().
   std::optional<MachineCosts> costs = {};
   NoteFn note = {};
 };
 
-// One segment: as layers, as integers, and how it is encrypted.
+// One segment: its layers, its integers, and its plan.
 struct PlannedSegment {
   Segment segment;
   QuantizedSegment quantized;
   SegmentPlan plan;
 };
 
-// All that encrypting needs, and what it will take. Core neurons' weights are in it: it is the owner's.
+// Everything that encryption needs, and its predicted cost. Holds the core neurons' weights, so it must stay with the
+// owner.
 struct ModelPlan {
   Graph graph;
   Selection selection;
   std::vector<PlannedSegment> segments;
-  Bytes rest_model;  // ONNX of PlaintextRest
+  Bytes rest_model;  // ONNX model of PlaintextRest
   Objective objective = Objective::kLatency;
-  MachineCosts costs;  // what times are predicted by
+  MachineCosts costs;  // used to predict times
 
-  // They point into this plan.
+  // Returns tasks that point into this plan.
   std::vector<EncryptionTask> Tasks() const;
   uint64_t PackageSize() const { return PackageBytes(Tasks(), rest_model.size()); }
-  // Bits over all segments.
+  // Returns bits, over all segments together.
   double StatisticalSecurity() const;
 };
 
-// What each of `values` ranges over in `separated` (see Separate): the network as its authorised user evaluates it. One
-// range a value, in order.
+// Measures the range of each of `values` in `separated` (see Separate), which is the network that the authorised user
+// evaluates. Returns one range per value, in order.
 using MeasureRangesFn = std::function<absl::StatusOr<std::vector<MeasuredRange>>(
     const Graph& separated, const std::vector<std::string>& values)>;
 
-// Finds the segments of a selection, quantises them and chooses rings and packings. Segments that don't read the
-// network's input are quantised by the range of what they read, as `measure` says, widened by kRangeMargin; it is
-// called once for all of them, or not at all. InvalidArgument if it is needed and empty, if the selection can't be
-// encrypted (see FindSegments, LiftSegment), or if no plan keeps the bounds, with what would help.
+// Finds the segments of a selection, quantises them, and chooses rings and packings. Inner segments, which don't read
+// the network's input, are quantised by the measured range of their input, widened by kRangeMargin. `measure` is called
+// at most once, for all inner segments. Fails with InvalidArgument if `measure` is needed but empty, if the selection
+// can't be encrypted (see FindSegments, LiftSegment), or if no plan keeps the bounds; the error then says what would
+// help.
 //
 // pipeline/plan_on_images.h measures with LibTorch.
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,

@@ -1,4 +1,4 @@
-// Plans that measure on images, with LibTorch, what inner segments read.
+// Plans a network and measures the inputs of inner segments on images, with LibTorch.
 #pragma once
 
 #include "privdnn/data/dataset.h"
@@ -6,9 +6,9 @@
 
 namespace privdnn {
 
-// Plan() with ranges measured on `calibration`: of the kind of images that the network is made for, and that nobody but
-// the owner need have. May be without images if every segment reads the network's input; otherwise that is an
-// InvalidArgument that says so.
+// Calls Plan() with ranges measured on `calibration`. These images should be of the kind that the network is made for;
+// only the owner needs them. The set may be empty if every segment reads the network's input; otherwise an empty set is
+// an InvalidArgument error.
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
                                const ImageSet& calibration);
 

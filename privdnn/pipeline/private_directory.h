@@ -1,4 +1,4 @@
-// Directories for secrets that go whichever way a command ends.
+// Directories for secrets, removed however a command ends.
 #pragma once
 
 #include <filesystem>
@@ -9,19 +9,21 @@
 
 namespace privdnn {
 
-// A temporary directory whose file "lock" is held for as long as it is in use; the system lets go of that however the
-// process ends. Where files can't be locked there is none, and RemoveAbandoned leaves the directory alone.
+// A temporary directory with a locked file, "lock". The lock is held while the directory is in use; the system releases
+// it however the process ends. If the file system has no locks, there is no such file, and RemoveAbandoned leaves the
+// directory alone.
 class PrivateDirectory {
  public:
-  // `note` hears it where files can't be locked.
+  // Creates a directory. Calls `note` if files can't be locked.
   static absl::StatusOr<PrivateDirectory> Create(const NoteFn& note = nullptr);
   PrivateDirectory(PrivateDirectory&&) = default;
   PrivateDirectory& operator=(PrivateDirectory&&) = delete;
   ~PrivateDirectory();
   const std::filesystem::path& path() const { return directory_.path(); }
 
-  // Removes this user's directories of that kind under the system's temporary directory that nobody holds any more, as
-  // their processes were killed; also those inside another one, as a report's step makes them.
+  // Removes this user's private directories under the system's temporary directory whose processes were killed, so that
+  // nobody holds their locks. Also removes those inside another private directory; a report's steps make such
+  // directories.
   static void RemoveAbandoned();
 
  private:

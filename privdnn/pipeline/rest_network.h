@@ -1,4 +1,4 @@
-// The plaintext rest of a package's network, run by the user with LibTorch, stage by stage.
+// The plaintext rest of a package's network. The user runs it with LibTorch, stage by stage.
 #pragma once
 
 #include <map>
@@ -12,28 +12,30 @@ namespace privdnn {
 
 class RestNetwork {
  public:
-  // Reads the ONNX model in the package; InvalidArgument if its inputs and outputs don't fit the segments.
+  // Reads the ONNX model in the package. Fails with InvalidArgument if its inputs and outputs don't fit the segments.
   static absl::StatusOr<RestNetwork> Create(const Package& package);
 
   size_t num_segments() const { return segments_.size(); }
-  // {C, H, W} of an image.
+  // Returns {C, H, W} of an image.
   const std::vector<int64_t>& image_shape() const { return image_shape_; }
 
-  // A batch of images on its way through the network: the values that later stages read.
+  // A batch of images on its way through the network. Holds the values that later stages read.
   struct Evaluation {
     int64_t images = 0;
     std::map<std::string, Tensor> values;
   };
-  // images: (N, C, H, W).
+  // Begins an evaluation of images (N, C, H, W).
   Evaluation Start(Tensor images) const;
-  // What segment k reads, (N, channels, height, width) or (N, channels). Calls go from k = 0 on, Provide(k) between.
+  // Returns the input of segment k, (N, channels, height, width) or (N, channels). Call Feed(0), Provide(0), Feed(1),
+  // Provide(1) and so on, in this order.
   absl::StatusOr<Tensor> Feed(size_t k, Evaluation& evaluation) const;
-  // The decrypted integers of segment k, [image][output][position] (Geometry::values_per_image each), as real numbers.
+  // Converts the decrypted integers of segment k, [image][output][position] (Geometry::values_per_image per image), to
+  // real numbers and stores them in `evaluation`.
   void Provide(size_t k, std::span<const int64_t> outputs, Evaluation& evaluation) const;
-  // Class scores (N, classes), once every segment has been provided.
+  // Returns class scores (N, classes), once every segment has been provided.
   absl::StatusOr<Tensor> Scores(Evaluation& evaluation) const;
 
-  // What a user has without the owner: class scores with zeros in place of every encrypted output.
+  // Returns class scores with zero in place of every encrypted output, as a user gets without the owner.
   absl::StatusOr<Tensor> WithoutOwner(Tensor images) const;
 
  private:
@@ -41,22 +43,22 @@ class RestNetwork {
     Executor executor;
     std::vector<std::string> inputs;
   };
-  // An input that a segment's outputs [first, first + outputs) become.
+  // A network input that receives a segment's outputs [first, first + outputs).
   struct Slot {
     std::string name;
     std::vector<int64_t> shape;
-    uint64_t first, values;     // integers of an image
-    std::vector<double> scale;  // an output
+    uint64_t first, values;     // integers per image
+    std::vector<double> scale;  // one per output
   };
   struct Segment {
-    std::string feed;  // a value: an output of a stage, or the network's input
+    std::string feed;  // a value's name: an output of a stage, or the network's input
     uint64_t values_per_image;
     std::vector<Slot> slots;
   };
   RestNetwork() = default;
   static absl::StatusOr<Segment> Connect(const Graph& graph, size_t k, const PreparedSegment& segment);
   absl::Status RunStage(size_t k, Evaluation& evaluation) const;
-  std::vector<std::optional<Stage>> stages_;  // none where there is nothing to compute
+  std::vector<std::optional<Stage>> stages_;  // empty where there is nothing to compute
   std::vector<Segment> segments_;
   std::vector<int64_t> image_shape_;
   std::string input_, output_;

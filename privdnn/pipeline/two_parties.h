@@ -1,5 +1,5 @@
-// An owner and a user as two processes on this machine, talking gRPC over TLS: what `demo` and `bench infer` run. This
-// process plays neither; it holds the model and the images only to check the result.
+// Runs an owner and a user as two processes on this machine that talk gRPC over TLS. `demo` and `bench infer` use it.
+// This process is neither party; it holds the model and the images only to check the result.
 #pragma once
 
 #include <string>
@@ -25,25 +25,26 @@ struct TwoPartyOptions {
 
 struct TwoPartyResult {
   ModelPlan model;
-  InferenceReport user;  // of a whole run
+  InferenceReport user;  // of a complete run
   uint64_t owner_peak_rss_bytes = 0;
   uint64_t package_bytes = 0;
   double accuracy_original = 0;  // of the plaintext network, percent; 0 unless it was run
   double accuracy_private = 0;
-  double accuracy_without_owner = 0;  // of the user with zeros for every encrypted output
+  double accuracy_without_owner = 0;  // with zero for every encrypted output
   uint64_t integers_compared = 0;
   uint64_t integer_mismatches = 0;  // decrypted integers that differ from the integer reference
-  uint64_t label_mismatches = 0;    // predictions that differ from those of the integer reference
+  uint64_t label_mismatches = 0;    // predictions that differ from the integer reference
 
   const InferenceReport::Online& online() const { return *user.online; }
   const InferenceReport::Figures& figures() const { return *user.online->figures; }
 };
 
-// Makes keys and a package in a temporary directory, starts owner and user, waits, checks every decrypted integer.
+// Makes keys and a package in a temporary directory, starts the owner and the user, waits, and checks every decrypted
+// integer.
 absl::StatusOr<TwoPartyResult> RunTwoParties(const Graph& graph, const Selection& selection, const ImageSet& images,
                                              const TwoPartyOptions& options);
 
-// Internal, with the numbers, if an integer or a label differs from the reference.
+// Fails with Internal, giving the numbers, if an integer or a label differs from the reference.
 absl::Status CheckAgreement(const TwoPartyResult& result);
 
 }  // namespace privdnn
