@@ -1,4 +1,4 @@
-// A layer and the affine nodes around it as numbers. Internal to the partition (nn/partition.h).
+// Folds a layer and the affine nodes around it into numbers. Internal to the partition (nn/partition.h).
 #pragma once
 
 #include <cstdint>
@@ -9,26 +9,28 @@
 
 namespace privdnn {
 
-// The neurons of a node with weights (Conv, Gemm, MatMul); nullopt for any other.
+// Returns the number of neurons of a node with weights (Conv, Gemm, MatMul); nullopt for any other node.
 std::optional<int64_t> LayerNeurons(const Graph& graph, const Node& node);
 
-// The value that a node transforms: its first input that isn't an initializer.
+// Returns the value that a node transforms: its first input that isn't an initializer.
 const std::string& DataInput(const Graph& graph, const Node& node);
 
-// In a constant that is added to or multiplied with a value of `rank` dimensions, the axis that belongs to the value's
-// channels (axis 1); nullopt if it has none.
+// Takes a constant that is added to, or multiplied by, a value of `rank` dimensions. Returns the constant's axis that
+// corresponds to the value's channels (axis 1); nullopt if there is none.
 std::optional<size_t> ChannelAxisOfConstant(const Tensor& constant, size_t rank);
 
-// Whether a FoldedLayer can hold the layer by itself; otherwise an InvalidArgument that names the node and why.
+// Checks whether a FoldedLayer can hold the layer alone. If not, fails with InvalidArgument, naming the node and the
+// reason.
 absl::Status CheckLiftable(const Shapes& shapes, const Node& node);
 
-// The layer by itself; CheckLiftable has passed. A frame has no numbers, `weights` and `bias` are empty: enough to see
-// what folds.
+// Return the layer alone. CheckLiftable must have passed. A frame has no numbers: its `weights` and `bias` are empty.
+// It suffices to find out what folds.
 FoldedLayer LayerFrame(const Graph& graph, const Shapes& shapes, const Node& node);
 FoldedLayer LayerNumbers(const Graph& graph, const Shapes& shapes, const Node& node);
 
-// Folds a node that reads the layer's output, or one that computes its input, into a layer or into a frame; the result
-// is the same function, for any input. False, and the layer is as it was, if that can't be done.
+// Fold a node into a layer or a frame: FoldBehind a node that reads the layer's output, FoldInFront one that computes
+// its input. The result is the same function for every input. If that is impossible, return false and leave the layer
+// unchanged.
 bool FoldBehind(const Graph& graph, const Shapes& shapes, const Node& node, FoldedLayer& layer);
 bool FoldInFront(const Graph& graph, const Shapes& shapes, const Node& node, FoldedLayer& layer);
 

@@ -1,4 +1,4 @@
-// The public shape of a lifted segment: what is convolved with what, and how it is packed into polynomials.
+// The public shape of a lifted segment: its convolutions, and their packing into polynomials.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ struct Pads {
 
 enum class SegmentKind : uint8_t { kLinear = 0, kQuadratic = 1 };
 
-// Encrypted outputs of one shape: position (i, j) of their map is the kernel at grid position origin + stride*(i, j).
+// Encrypted outputs of one shape. Position (i, j) of their map applies the kernel at grid position
+// origin + stride*(i, j).
 struct OutputGroup {
   uint32_t outputs = 1;
   Size2 kernel, stride;
@@ -33,33 +34,33 @@ struct OutputGroup {
   bool operator==(const OutputGroup&) const = default;
 };
 
-// What defines a segment. Plain data; Geometry checks it. It is part of the package and of the owner's key file.
+// Defines a segment. This is plain data; Geometry checks it. It is part of the package and of the owner key.
 struct SegmentSpec {
   SegmentKind kind = SegmentKind::kQuadratic;
   uint32_t channels = 1;
   Size2 input;  // H, W
-  // The layer before the square. A linear segment has none: all 1, and its padding is pads1.
+  // The layer before the square. A linear segment has no such layer: all sizes are 1, and its padding is pads1.
   Size2 kernel1, stride1, pool1, pool1_stride;  // no pooling: 1x1 with stride 1
   Pads pads1;
-  Pads pads2;                       // of the layer behind the square; none in a linear segment
+  Pads pads2;                       // for the layer behind the square; zero in a linear segment
   std::vector<OutputGroup> groups;  // 1 or 2
   // Quantisation of the pooled input: z = clamp(round(x / input_scale) + zero_point, -z_max, z_max),
   // z_max = 2^(input_bits-1) - 1.
   uint32_t input_bits = 8;  // 2..15
   double input_scale = 1;   // > 0
   int32_t zero_point = 0;   // |zero_point| <= z_max
-  // Packing. A map that is cut into tiles, or several images a polynomial; not both.
+  // Packing: either a map cut into tiles, or several images per polynomial.
   Size2 tiles;
   uint32_t images_per_ciphertext = 1;
   bool operator==(const SegmentSpec&) const = default;
 
-  uint32_t outputs() const;           // encrypted outputs of all groups
-  uint64_t values_per_image() const;  // their positions together: decrypted integers an image
+  uint32_t outputs() const;           // number of encrypted outputs of all groups
+  uint64_t values_per_image() const;  // sum of their positions: decrypted integers per image
 };
 inline constexpr uint32_t kMaxImagesPerCiphertext = 4096;
 
 void WriteSpec(const SegmentSpec& spec, ByteWriter& writer);
-// Bounds every field; whether they fit together is for Geometry to say.
+// Checks the bounds of every field. Geometry checks whether the fields fit together.
 absl::StatusOr<SegmentSpec> ReadSpec(ByteReader& reader);
 
 // The lifted form of a SegmentSpec in a ring of degree n.
@@ -73,19 +74,20 @@ absl::StatusOr<SegmentSpec> ReadSpec(ByteReader& reader);
 // a linear segment has D = K = C, the z map itself. Feature maps live on the grid, the layer-1 map padded by pads2 with
 // zeros.
 //
-// Units. What one set of polynomials holds is a unit: a tile of one image, or images_per_ciphertext whole images.
-// Tile (u, v) is the part of the grid from (u, v)*tile_step on, tile_map in size, so that tiles overlap by what the
-// kernels reach over (the halo); it gives the outputs whose kernels start in its first tile_step rows and columns.
+// Units. One set of polynomials holds one unit: a tile of one image, or images_per_ciphertext whole images. Tile (u, v)
+// is the part of the grid that starts at (u, v)*tile_step and has size tile_map. Tiles overlap by the reach of the
+// kernels (the halo). A tile yields the outputs whose kernels start in its first tile_step rows and columns.
 //
 // Packing (coefficient packing, as in Cheetah, USENIX Security 2022): block j holds feature channels j*C_b ... of the
 // unit's B maps (HW = tile_map.h*tile_map.w positions each, C_b = floor(n/(B HW))):
 //   phi_j(X) = sum phi_{c,m}[a,b] X^((c*B + m)*HW + a*W + b),   A_j(X) = sum A[c,a,b] X^(O - c*B*HW - a*W - b),
 //   O = (C_b-1)*B*HW + (e.h-1)*W + e.w-1,   e = origin + kernel of the output's group;
-// coefficient O + m*HW + i*S*W + j*S of the sum of products is output (i, j) of image m, and lies below C_b*B*HW.
-// Products of different channels or images meet only outside valid outputs, and what wraps around X^n falls below O.
+// Coefficient O + m*HW + i*S*W + j*S of the sum of products is output (i, j) of image m, and lies below C_b*B*HW.
+// Products of different channels or images meet only outside valid outputs, and terms that wrap around X^n fall
+// below O.
 class Geometry {
  public:
-  // InvalidArgument, with the numbers, if the layers don't fit together or a map does not fit the ring.
+  // Fails with InvalidArgument, giving the numbers, if the layers don't fit together or a map does not fit the ring.
   static absl::StatusOr<Geometry> Create(const SegmentSpec& spec, size_t n);
 
   const SegmentSpec& spec() const { return spec_; }
@@ -94,7 +96,7 @@ class Geometry {
   uint32_t linear_shift() const { return spec_.input_bits - 1; }
   uint32_t constant_shift() const { return 2 * (spec_.input_bits - 1); }
 
-  Size2 z_map() const { return z_map_; }                             // z values a channel
+  Size2 z_map() const { return z_map_; }                             // z values per channel
   Size2 z_stride() const { return z_stride_; }                       // from one layer-1 position to the next
   Size2 layer1() const { return layer1_; }                           // layer-1 map
   Size2 grid() const { return grid_; }                               // layer-1 map with layer 2's padding
@@ -103,13 +105,13 @@ class Geometry {
   uint32_t features() const;                                         // D
   uint32_t channels_per_poly() const { return channels_per_poly_; }  // C_b
   uint32_t terms() const;                                            // J
-  // The factors of feature d < products().
+  // Returns the factors of feature d < products().
   std::pair<uint32_t, uint32_t> pair(uint32_t d) const;
-  // Bound on |phi_d|.
+  // Returns a bound on |phi_d|.
   int64_t max_abs_feature(uint32_t d) const;
   int64_t max_feature() const;  // over all d
 
-  // Outputs: the group of output f (f counts through the groups), and where its values start among an image's
+  // Outputs. Return the group of output f (f counts through the groups), and where its values start among an image's
   // values_per_image().
   size_t group(uint32_t f) const { return f < spec_.groups[0].outputs ? 0 : 1; }
   uint64_t first_value(uint32_t f) const;
@@ -118,25 +120,26 @@ class Geometry {
   Size2 tile_step() const { return tile_step_; }
   Size2 tile_map() const { return tile_map_; }
   uint32_t images_per_ciphertext() const { return spec_.images_per_ciphertext; }
-  // Units of `images` images, those of the same images side by side.
+  // Returns the number of units of `images` images. Units of the same images are adjacent.
   uint64_t units(uint64_t images) const;
   struct Unit {
     uint64_t first_image;
     uint32_t images;  // 1 to images_per_ciphertext
-    uint32_t tile;    // row by row
+    uint32_t tile;    // index of the tile, row by row
   };
   Unit unit(uint64_t index, uint64_t images) const;
 
-  // What a tile gives of a group's maps: rows [top, top + rows), columns [left, left + columns); possibly nothing.
+  // The part of a group's maps that a tile yields: rows [top, top + rows), columns [left, left + columns). May be
+  // empty.
   struct Patch {
     uint32_t top, left, rows, columns;
     uint32_t positions() const { return rows * columns; }
   };
   Patch patch(uint32_t tile, size_t group) const;
-  // Coefficients that hold the values of output f in a unit: the first image's patch row by row, then the second's,
-  // ...; ascending, below n.
+  // Returns the coefficients that hold the values of output f in a unit: the first image's patch row by row, then the
+  // second's, and so on. Indices ascend and are below n.
   std::span<const uint32_t> positions(const Unit& unit, uint32_t f) const;
-  // O of the outputs of a group.
+  // Returns O of a group's outputs.
   uint32_t offset(size_t group) const;
 
  private:
@@ -148,7 +151,7 @@ class Geometry {
   size_t n_ = 0;
   Size2 z_map_, z_stride_, layer1_, grid_, tile_step_, tile_map_;
   uint32_t window_ = 0, products_ = 0, channels_per_poly_ = 0;
-  // Coefficients by the shape of the patch: few shapes, however many tiles there are.
+  // Coefficients by the shape of the patch. There are few shapes, however many tiles there are.
   struct Shape {
     uint32_t rows, columns;
     std::vector<uint32_t> coefficients;

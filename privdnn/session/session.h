@@ -1,6 +1,6 @@
-// What an owner's server hosts: packages that open sessions with users. A session is a state machine on bytes. It knows
-// no network, no user and no ledger, so that the parties implement it and the service, which knows nothing of what the
-// bytes mean, carries it.
+// Packages that an owner's server hosts, and their sessions with users. A session is a state machine on bytes. It knows
+// no network, no user and no ledger. The parties implement sessions; the service carries their bytes without knowing
+// what they mean.
 #pragma once
 
 #include <cstdint>
@@ -15,44 +15,45 @@
 
 namespace privdnn {
 
-// Images out of the budget of one segment. Each segment of a package has a budget of its own.
+// Images charged to the budget of one segment. Each segment of a package has its own budget.
 struct Charge {
   uint64_t segment = 0;
   uint64_t images = 0;
 };
 
-// What a message does to the user's budget. It is done, in this order, before the message's step is taken.
+// The effect of a message on the user's budget. It is applied, in this order, before the session takes the message's
+// step.
 struct BudgetEvents {
-  // The message begins an inference, whose images are taken out of the budget. They are given back when the session
-  // ends before they are committed.
+  // The message begins an inference and takes its images out of the budget. They are given back if the session ends
+  // before they are committed.
   std::optional<Charge> reserve;
-  // The step tells the user an answer or a part of it: everything reserved is used up, whatever becomes of the step.
+  // The step tells the user an answer or a part of one. Everything reserved is then used up, even if the step fails.
   bool commit = false;
 };
 
-// One user's conversation: a sequence of messages, each with a reply. Used by one thread at a time, not always the same
-// one. Its package outlives it.
+// One user's conversation: a sequence of messages, each with a reply. One thread at a time uses it, but not always the
+// same one. Its package must outlive it.
 class Session {
  public:
   virtual ~Session() = default;
-  // What the next message does to the budget, judged by its header alone. InvalidArgument for malformed bytes. Cheap:
-  // the budget is looked at after this, and before any work is done.
+  // Returns the next message's effect on the budget, judged by its header alone. Fails with InvalidArgument for
+  // malformed bytes. Must be cheap: the budget is checked after this and before any work.
   virtual absl::StatusOr<BudgetEvents> Peek(std::span<const uint8_t> message) const = 0;
-  // Takes the next message, which has been peeked at, and returns the reply. After an error the session is over. The
-  // message of an InvalidArgument error reaches the user, those of all others only the owner's log.
+  // Handles the next message and returns the reply. Peek must have seen the message. After an error the session is
+  // over. The text of an InvalidArgument error reaches the user; that of any other error reaches only the owner's log.
   virtual absl::StatusOr<Bytes> Step(std::span<const uint8_t> message) = 0;
 };
 
-// What the service has to know of a package.
+// What the service must know about a package.
 struct PackageInfo {
-  std::string id;             // 64 lower-case hex digits: SHA-256 that names the encrypted-model package
-  std::string user;           // the only one who has sessions and is told of the package; empty: every user
+  std::string id;             // 64 lower-case hex digits: the SHA-256 that identifies the package
+  std::string user;           // the only user who sees the package and has sessions; empty: every user
   uint64_t segments = 1;      // at least 1
-  uint64_t image_budget = 0;  // images one user may ever have answered, for each segment (0 = none left)
-  double output_noise = 0;    // what the user is told of errors in replies: their deviation; 0: replies are exact
+  uint64_t image_budget = 0;  // most images ever answered for one user, for each segment (0 = none left)
+  double output_noise = 0;    // standard deviation of errors in replies, as told to the user; 0: exact
 };
 
-// A package that the owner answers for: what all its sessions share. Const and thread-safe.
+// A package that the owner answers for. Holds what all its sessions share. Const and thread-safe.
 class HostedPackage {
  public:
   explicit HostedPackage(PackageInfo info) : info_(std::move(info)) {}
@@ -61,7 +62,7 @@ class HostedPackage {
   virtual ~HostedPackage() = default;
 
   const PackageInfo& info() const { return info_; }
-  // Errors as of Session::Step.
+  // Opens a session. Errors reach the user and the log as those of Session::Step do.
   virtual absl::StatusOr<std::unique_ptr<Session>> OpenSession() const = 0;
 
  private:
