@@ -1,4 +1,4 @@
-// Text files of a row a line, as data sets list their images. Internal to nn.
+// Reads text files with one row per line, the format in which data sets list their images. Internal to nn.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@ class LineReader {
   // Both must outlive the reader.
   LineReader(std::string_view text, const std::string& name) : text_(text), name_(name) {}
 
-  // Goes to the next line; false at the end.
+  // Goes to the next line. Returns false at the end.
   bool Next();
   std::string_view line() const { return line_; }
   int64_t number() const { return number_; }
-  // The current line's fields; an error unless there are `count`.
+  // Returns the current line's fields. Fails unless there are `count`.
   absl::StatusOr<std::vector<std::string_view>> Fields(char separator, size_t count) const;
-  // A decimal number in [min, max].
+  // Parses a decimal number in [min, max].
   absl::StatusOr<int64_t> Integer(std::string_view field, std::string_view what, int64_t min, int64_t max) const;
-  // A file name of letters, digits, '_', '-' and '.' that ends in `suffix` and leads nowhere else.
+  // Checks a file name of letters, digits, '_', '-' and '.' that ends in `suffix` and leads to no other directory.
   absl::StatusOr<std::string> FileName(std::string_view field, std::string_view suffix) const;
   absl::Status Error(std::string_view problem) const;
 
@@ -34,7 +34,7 @@ class LineReader {
   int64_t number_ = 0;
 };
 
-// At most 60 characters of foreign text for a message; unprintable ones become '?'.
+// Returns at most 60 characters of untrusted text for a message. Unprintable characters become '?'.
 std::string Quoted(std::string_view text);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// Networks of the paper (section 5.1), with freshly initialised weights.
+// The paper's networks (section 5.1), with freshly initialised weights.
 #pragma once
 
 #include <optional>
@@ -7,11 +7,12 @@
 
 namespace privdnn {
 
-// Names that BuildArchitecture takes.
+// Returns the names that BuildArchitecture accepts.
 std::vector<std::string> ArchitectureNames();
 
-// A network with one graph input, "image", (N,C,H,W) in [0,1], and one output, "logits", (N,classes). 3x3 convolutions
-// are padded by 1, pools have side 2 and stride 2, fully connected layers but the last are followed by ReLU.
+// Builds a network with one graph input, "image", (N,C,H,W) in [0,1], and one output, "logits", (N,classes). 3x3
+// convolutions are padded by 1. Pools have side 2 and stride 2. ReLU follows every fully connected layer except the
+// last.
 //
 //   lenet5-mnist          1x28x28. conv 5x5x6, average pool, square, conv 5x5x16, average pool, square, fully connected
 //                         256-120-84-10.
@@ -28,10 +29,11 @@ std::vector<std::string> ArchitectureNames();
 //                         convolution has a bias. The first block of each width has a 1x1 convolution and BN as its
 //                         shortcut.
 //
-// `classes` replaces the width of the last layer. Weights are uniform, from `seed`: as PyTorch's defaults in the
-// LeNets; elsewhere with the variance that keeps the mean square of what flows through (2 / fan-in in front of ReLU, 1
-// / fan-in elsewhere), so that squares and depth neither blow up nor fade out. BN starts as the identity: scale 1,
-// shift 0, mean 0, variance 1. NotFound for a name that is not known, InvalidArgument for fewer than 2 classes.
+// `classes` replaces the width of the last layer. Weights are uniform, from `seed`. The LeNets use PyTorch's defaults.
+// The other networks use the variance that preserves the mean square of the values (2 / fan-in in front of ReLU, 1 /
+// fan-in elsewhere), so that values neither explode nor vanish through squares and depth. BN starts as the identity:
+// scale 1, shift 0, mean 0, variance 1. Fails with NotFound for an unknown name, and with InvalidArgument for fewer
+// than 2 classes.
 absl::StatusOr<Graph> BuildArchitecture(const std::string& name, uint64_t seed,
                                         std::optional<int64_t> classes = std::nullopt);
 

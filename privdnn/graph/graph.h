@@ -1,5 +1,5 @@
-// A neural network as data: the one graph type of the project. It holds no code; nn/executor.h runs it, nn/onnx.h reads
-// and writes it, lifting rewrites it.
+// A neural network as data. This is the project's only graph type and holds no code: nn/executor.h runs it, nn/onnx.h
+// reads and writes it, lifting rewrites it.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ struct Tensor {
   int64_t size() const { return static_cast<int64_t>(values.size()); }
   bool operator==(const Tensor&) const = default;
 };
-// Product of the dimensions; an error if one is negative or the product exceeds 2^31.
+// Returns the product of the dimensions. Fails if one is negative or the product exceeds 2^31.
 absl::StatusOr<int64_t> ElementCount(const std::vector<int64_t>& shape);
 
 // A sliding window over (height, width).
@@ -98,14 +98,14 @@ struct Gemm {  // y = alpha A' B' + beta C;  A, B[, C]
 struct MatMul {
   bool operator==(const MatMul&) const = default;
 };
-// Elementwise with NumPy's broadcasting, which leaves the batch where it is; one operand may be an initializer.
+// Elementwise operators with NumPy's broadcasting, which must not move the batch. One operand may be an initializer.
 struct Add {
   bool operator==(const Add&) const = default;
 };
 struct Sub {
   bool operator==(const Sub&) const = default;
 };
-struct Mul {  // of different values; Square is the product of a value by itself
+struct Mul {  // of different values; Square is a value times itself
   bool operator==(const Mul&) const = default;
 };
 struct Div {  // by an initializer without zeros, or by a value
@@ -138,8 +138,8 @@ struct Gather {
   std::vector<int64_t> indices;
   bool operator==(const Gather&) const = default;
 };                            // constant indices
-struct Pad {                  // with a constant; cropping isn't meant
-  std::vector<int64_t> pads;  // the beginnings of every dimension, then the ends; 0 for the batch
+struct Pad {                  // with a constant; no cropping
+  std::vector<int64_t> pads;  // pads before each dimension, then pads after each; 0 for the batch
   float value = 0;
   bool operator==(const Pad&) const = default;
 };
@@ -180,7 +180,7 @@ struct Graph {
   std::map<std::string, Tensor> initializers;
 
   bool operator==(const Graph&) const = default;
-  // The node that writes / the nodes that read a value, by index.
+  // Return the index of the node that writes a value, and the indices of the nodes that read it.
   const Node* Producer(const std::string& value) const;
   std::vector<size_t> Consumers(const std::string& value) const;
   int64_t ParameterCount() const;

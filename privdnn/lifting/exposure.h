@@ -1,4 +1,4 @@
-// What a segment's replies tell of its kernels to the user who gets them, given what that user has in plaintext.
+// What a segment's replies reveal of its kernels to their user, given what that user has in plaintext.
 #pragma once
 
 #include <cstdint>
@@ -8,21 +8,22 @@
 
 namespace privdnn {
 
-// How few images' replies give a segment's kernels away.
+// The fewest images whose replies reveal a segment's kernels.
 struct Exposure {
-  // By linear algebra: all of them, and the first of them (those of outputs away from the border, or of a shortcut).
+  // By linear algebra: all kernels, and the first ones (those of outputs away from the border, or of a shortcut).
   ExtractionCount kernels;
-  // Numbers behind an output that the user doesn't have: weights and bias of its neuron and of the first layer's core
-  // neurons. Their equations aren't linear: as many as there are numbers may determine them.
+  // The numbers behind an output that the user lacks: weights and bias of its neuron and of the first layer's core
+  // neurons. Their equations aren't linear; as many equations as numbers may determine them.
   uint64_t parameters = 0, images_by_parameter_count = 0;
 };
 
-// `plan`: of `segment`, for its geometry and what linear algebra alone tells (SegmentPlan::extraction).
+// Counts the exposure of `segment`. `plan` is its plan, and gives the geometry and the result of linear algebra alone
+// (SegmentPlan::extraction).
 //
-// A user who has the whole first layer in plaintext (no core neurons in it) computes the squares itself: to it the
-// second layer is linear in them, and its own weights and bias are all the unknowns. Where that is fewer than the
-// unknowns of the lifted kernel, it counts. Squares that are decrypted for a shortcut tell the first layer's neurons
-// one by one, each as a kernel of its own.
+// If the first layer has no core neurons, the user has all of it in plaintext and computes the squares. The second
+// layer is then linear in the squares, and its weights and bias are the only unknowns. The count uses these unknowns if
+// they are fewer than those of the lifted kernel. Squares that are decrypted for a shortcut reveal the first layer's
+// neurons one by one, each as its own kernel.
 Exposure CountExposure(const Segment& segment, const SegmentPlan& plan);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// The layer behind a segment's square, or a linear segment's layer, with the average pool behind it.
+// The layer behind a segment's square, or a linear segment's layer, together with its average pool.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace privdnn {
 
-// The weights of neuron f in real numbers, [input][kernel.h][kernel.w] of the geometry's first group: r_{f,c,t} of a
-// quadratic segment.
+// Returns the weights of neuron f in real numbers, [input][kernel.h][kernel.w] of the geometry's first group. In a
+// quadratic segment these are r_{f,c,t}.
 std::vector<double> FoldedKernel(const Geometry& geometry, const FoldedLayer& layer, int64_t f);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// From a trained network to integers: lifts the square out of a segment, quantises.
+// Turns a trained network into integers: lifts the square out of a segment and quantises.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ struct LiftOptions {
   double input_min = 0, input_max = 1;
 };
 
-// The quantised form of a segment's core neurons; those of a quadratic segment read every neuron before the square.
-// InvalidArgument for options out of range or a kernel whose worst case exceeds 2^59.
+// Returns the quantised form of a segment's core neurons. In a quadratic segment they read every neuron before the
+// square. Fails with InvalidArgument for options out of range, or for a kernel whose worst case exceeds 2^59.
 absl::StatusOr<QuantizedSegment> LiftSegment(const Segment& segment, const LiftOptions& options);
 
 }  // namespace privdnn

@@ -1,21 +1,21 @@
-// By what range a segment's input is quantised, where the range is measured and not known.
+// Chooses the range by which a segment's input is quantised, if the range is measured and not known in advance.
 #pragma once
 
 #include "privdnn/lifting/lift.h"
 
 namespace privdnn {
 
-// The least and the largest value that a segment's input took, in the model's units; min <= max.
+// The smallest and largest values of a segment's input, in the model's units; min <= max.
 struct MeasuredRange {
   double min = 0, max = 0;
 };
 
-// How much wider than measured a range is taken, on both sides of 0. Images that nobody measured may reach further than
-// those that were; what lies outside is clamped.
+// The factor by which a measured range is widened, on both sides of 0. Other images may exceed the measured range;
+// values outside the widened range are clamped.
 inline constexpr double kRangeMargin = 1.25;
 
-// `options` with the range of the input set to what was measured, extended to hold 0 and widened by kRangeMargin. A
-// value that was 0 for every image still needs a range: [0, 1].
+// Returns `options` with the input range set to the measured range, extended to include 0 and widened by kRangeMargin.
+// A value that was 0 for every image gets the range [0, 1].
 LiftOptions WithMeasuredRange(LiftOptions options, const MeasuredRange& range);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// Tensor data that a model keeps in other files. Internal to the ONNX reader.
+// Reads tensor data that a model keeps in other files. Internal to the ONNX reader.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@ class TensorProto;
 
 namespace privdnn {
 
-// The files beside a model. What a model names is read only if it lies in the model's folder or below, symbolic links
-// followed; the data of all its tensors together must not exceed kMaxModelBytes.
+// The files beside a model. A file is read only if it lies in the model's folder or below, after following symbolic
+// links. The data of all tensors together must not exceed kMaxModelBytes.
 class ExternalData {
  public:
   explicit ExternalData(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  // The `bytes` bytes of a tensor; valid as long as this object. Errors name the file.
+  // Returns the `bytes` bytes of a tensor. They are valid as long as this object. Errors name the file.
   absl::StatusOr<std::span<const uint8_t>> Find(const onnx::TensorProto& proto, uint64_t bytes);
 
  private:

@@ -23,7 +23,8 @@ class ValueInfoProto;
 namespace privdnn {
 
 // Walks the nodes in order. Constant and Identity nodes leave no node behind: they define constants and other names for
-// values. Nor do Pad nodes whose zeros the next Conv or AveragePool takes over; one that others read is appended late.
+// values. A Pad node leaves none if the next Conv or AveragePool takes over its zeros; if other nodes read it, it is
+// appended later.
 class OnnxImporter {
  public:
   // `external` (may be null: none) must outlive the importer.
@@ -36,9 +37,9 @@ class OnnxImporter {
   struct Source {
     const onnx::NodeProto& proto;
     Attributes attributes;
-    std::vector<std::string> inputs;  // under their first names; trailing omitted ones dropped
+    std::vector<std::string> inputs;  // under their first names, without omitted trailing ones
   };
-  // A value and the zeros around it that a Pad node asked for (top, left, bottom, right).
+  // A value, and the zeros that a Pad node puts around it (top, left, bottom, right).
   struct PaddedValue {
     std::string value;
     std::array<int64_t, 4> pads;
@@ -59,18 +60,18 @@ class OnnxImporter {
   void DropFoldedConstants();
   absl::Status Define(const std::string& value);
   absl::Status DefineConstant(const std::string& value, ConstantTensor tensor);
-  // Appends a node that computes `op` of `inputs`.
+  // Appends a node that applies `op` to `inputs`.
   absl::Status Append(const Source& source, Op op, std::vector<std::string> inputs);
   absl::Status AppendNode(Node node);
   // Gives `value` the name of the node's first output.
   absl::Status AppendAlias(const Source& source, const std::string& value);
   std::string UniqueNodeName(const onnx::NodeProto& proto);
-  // Appends the node of a padded value that has none yet.
+  // Appends the Pad node of a padded value, unless it exists already.
   absl::StatusOr<std::vector<int64_t>> ShapeOf(const std::string& value);
-  // A constant that is folded away, so that it need not stay in the graph. Null if it isn't constant.
+  // Returns a constant that is folded away and need not stay in the graph. Null if the value isn't constant.
   const Tensor* FoldedFloats(const std::string& value);
   const IntTensor* FoldedInts(const std::string& value) const;
-  // The single number in a constant, of either type.
+  // Returns the single number in a constant of either type.
   absl::StatusOr<double> FoldedScalar(const std::string& value);
   absl::StatusOr<float> FoldedFloat(const std::string& value);
   absl::StatusOr<std::vector<int64_t>> FoldedIntVector(const Source& source, size_t input);
@@ -107,7 +108,7 @@ class OnnxImporter {
   absl::Status ReadMin(Source& source);
   absl::Status ReadReduceMean(Source& source);
 
-  // onnx_integers.cc: arithmetic on shapes, folded, and operators that may take integers as well as floats.
+  // onnx_integers.cc: folded arithmetic on shapes, and operators that accept integers as well as floats.
   absl::Status ReadShape(Source& source);
   absl::Status ReadCast(Source& source);
   absl::Status ReadSlice(Source& source);
@@ -116,24 +117,24 @@ class OnnxImporter {
   absl::Status ReadConcat(Source& source);
   absl::Status ReadGather(Source& source);
   absl::Status GatherIntegers(const Source& source, const IntTensor& from, int64_t axis);
-  // Input 1 from operator set 13 on, before that the attribute.
+  // Reads input 1 from operator set 13 on, and the attribute before that.
   absl::StatusOr<std::vector<int64_t>> ReadAxes(Source& source);
-  // The node's output is this constant.
+  // Makes this constant the node's output.
   absl::Status DefineInts(const Source& source, IntTensor ints);
-  // Kernel, strides and pads of a window over `shape`, with auto_pad resolved. `kernel` is given by Conv's weights.
+  // Returns kernel, strides and pads of a window over `shape`, with auto_pad resolved. Conv's weights give `kernel`.
   absl::StatusOr<Window> ReadWindow(Source& source, const std::vector<int64_t>& shape,
                                     std::optional<std::array<int64_t, 2>> kernel);
-  // What a pool's ceil_mode adds to the ends of `window` over `shape`, so that the last window, cut off, counts.
+  // Returns what a pool's ceil_mode adds to the ends of `window` over `shape`, so that a partial last window counts.
   absl::StatusOr<std::array<int64_t, 4>> ReadCeilMode(Source& source, const Window& window,
                                                       const std::vector<int64_t>& shape);
-  // Input 0 of a window operator: if it is padded, the value before padding, and its pads.
+  // Returns input 0 of a window operator. If it is padded, returns the value before padding, and its pads.
   PaddedValue Unpad(const std::string& value) const;
 
   ExternalData* external_;
   int64_t opset_ = 0;
-  std::optional<int64_t> static_batch_;  // a batch size that the model was exported for
+  std::optional<int64_t> static_batch_;  // the batch size that the model was exported for
   Graph graph_;
-  Shapes shapes_;  // of graph inputs and node outputs, for one image
+  Shapes shapes_;  // shapes of graph inputs and node outputs, for one image
   std::set<std::string> defined_;
   std::set<std::string> node_names_;
   std::map<std::string, std::string> aliases_;

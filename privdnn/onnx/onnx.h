@@ -1,4 +1,4 @@
-// ONNX in and out (operator sets 9 to 17 in, 13 out), without LibTorch.
+// Reads ONNX (operator sets 9 to 17) and writes it (operator set 13), without LibTorch.
 #pragma once
 
 #include <filesystem>
@@ -9,13 +9,13 @@
 
 namespace privdnn {
 
-// Largest model file accepted, bytes.
+// Largest accepted model file, in bytes.
 inline constexpr uint64_t kMaxModelBytes = uint64_t{1} << 30;
 
 // Parses and checks a model. `what` names it in errors. An unsupported operator or attribute is an error that names the
-// node and the operator: "model.onnx: node 'Conv_3': operator 'Erf' is not supported (supported: Add, ...)".
-// Shape arithmetic is folded. The batch is the only dimension that may be dynamic; a model for one batch size becomes
-// one for any. Weights in other files (external data) are read by LoadOnnx alone, and only below the model's folder.
+// node and the operator: "model.onnx: node 'Conv_3': operator 'Erf' is not supported (supported: Add, ...)". Shape
+// arithmetic is folded. Only the batch dimension may be dynamic; a model for one batch size becomes a model for any.
+// Only LoadOnnx reads weights from other files (external data), and only below the model's folder.
 absl::StatusOr<Graph> ImportOnnx(std::span<const uint8_t> model, const std::string& what);
 absl::StatusOr<Graph> LoadOnnx(const std::filesystem::path& path);
 

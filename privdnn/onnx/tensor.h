@@ -1,4 +1,4 @@
-// TensorProto in and out, and the bound on what a model's structure may cost. Internal to the ONNX reader and writer.
+// Reads and writes TensorProto, and bounds the cost of a model's structure. Internal to the ONNX reader and writer.
 #pragma once
 
 #include <cstdint>
@@ -21,20 +21,20 @@ class ExternalData;
 struct IntTensor {
   std::vector<int64_t> shape;
   std::vector<int64_t> values;
-  // Elements that are the batch's size, which isn't known; their value is 0. Empty: none is.
+  // Marks elements that are the unknown batch size; their value is 0. Empty: there are none.
   std::vector<bool> batch = {};
   bool IsBatch(size_t i) const { return !batch.empty() && batch[i]; }
 };
 using ConstantTensor = std::variant<Tensor, IntTensor>;
 
-// Most bytes of a model that aren't the data of an initializer. Parsed messages take up to some 100 times the space of
-// their encoding, so this also bounds the memory that a hostile model can claim.
+// Most bytes of a model apart from the data of initializers. A parsed message takes up to about 100 times the space of
+// its encoding, so this also bounds the memory that a hostile model can claim.
 inline constexpr uint64_t kMaxStructureBytes = uint64_t{8} << 20;
-// An error if the encoding is malformed or its structure too large. Reads without allocating.
+// Fails if the encoding is malformed or its structure is too large. Reads without allocating.
 absl::Status CheckStructureSize(std::span<const uint8_t> model);
 
-// FLOAT, INT32, INT64 or BOOL (as 0 and 1), stored in the message itself or, if `external` isn't null, in a file of it.
-// Errors name the tensor.
+// Reads FLOAT, INT32, INT64 or BOOL (as 0 and 1). The data is in the message itself or, if `external` isn't null, in
+// one of its files. Errors name the tensor.
 absl::StatusOr<ConstantTensor> ReadTensor(const onnx::TensorProto& proto, ExternalData* external);
 void WriteTensor(const std::string& name, const Tensor& tensor, onnx::TensorProto& proto);
 void WriteTensor(const std::string& name, const std::vector<int64_t>& values, onnx::TensorProto& proto);

@@ -1,4 +1,4 @@
-// One Evaluate call on the owner's side, and the set of those that are open.
+// One Evaluate call on the owner's side, and the set of open calls.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -24,7 +24,7 @@ namespace privdnn {
 
 class StreamRegistry;
 
-// What streams use and do not own; all of it outlives them.
+// Objects that streams use but do not own. All of them must outlive the streams.
 struct StreamEnvironment {
   PackageHost& host;
   WorkerPool& workers;
@@ -34,14 +34,14 @@ struct StreamEnvironment {
 
 // Reads a query, has a worker answer it, writes the reply, and only then reads on: one message in flight, in order.
 // gRPC calls the On...() functions; Drain(), EndIfIdle() and CutOff() may come from any thread at any time. The state
-// is `phase_`, guarded by `mutex_`; Finish() is called exactly once, by whoever moves the phase to kEnded.
+// is `phase_`, guarded by `mutex_`. Whoever moves the phase to kEnded calls Finish(), exactly once.
 class EvaluateStream final : public grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateReply>,
                              public std::enable_shared_from_this<EvaluateStream> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Begins a stream that lives until gRPC is done with it. Over the registry's limits, or when `user` is an error, it
-  // is refused with that status.
+  // Begins a stream that lives until gRPC is done with it. Refuses the stream, with the error's status, if the
+  // registry's limits are exceeded or `user` is an error.
   static std::shared_ptr<EvaluateStream> Begin(const StreamEnvironment& environment, absl::StatusOr<std::string> user,
                                                grpc::CallbackServerContext* context);
   EvaluateStream(const StreamEnvironment& environment, absl::StatusOr<std::string> user,
@@ -52,10 +52,11 @@ class EvaluateStream final : public grpc::ServerBidiReactor<v1::EvaluateRequest,
   void OnCancel() override { cancelled_ = true; }
   void OnDone() override;
 
-  // Ends with UNAVAILABLE: now if the user's next message is awaited, otherwise after the present one.
+  // Ends the stream with UNAVAILABLE: now if it is waiting for the user's next message, otherwise after the current
+  // one.
   void Drain();
   void EndIfIdle(Clock::time_point now, Clock::duration timeout);
-  // Ends without a status if it has not ended yet. A running answer is waited for.
+  // Ends the stream without a status if it has not ended yet. Waits for a running answer.
   void CutOff();
 
   const std::string& user() const { return user_; }
@@ -66,7 +67,7 @@ class EvaluateStream final : public grpc::ServerBidiReactor<v1::EvaluateRequest,
   void Answer();
   absl::Status AnswerRequest();
   absl::Status CheckRequest();
-  // Moves to kEnded, releases the lock and calls Finish(). The last thing that a function does.
+  // Moves to kEnded, releases the lock and calls Finish(). Must be the last statement of a function.
   void End(std::unique_lock<std::mutex>& lock, absl::Status status);
   void Audit() const;
 
@@ -84,7 +85,7 @@ class EvaluateStream final : public grpc::ServerBidiReactor<v1::EvaluateRequest,
   bool draining_ = false;
   absl::Status outcome_;
 
-  // Used by one thread at a time: gRPC's or the worker that has the stream's turn.
+  // Used by one thread at a time: gRPC's thread or the worker whose turn it is.
   v1::EvaluateRequest request_;
   v1::EvaluateReply reply_;
   std::unique_ptr<HostedSession> session_;  // until the end
@@ -96,7 +97,7 @@ class EvaluateStream final : public grpc::ServerBidiReactor<v1::EvaluateRequest,
   uint64_t compute_ns_ = 0;
 };
 
-// The open streams. Bounds their number and ends those that have been idle for too long.
+// The open streams. Bounds their number and ends those that are idle for too long.
 class StreamRegistry {
  public:
   StreamRegistry(int max_streams, int max_streams_per_user, std::chrono::milliseconds idle_timeout);
@@ -104,9 +105,9 @@ class StreamRegistry {
   StreamRegistry& operator=(const StreamRegistry&) = delete;
   ~StreamRegistry();
 
-  // ResourceExhausted over the limits, Unavailable while draining.
+  // Adds a stream. Fails with ResourceExhausted over the limits, and with Unavailable while draining.
   absl::Status Add(const std::shared_ptr<EvaluateStream>& stream);
-  // A stream that has ended doesn't count any more, but is waited for until it is removed.
+  // Stops counting a stream that has ended. WaitUntilEmpty still waits until it is removed.
   void GiveBack(const EvaluateStream* stream);
   void Remove(const EvaluateStream* stream);
   // Refuses new streams and asks the open ones to end.
@@ -124,7 +125,7 @@ class StreamRegistry {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<const EvaluateStream*, std::shared_ptr<EvaluateStream>> streams_;
-  std::set<const EvaluateStream*> open_;  // those that count
+  std::set<const EvaluateStream*> open_;  // streams that count towards the limits
   bool draining_ = false;
   bool stopping_ = false;
   std::thread watcher_;

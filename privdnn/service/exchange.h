@@ -1,4 +1,4 @@
-// One Evaluate call on the user's side.
+// One Evaluate call, on the user's side.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -16,17 +16,17 @@
 
 namespace privdnn {
 
-// The calling thread makes and sends queries and handles replies; a second thread only receives, so that replies are
-// taken from the wire even while the calling thread is blocked in sending or computing. The window bounds the replies
-// that can wait. Used once.
+// The calling thread makes and sends queries and handles replies. A second thread only receives, so that replies are
+// read even while the calling thread sends or computes. The window bounds the number of waiting replies. Use each
+// object once.
 class Exchange {
  public:
   struct Settings {
     std::string address;     // for messages
     std::string package_id;  // sent with the first message
     int window;
-    std::chrono::milliseconds deadline;  // of the whole call
-    uint64_t max_query_bytes;            // what the owner takes
+    std::chrono::milliseconds deadline;  // for the whole call
+    uint64_t max_query_bytes;            // the owner's limit
   };
 
   Exchange(v1::Owner::Stub& stub, Settings settings);
@@ -41,14 +41,14 @@ class Exchange {
   };
 
   absl::Status Converse(const NextQueryFn& next_query, const OnReplyFn& on_reply);
-  // Asks for the next query and sends it, or waits for a reply, or says that there are no more.
+  // Asks for the next query and sends it, or waits for a reply, or tells the owner that no more queries follow.
   absl::Status Send(const NextQueryFn& next_query);
   absl::Status Handle(Received received, const OnReplyFn& on_reply);
-  // The oldest reply; std::nullopt if there is none and either `wait` is false or the stream has ended.
+  // Returns the oldest reply; std::nullopt if there is none and either `wait` is false or the stream has ended.
   std::optional<Received> Take(bool wait);
   bool Ended();
   void Receive();
-  // False, with violation_ set, if the owner answers what was not asked.
+  // Returns false, and sets violation_, if the owner answers a query that was not asked.
   bool Accept(v1::EvaluateReply& message);
   absl::Status Outcome(const grpc::Status& remote) const;
 
@@ -57,7 +57,7 @@ class Exchange {
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::EvaluateRequest, v1::EvaluateReply>> stream_;
 
-  // Calling thread only.
+  // Used by the calling thread only.
   bool all_sent_ = false;
   bool waiting_ = false;  // the next query depends on a reply
   uint64_t sent_ = 0;
@@ -65,7 +65,7 @@ class Exchange {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Clock::time_point> sent_at_;  // of the queries that are not answered
+  std::deque<Clock::time_point> sent_at_;  // times of the unanswered queries
   std::deque<Received> replies_;
   uint64_t received_ = 0;
   bool ended_ = false;

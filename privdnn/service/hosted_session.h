@@ -1,5 +1,5 @@
-// One user's session with a hosted package: keeps what the session does within the user's budget and the server's
-// limits. The server without its transport.
+// One user's session with a hosted package. Keeps the session within the user's budget and the server's limits. Part of
+// the server without its transport.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -18,21 +18,22 @@
 
 namespace privdnn {
 
-// Enough of a package's id for a log line or a message.
+// Shortens a package's id for a log line or a message.
 inline std::string ShortPackageId(const std::string& id) { return id.substr(0, 12); }
 
-// All that a user hears of failures that are the owner's own.
+// The only text that a user sees of the owner's internal failures.
 inline constexpr char kNoAnswer[] = "the owner could not answer the query";
 
-// Passes on InvalidArgument, the user's own mistake; logs everything else and returns `instead` as an Internal error.
+// Passes on InvalidArgument, which is the user's mistake. Logs every other error and returns `instead` as an Internal
+// error.
 absl::Status Conceal(const absl::Status& status, const std::string& package_id, spdlog::logger& logger,
                      const char* instead);
 
-// What the ledger calls the budget of a package's segment.
+// Returns the ledger's name for the budget of a package's segment.
 std::string BudgetAccount(const PackageInfo& package, uint64_t segment);
 
 struct SessionLimits {
-  uint64_t max_message_bytes = 0;  // of a message and of a reply
+  uint64_t max_message_bytes = 0;  // for a message and for a reply
   uint64_t max_images_per_message = 0;
 };
 
@@ -40,13 +41,13 @@ struct Answered {
   Bytes reply;
   std::vector<Charge> committed;  // by this message
   uint64_t compute_ns = 0;
-  uint64_t images_remaining = 0;  // of the segment that was last reserved from
+  uint64_t images_remaining = 0;  // in the segment that was reserved from last
 };
 
-// Used by one thread at a time. Its errors may be shown to users; details that are not their business go to the log.
+// Used by one thread at a time. Its errors may be shown to users; internal details go to the log.
 class HostedSession {
  public:
-  // Package, ledger and logger outlive the session.
+  // The package, ledger and logger must outlive the session.
   HostedSession(const PackageInfo& package, std::string user, std::unique_ptr<Session> session,
                 const SessionLimits& limits, Ledger& ledger, spdlog::logger& logger)
       : package_(package),
@@ -57,13 +58,13 @@ class HostedSession {
         logger_(logger) {}
   HostedSession(const HostedSession&) = delete;
   HostedSession& operator=(const HostedSession&) = delete;
-  // Gives back what is reserved and not committed.
+  // Gives back images that are reserved but not committed.
   ~HostedSession();
 
   const PackageInfo& package() const { return package_; }
-  // Checks the message against the limits, reserves and commits what the session says that it takes, then has the
-  // session answer. Nothing is committed if `gone` by then: the ledger may have kept the user waiting. InvalidArgument,
-  // ResourceExhausted, Cancelled or Internal; after an error the session is over.
+  // Checks the message against the limits, reserves and commits the images that the session asks for, then lets the
+  // session answer. Commits nothing if `gone` is set by then, since the ledger may have kept the user waiting. Fails
+  // with InvalidArgument, ResourceExhausted, Cancelled or Internal. After an error the session is over.
   absl::StatusOr<Answered> Answer(std::span<const uint8_t> message, const std::atomic<bool>& gone);
 
  private:

@@ -1,4 +1,4 @@
-// Ownership of OpenSSL objects, PEM in and out, and OpenSSL's errors as text.
+// Owns OpenSSL objects, reads and writes PEM, and turns OpenSSL's errors into text.
 #pragma once
 
 #include <openssl/bio.h>
@@ -33,16 +33,17 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, OpenSslDeleter<EVP_PKEY_free>>;
 using StorePtr = std::unique_ptr<X509_STORE, OpenSslDeleter<X509_STORE_free>>;
 using StoreContextPtr = std::unique_ptr<X509_STORE_CTX, OpenSslDeleter<X509_STORE_CTX_free>>;
 
-// An Internal error "what: <the newest reason in OpenSSL's queue>"; empties the queue.
+// Returns an Internal error "what: <the newest reason in OpenSSL's queue>" and empties the queue.
 absl::Status OpenSslError(const std::string& what);
 
-// Every certificate in `pem`; InvalidArgument, starting with `name`, if there is none or one is damaged.
+// Returns every certificate in `pem`. Fails with InvalidArgument, starting with `name`, if there is none or one is
+// damaged.
 absl::StatusOr<std::vector<CertificatePtr>> ParseCertificates(const std::string& pem, const std::string& name);
-// An unencrypted private key; InvalidArgument, starting with `name`, if there is none.
+// Returns an unencrypted private key. Fails with InvalidArgument, starting with `name`, if there is none.
 absl::StatusOr<KeyPtr> ParsePrivateKey(const std::string& pem, const std::string& name);
 
 absl::StatusOr<std::string> CertificateToPem(X509* certificate);
-// PKCS #8, not encrypted.
+// Returns PKCS #8, not encrypted.
 absl::StatusOr<std::string> PrivateKeyToPem(EVP_PKEY* key);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// Decides who may have sessions with what: the server without its transport.
+// Decides which user may have sessions with which package. The server without its transport.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -15,26 +15,27 @@
 
 namespace privdnn {
 
-// What a user is told of a package.
+// What a user learns about a package.
 struct OfferedPackage {
   std::string id;
   uint64_t image_budget = 0;
-  uint64_t images_remaining = 0;  // of the segment of which the least is left
+  uint64_t images_remaining = 0;  // the least over the segments
   double output_noise = 0;
 };
 
-// Thread-safe. Its errors may be shown to users; details that are not their business go to the log.
+// Thread-safe. Its errors may be shown to users; internal details go to the log.
 class PackageHost {
  public:
-  // Uses packages, limits and ledger of `options`. InvalidArgument for bad ids, a package or ledger that is
-  // missing, and limits that are out of range.
+  // Uses the packages, limits and ledger of `options`. Fails with InvalidArgument for bad ids, a missing package or
+  // ledger, and limits out of range.
   static absl::StatusOr<std::unique_ptr<PackageHost>> Create(const ServerOptions& options,
                                                              std::shared_ptr<spdlog::logger> logger);
 
-  // A session, which the host outlives. InvalidArgument if `id` is not an id, NotFound if it is not hosted,
-  // PermissionDenied if it is for another user, Internal if the package cannot open one.
+  // Opens a session; the host must outlive it. Fails with InvalidArgument if `id` is not an id, with NotFound if the
+  // package is not hosted, with PermissionDenied if it is for another user, and with Internal if the package cannot
+  // open a session.
   absl::StatusOr<std::unique_ptr<HostedSession>> Open(const std::string& id, const std::string& user);
-  // The packages that are for `user`, by id.
+  // Returns the packages for `user`, sorted by id.
   absl::StatusOr<std::vector<OfferedPackage>> Offers(const std::string& user);
   absl::Status Close() { return ledger_->Close(); }
 

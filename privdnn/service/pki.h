@@ -1,7 +1,7 @@
-// The certificates that owner and users show each other: a small authority, the owner's (server) identity and the
-// users' (client) identities, all X.509 v3 with P-256 keys. In a directory lie ca.crt, ca.key, owner.crt, owner.key and
-// NAME.crt, NAME.key for each user. A user receives ca.crt, NAME.crt and NAME.key and nothing else; whoever holds
-// ca.key can make users.
+// The certificates with which owner and users authenticate: a small authority, the owner's (server) identity and the
+// users' (client) identities, all X.509 v3 with P-256 keys. A directory holds ca.crt, ca.key, owner.crt, owner.key, and
+// NAME.crt and NAME.key for each user. Give a user only ca.crt, NAME.crt and NAME.key. Anyone who holds ca.key can make
+// users.
 #pragma once
 
 #include <cstdint>
@@ -18,23 +18,24 @@ namespace privdnn {
 inline constexpr int kAuthorityDays = 3650;
 inline constexpr int kIdentityDays = 825;
 
-// 1 to 64 of the characters A-Z a-z 0-9 . _ - and no '.' or '-' in front. "ca" and "owner" are taken: their files would
-// collide with the authority's and the owner's.
+// Checks a user's name: 1 to 64 of the characters A-Z a-z 0-9 . _ - with no '.' or '-' in front. "ca" and "owner" are
+// reserved: their files would collide with the authority's and the owner's.
 absl::Status CheckUserName(std::string_view name);
 
-// Makes ca.crt and ca.key. This and the next two functions make `dir` if it is missing, write keys with mode 0600,
-// return AlreadyExists with the file's name instead of overwriting, and let certificates begin five minutes ago, so
-// that clocks may differ by that much. `days` is 1 to 36,500.
+// Makes ca.crt and ca.key. This and the next two functions create `dir` if it is missing and write keys with mode 0600.
+// They never overwrite: they fail with AlreadyExists and the file's name. Certificates are valid from five minutes ago,
+// so that clocks may differ by that much. `days` is 1 to 36,500.
 absl::Status CreateAuthority(const std::filesystem::path& dir, int days = kAuthorityDays);
-// Makes owner.crt and owner.key, valid for localhost, 127.0.0.1, ::1 and `hostnames` (DNS names or IP addresses).
-// A certificate never outlives the authority's: `days` is cut to what ca.crt has left.
+// Makes owner.crt and owner.key, valid for localhost, 127.0.0.1, ::1 and `hostnames` (DNS names or IP addresses). A
+// certificate never outlives the authority's: `days` is reduced to the remaining days of ca.crt.
 absl::Status IssueOwner(const std::filesystem::path& dir, std::span<const std::string> hostnames,
                         int days = kIdentityDays);
-// Makes NAME.crt and NAME.key for CheckUserName(name). Budgets follow the name, not the key: a user whose certificate
-// is issued anew goes on with what was left.
+// Makes NAME.crt and NAME.key; `name` must pass CheckUserName. Budgets belong to the name, not the key: a user with a
+// new certificate keeps the remaining budget.
 absl::Status IssueUser(const std::filesystem::path& dir, const std::string& name, int days = kIdentityDays);
 
-// What one side of a connection needs, in PEM. The key is a plain string because gRPC keeps plain copies of it anyway.
+// The PEM texts that one side of a connection needs. The key is a plain string because gRPC keeps plain copies of it
+// anyway.
 struct TlsFiles {
   std::string name;  // names NAME.crt and NAME.key in error messages
   std::string ca_pem;
@@ -42,16 +43,18 @@ struct TlsFiles {
   std::string key_pem;
 };
 
-// Reads ca.crt, NAME.crt and NAME.key; NotFound with the file's name if one is missing. Checks no contents.
+// Reads ca.crt, NAME.crt and NAME.key. Fails with NotFound and the file's name if one is missing. Does not check the
+// contents.
 absl::StatusOr<TlsFiles> LoadTlsFiles(const std::filesystem::path& dir, const std::string& name);
 
 enum class TlsRole { kOwner, kUser };
 
-// FailedPrecondition, naming the file, unless the key belongs to the certificate, and the certificate was issued by
-// the authority, is valid now, and is meant for the role. TLS would refuse the same files later with fewer words.
+// Fails with FailedPrecondition, naming the file, unless the key belongs to the certificate, and the certificate was
+// issued by the authority, is valid now, and fits the role. TLS would refuse the same files later with a less helpful
+// error.
 absl::Status CheckTlsFiles(const TlsFiles& files, TlsRole role);
 
-// The part of a certificate that matters here.
+// The parts of a certificate that matter here.
 struct CertificateInfo {
   std::string common_name;   // empty if there is none, or more than one
   bool authority = false;    // may sign certificates
@@ -63,7 +66,7 @@ struct CertificateInfo {
   int64_t not_after = 0;
 };
 
-// InvalidArgument unless `pem` starts with a certificate.
+// Fails with InvalidArgument unless `pem` starts with a certificate.
 absl::StatusOr<CertificateInfo> ReadCertificate(const std::string& pem);
 
 }  // namespace privdnn

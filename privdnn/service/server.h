@@ -1,5 +1,5 @@
-// The owner's side of the wire: a gRPC server with TLS that lets known users have queries answered within their
-// budgets. It knows neither formats nor keys; `party` supplies the sessions, which turn query bytes into reply bytes.
+// The owner's side of the connection: a gRPC server with TLS that answers queries of known users within their budgets.
+// It knows neither formats nor keys: `party` supplies the sessions, which turn query bytes into reply bytes.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -21,43 +21,43 @@ struct ServerOptions {
   std::string listen_address = "127.0.0.1:0";  // host:port; port 0 lets the system choose
   TlsFiles tls;                                // the owner's
   std::vector<std::shared_ptr<const HostedPackage>> packages;
-  std::shared_ptr<Ledger> ledger;  // of the budgets; Shutdown() closes it
+  std::shared_ptr<Ledger> ledger;  // holds the budgets; Shutdown() closes it
 
-  uint64_t max_message_bytes = uint64_t{16} << 20;  // of a query and of a reply; 1 to 2^30
+  uint64_t max_message_bytes = uint64_t{16} << 20;  // for a query and for a reply; 1 to 2^30
   uint64_t max_images_per_message = 1024;           // at least 1
-  // A stream on which the user neither sends nor takes a message for this long ends with DEADLINE_EXCEEDED.
+  // A stream ends with DEADLINE_EXCEEDED if the user neither sends nor takes a message for this long.
   std::chrono::milliseconds idle_timeout{300'000};
-  // A stream holds at most one query and one reply, so that these bound the memory: about
-  // max_streams * 4 * max_message_bytes with what gRPC buffers. Streams beyond are refused with RESOURCE_EXHAUSTED.
+  // Limits on open streams. A stream holds at most one query and one reply, so these limits bound the memory to about
+  // max_streams * 4 * max_message_bytes, gRPC's buffers included. Further streams are refused with RESOURCE_EXHAUSTED.
   int max_streams = 32;
   int max_streams_per_user = 8;
-  int workers = 0;  // threads that answer; 0: as many as the machine has
+  int workers = 0;  // threads that answer; 0: one per hardware thread
 
-  // Start and end of the server, and one audit line a stream: user, package, images answered for each of its segments
-  // ("images=200,195": an image takes a query for each), messages, bytes, ms, outcome. Never contents. nullptr:
-  // spdlog's default logger.
+  // Logs the start and end of the server, and one audit line per stream: user, package, images answered for each
+  // segment ("images=200,195": each image takes one query per segment), messages, bytes, ms, outcome. Never logs
+  // contents. nullptr: spdlog's default logger.
   std::shared_ptr<spdlog::logger> logger;
 };
 
 // Thread-safe.
 class Server {
  public:
-  // Listens, then returns. InvalidArgument or FailedPrecondition for options or certificates that will not do;
-  // Unavailable if the address cannot be listened on.
+  // Starts to listen, then returns. Fails with InvalidArgument or FailedPrecondition for unusable options or
+  // certificates, and with Unavailable if it cannot listen on the address.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  // Shuts down without patience.
+  // Shuts down at once, as Shutdown() with no patience.
   ~Server();
 
-  // The port that the server listens on.
+  // Returns the port that the server listens on.
   int Port() const;
-  // Refuses new streams and ends the open ones with UNAVAILABLE, each after the message that is being answered. Streams
-  // that have not ended after `patience` are cut off. Then gives unspent budget reservations back; the error is that of
-  // the ledger. A running answer cannot be interrupted: returns when the last one is done. Calling it again waits for
-  // the first call and returns its result.
+  // Refuses new streams and ends each open one with UNAVAILABLE after its current message is answered. Cuts off streams
+  // that have not ended after `patience`. Then gives back unspent budget reservations and returns the ledger's error,
+  // if any. A running answer cannot be interrupted: the function returns when the last one is done. A second call waits
+  // for the first and returns its result.
   absl::Status Shutdown(std::chrono::milliseconds patience);
-  // Returns when some thread's Shutdown() is done.
+  // Waits until some thread's Shutdown() is done.
   void Wait();
 
  private:

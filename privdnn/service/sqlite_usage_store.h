@@ -1,4 +1,4 @@
-// The record of used images in an SQLite file.
+// Records used images in an SQLite file.
 #pragma once
 
 #include <memory>
@@ -12,11 +12,12 @@ struct sqlite3;
 
 namespace privdnn {
 
-// One connection, so that calls wait for each other, and up to five seconds for other processes that write.
+// Uses one connection. Calls wait for each other, and up to five seconds for other processes that write.
 class SqliteUsageStore final : public UsageStore {
  public:
-  // Opens or makes the file (mode 0600); ":memory:" keeps nothing. FailedPrecondition if the file is not a ledger, is
-  // of another version, or lies where SQLite's write-ahead log does not work (network file systems).
+  // Opens or makes the file (mode 0600); ":memory:" keeps nothing. Fails with FailedPrecondition if the file is not a
+  // ledger, has another version, or is on a file system where SQLite's write-ahead log does not work (network file
+  // systems).
   static absl::StatusOr<std::unique_ptr<SqliteUsageStore>> Open(const std::string& path);
   SqliteUsageStore(const SqliteUsageStore&) = delete;
   SqliteUsageStore& operator=(const SqliteUsageStore&) = delete;
@@ -43,7 +44,7 @@ class SqliteUsageStore final : public UsageStore {
   const std::string path_;
 };
 
-// A ledger on an SqliteUsageStore; errors as SqliteUsageStore::Open.
+// Opens a ledger on an SqliteUsageStore. Returns the errors of SqliteUsageStore::Open.
 absl::StatusOr<std::unique_ptr<Ledger>> OpenSqliteLedger(const std::string& path, const LedgerOptions& options = {});
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// What client and server share of gRPC: addresses, status codes, certificates' names, logging.
+// The gRPC code that client and server share: addresses, status codes, certificates' names, logging.
 #pragma once
 
 #include <grpcpp/security/auth_context.h>
@@ -11,31 +11,32 @@
 
 namespace privdnn {
 
-// A peer that says nothing for kKeepaliveTime is asked for a sign of life, and given up kKeepaliveTimeout later.
+// A peer that is silent for kKeepaliveTime is pinged. If it doesn't answer within kKeepaliveTimeout, the connection is
+// closed.
 inline constexpr std::chrono::milliseconds kKeepaliveTime{20'000};
 inline constexpr std::chrono::milliseconds kKeepaliveTimeout{10'000};
-// No deadline or timeout may be longer, so that sums of times cannot overflow.
+// The longest deadline or timeout. The bound keeps sums of times from overflowing.
 inline constexpr std::chrono::milliseconds kMaxTimeout = std::chrono::hours(24 * 365);
-// Room in a message for everything that is not the query or the reply, in bytes.
+// Bytes in a message for everything except the query or the reply.
 inline constexpr uint64_t kMessageOverheadBytes = 4096;
-// More than this does not fit gRPC's 32-bit sizes.
+// The largest message. Larger ones do not fit gRPC's 32-bit sizes.
 inline constexpr uint64_t kLargestMessageBytes = uint64_t{1} << 30;
 
-// InvalidArgument unless `address` is "host:port" or "[IPv6 address]:port" with a port of `lowest_port` to 65535. gRPC
-// itself would also take URLs and Unix sockets.
+// Fails with InvalidArgument unless `address` is "host:port" or "[IPv6 address]:port" with a port of `lowest_port` to
+// 65535. gRPC itself would also accept URLs and Unix sockets.
 absl::Status CheckAddress(const std::string& address, int lowest_port);
 
-// Both use the same numbers and keep the message.
+// Convert a status; codes have the same numbers in both types. Keep the message.
 absl::Status FromGrpc(const grpc::Status& status);
 grpc::Status ToGrpc(const absl::Status& status);
 
-// The name of the user whose verified certificate this connection was made with. Unauthenticated if the certificate is
-// not meant for users or its name is none that IssueUser() gives.
+// Returns the name in the user's verified certificate. Fails with Unauthenticated if the certificate is not meant for
+// users or has a name that IssueUser() can't give.
 absl::StatusOr<std::string> AuthenticatedUser(const grpc::AuthContext& context);
 
-// gRPC writes its errors, also those a peer causes, to stderr. From the first call on they go to spdlog's default
-// logger at level debug instead; they tell why a TLS handshake failed. With GRPC_VERBOSITY in the environment they are
-// left as gRPC has them. Affects the whole process: gRPC has one log.
+// Sends gRPC's errors to spdlog's default logger, at level debug, from the first call on. By default gRPC writes its
+// errors to stderr, even those that a peer causes. They tell why a TLS handshake failed. If GRPC_VERBOSITY is set in
+// the environment, does nothing. Affects the whole process, since gRPC has one log.
 void ForwardGrpcLogs();
 
 }  // namespace privdnn

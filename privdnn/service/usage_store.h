@@ -1,4 +1,4 @@
-// Where it is recorded durably how many images each account has used. The ledger's policy stands on it.
+// Durable record of the images that each account has used. The ledger's policy builds on it.
 #pragma once
 
 #include <compare>
@@ -12,7 +12,7 @@
 namespace privdnn {
 
 struct UsageAccount {
-  std::string package_id;  // of a package with several segments: "id/segment"
+  std::string package_id;  // "id/segment" for a package with several segments
   std::string user;
   auto operator<=>(const UsageAccount&) const = default;
 };
@@ -22,23 +22,23 @@ struct UsageEntry {
   uint64_t images = 0;
 };
 
-// Thread-safe. Several processes may share what lies behind it, so that every function is one transaction. At an error
-// the record is as it was. An account that was never written has used 0 images.
+// Thread-safe. Several processes may share the record, so every function is one transaction. After an error the record
+// is unchanged. An account that was never written has used 0 images.
 class UsageStore {
  public:
   struct Addition {
     uint64_t recorded = 0;  // after the addition
-    uint64_t added = 0;     // 0: `least` were not left
+    uint64_t added = 0;     // 0: fewer than `least` were left
   };
 
   virtual ~UsageStore() = default;
-  // Adds as many images, from `least` (at least 1) to `most`, as the account may have up to `limit` (below 2^63), or
-  // none if that is fewer than `least`. Returns when the addition survives a crash.
+  // Adds as many images as `limit` (below 2^63) allows the account, from `least` (at least 1) to `most`. Adds none if
+  // `limit` allows fewer than `least`. Returns when the addition will survive a crash.
   virtual absl::StatusOr<Addition> Add(const UsageAccount& account, uint64_t least, uint64_t most, uint64_t limit) = 0;
-  // Takes all of `entries` from the record or none; no account goes below 0.
+  // Subtracts all of `entries` from the record, or none; no account goes below 0.
   virtual absl::Status Subtract(std::span<const UsageEntry> entries) = 0;
   virtual absl::StatusOr<uint64_t> Read(const UsageAccount& account) = 0;
-  // Every account that was written, in the order of package and user.
+  // Returns every account that was written, sorted by package and user.
   virtual absl::StatusOr<std::vector<UsageEntry>> Entries() = 0;
 };
 

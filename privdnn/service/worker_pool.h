@@ -1,5 +1,5 @@
-// A fixed number of threads that answer queries, so that neither the number of streams nor a slow answer decides how
-// many threads there are. Threads have the system's default stack: LibTorch's static TLS does not fit small ones.
+// A fixed number of threads that answer queries. Neither the number of streams nor a slow answer changes the number of
+// threads. Threads have the system's default stack size: LibTorch's static TLS does not fit small stacks.
 #pragma once
 
 #include <condition_variable>
@@ -18,7 +18,7 @@ class WorkerPool {
   }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
-  // Runs what was posted, then ends.
+  // Runs all posted jobs, then ends.
   ~WorkerPool() {
     {
       const std::scoped_lock lock(mutex_);
@@ -28,7 +28,8 @@ class WorkerPool {
     for (auto& thread : threads_) thread.join();
   }
 
-  // Jobs start in the order of posting and must not throw. The queue is unbounded: the caller bounds the jobs.
+  // Adds a job. Jobs start in the order of posting and must not throw. The queue is unbounded, so the caller must limit
+  // the jobs.
   void Post(std::function<void()> job) {
     {
       const std::scoped_lock lock(mutex_);
