@@ -1,4 +1,4 @@
-// What a program tells the program that started it, in a file between the two: progress, and why it failed.
+// Events that a program reports to its parent program through a file: progress, and the reason for a failure.
 //
 // The file is text. Its first line is "privdnn-events 1", every other line is an event with tabs between its fields:
 //   progress  LABEL  DONE  TOTAL  NOTE
@@ -25,29 +25,30 @@ struct ProgressEvent {
   std::string note;
   bool operator==(const ProgressEvent&) const = default;
 };
-// The last one of a program that failed says why.
+// The last error of a failed program gives the reason.
 struct ErrorEvent {
   std::string message;
   bool operator==(const ErrorEvent&) const = default;
 };
 using Event = std::variant<ProgressEvent, ErrorEvent>;
 
-// Names the file to a program that is started.
+// The environment variable that tells a child program the file's name.
 inline constexpr char kEventsVariable[] = "PRIVDNN_EVENTS";
 
 class EventWriter {
  public:
-  // Creates the file, for this user alone, if it isn't there, and appends if it is. FailedPrecondition if it is none of
-  // events in this version.
+  // Creates the file, for this user alone, or appends if it exists. Fails with FailedPrecondition if it isn't an events
+  // file of this version.
   static absl::StatusOr<EventWriter> Open(const std::filesystem::path& path);
-  // Opens the file that kEventsVariable names. Returns nothing if none is named, as for a program that people start.
+  // Opens the file that kEventsVariable names. Returns nothing if the variable is not set, for example in a program
+  // that a person starts.
   static absl::StatusOr<std::optional<EventWriter>> FromEnvironment();
   EventWriter(EventWriter&& other) noexcept;
   EventWriter& operator=(EventWriter&&) = delete;
   ~EventWriter();
 
-  // Appends a line. Of a text only the first 8 kB are written. A write that fails is lost: whoever reports progress has
-  // work to do. A total of 0 says nothing and is left out.
+  // Appends a line. Writes at most the first 8 kB of a text. Ignores write errors, so that reporting never stops the
+  // work. Skips events with a total of 0.
   void Write(const Event& event) const;
 
  private:
@@ -55,17 +56,17 @@ class EventWriter {
   int fd_;
 };
 
-// From bytes to events, whatever the pieces are in which the bytes come.
+// Parses bytes into events. The bytes may arrive in any pieces.
 class EventParser {
  public:
-  // Returns the events whose lines `bytes` complete. FailedPrecondition if the first line is another, as that of
-  // another version is; DataLoss, with the line's number, for a line that is no event or longer than any. After an
-  // error, every call returns that error.
+  // Returns the events whose lines `bytes` complete. Fails with FailedPrecondition if the first line differs, as in
+  // another version, and with DataLoss, giving the line's number, if a line is not an event or is too long for one.
+  // After an error, every call returns that error.
   absl::StatusOr<std::vector<Event>> Feed(std::string_view bytes);
 
  private:
   absl::Status Line(std::string_view line, std::vector<Event>& events);
-  std::string rest_;  // of a line that isn't complete
+  std::string rest_;  // the start of an incomplete line
   uint64_t lines_ = 0;
   absl::Status broken_;
 };
@@ -74,8 +75,8 @@ class EventParser {
 class EventReader {
  public:
   explicit EventReader(std::filesystem::path path) : path_(std::move(path)) {}
-  // Returns what has come since the last call: nothing as long as there is no file. EventParser's errors, with the
-  // file's name.
+  // Returns the events since the last call; none while there is no file. Returns EventParser's errors, with the file's
+  // name.
   absl::StatusOr<std::vector<Event>> Read();
 
  private:

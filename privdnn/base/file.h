@@ -1,4 +1,4 @@
-// Whole files, read with a bound, written so that a reader sees the old content or the new and never half of it.
+// Reads whole files with a size bound. Writes them so that a reader sees either the old content or the new.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@
 
 namespace privdnn {
 
-// An error that names the file if it is missing, unreadable or larger than `max_bytes`.
+// Reads a file. Fails, naming the file, if it is missing, unreadable or larger than `max_bytes`.
 absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_bytes);
-// The same into memory that is zeroised when it goes.
+// Reads a file into memory that is zeroised when it is released.
 absl::StatusOr<ZeroizingVector<uint8_t>> ReadSecretFile(const std::filesystem::path& path, uint64_t max_bytes);
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes);
 
@@ -23,7 +23,7 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint
 absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode = 0644);
 absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode = 0644);
 
-// The same, piece by piece: nothing is seen at `path` before Commit, and what is not committed is removed.
+// Writes a file in the same way, piece by piece. Nothing appears at `path` before Commit; uncommitted data is removed.
 class FileWriter {
  public:
   static absl::StatusOr<FileWriter> Create(const std::filesystem::path& path, unsigned mode = 0644);
@@ -42,21 +42,21 @@ class FileWriter {
   int fd_;
 };
 
-// A file that grows at its end, by one process at a time.
+// A file to which one process at a time appends.
 class AppendFile {
  public:
-  // Created if it isn't there, with its directories. FailedPrecondition if it is open this way already, here or
-  // elsewhere; Unimplemented if the file system has no locks.
+  // Opens the file, and creates it and its directories if missing. Fails with FailedPrecondition if any process has it
+  // open as an AppendFile, and with Unimplemented if the file system has no locks.
   static absl::StatusOr<AppendFile> Open(const std::filesystem::path& path, unsigned mode = 0644);
   AppendFile(AppendFile&& other) noexcept;
   AppendFile& operator=(AppendFile&&) = delete;
   ~AppendFile();
   uint64_t size() const { return size_; }
-  // All or nothing: of what can't be written whole, nothing stays.
+  // Appends all of `data` or nothing.
   absl::Status Append(std::span<const uint8_t> data);
-  // Cuts off what lies behind byte `size`, at most size().
+  // Truncates the file to `size` bytes, at most size().
   absl::Status Truncate(uint64_t size);
-  // Returns when all is on the disk.
+  // Returns when all data is on disk.
   absl::Status Sync();
 
  private:
@@ -66,7 +66,7 @@ class AppendFile {
   uint64_t size_;
 };
 
-// A read-only memory mapping of a whole file; unmapped when it goes.
+// A read-only memory mapping of a whole file. The destructor unmaps it.
 class MappedFile {
  public:
   static absl::StatusOr<MappedFile> Open(const std::filesystem::path& path);
@@ -83,7 +83,7 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// A directory under the system's temporary directory, removed with its contents when this goes.
+// A directory under the system's temporary directory, removed with its contents by the destructor.
 class TemporaryDirectory {
  public:
   static absl::StatusOr<TemporaryDirectory> Create();

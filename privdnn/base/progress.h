@@ -12,14 +12,14 @@
 namespace privdnn {
 
 // Called now and then with work done, work in all, and a short text ("loss 0.031"). Returning false asks the work to
-// stop in order; it then returns absl::CancelledError.
+// stop; it then returns absl::CancelledError.
 using ProgressFn = std::function<bool(uint64_t done, uint64_t total, const std::string& note)>;
 
-// Called with a sentence on what long work does next, or on what it met. May be empty: nobody wants to know.
+// Called with a sentence on what long work does next, or what it found. May be empty.
 using NoteFn = std::function<void(const std::string&)>;
 
 // Draws "label  [=====>  ] 52%  00:41 left  loss 0.031" on stderr if that is a terminal; if not, says "label", once.
-// Another program hears of it if it asks for events (events.h). With PRIVDNN_PROGRESS=none nobody does.
+// Also writes events if another program asks for them (events.h). PRIVDNN_PROGRESS=none turns both off.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string label);

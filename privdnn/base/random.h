@@ -13,8 +13,8 @@
 
 namespace privdnn {
 
-// A source of uniform bytes. Whatever is drawn from it moves it on, and it cannot be copied: no two uses of a source,
-// deterministic ones included, get the same bytes. Implementations need not be thread-safe; use one a thread.
+// A source of uniform bytes. Drawing advances it, and it cannot be copied, so no two uses of a source get the same
+// bytes, even of a deterministic one. Implementations need not be thread-safe; use one per thread.
 class RandomSource {
  public:
   RandomSource() = default;
@@ -22,9 +22,9 @@ class RandomSource {
   RandomSource& operator=(const RandomSource&) = delete;
   virtual ~RandomSource() = default;
   virtual void Fill(std::span<uint8_t> out) = 0;
-  // An independent source of the same kind, for another thread or task. Each call moves this source on and gives
-  // another fork. Whoever shares work out forks for each task in order, before the threads start, so that what they
-  // make does not depend on the threads.
+  // An independent source of the same kind, for another thread or task. Each call advances this source and returns a
+  // different fork. To divide work, make one fork per task, in order, before the threads start; results then do not
+  // depend on the threads.
   virtual std::unique_ptr<RandomSource> Fork() = 0;
   void Fill(std::span<uint64_t> out) {
     Fill(std::span<uint8_t>(reinterpret_cast<uint8_t*>(out.data()), out.size_bytes()));

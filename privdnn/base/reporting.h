@@ -1,4 +1,4 @@
-// What work of several stretches tells of itself, and how it is told to stop. Only programs draw and write logs.
+// How work in several stages reports progress, and how it is stopped. Only programs draw and write logs.
 #pragma once
 
 #include <functional>
@@ -8,9 +8,9 @@
 
 namespace privdnn {
 
-// Begins a stretch of work called `label` ("evaluating, 1000 images"): what it returns hears of its progress.
+// Begins a stage of work called `label` ("evaluating, 1000 images"). The returned function receives its progress.
 using BeginProgressFn = std::function<ProgressFn(const std::string& label)>;
-// False asks for a stop in order, where there is no progress to tell of.
+// Returns false to ask for an orderly stop, where there is no progress to report.
 using GoOnFn = std::function<bool()>;
 
 // Each may be missing.
@@ -21,7 +21,7 @@ struct Reporting {
   GoOnFn go_on;
 };
 
-// For functions that may be missing: work without them goes on, and tells nobody.
+// Helpers that call functions which may be missing. Without them, work goes on and reports nothing.
 inline ProgressFn Begin(const BeginProgressFn& begin, const std::string& label) {
   return begin ? begin(label) : [](uint64_t, uint64_t, const std::string&) { return true; };
 }

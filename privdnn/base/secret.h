@@ -1,5 +1,5 @@
-// Memory for secrets: overwritten before it is given back. Nothing here copies by accident; reading a secret is done
-// through Secret::Reveal(), so that every use can be found with grep.
+// Memory for secrets: overwritten before it is given back. Nothing here copies by accident. Code reads a secret only
+// through Secret::Reveal(), so that grep finds every use.
 #pragma once
 
 #include <openssl/crypto.h>

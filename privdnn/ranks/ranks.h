@@ -1,9 +1,10 @@
-// One command on several processes, on one machine or many, started by OpenMPI's mpirun. No other module knows MPI.
+// Runs one command as several processes, on one machine or many, started by OpenMPI's mpirun. No other module knows
+// MPI.
 //
-// Rank 0 leads: it cuts the work into pieces and hands each to whichever rank is free, itself among them, so that a
-// slow rank gets fewer. The others serve until they are told to stop. What a rank leaves behind that can't serve any
-// more is made by rank 0. A process that mpirun didn't start never touches MPI. A program that is built without MPI
-// (PRIVDNN_WITH_MPI) has no_ranks.cc in place of ranks.cc.
+// Rank 0 leads: it cuts the work into pieces and hands each to a free rank, itself included, so that a slow rank gets
+// fewer. The others serve until they are told to stop. If a rank can't serve any more, rank 0 does its remaining work.
+// A process that mpirun didn't start never touches MPI. A program that is built without MPI (PRIVDNN_WITH_MPI) has
+// no_ranks.cc in place of ranks.cc.
 #pragma once
 
 #include <cstdint>
@@ -19,14 +20,14 @@
 
 namespace privdnn {
 
-// One piece of work: the request's bytes to the reply's. Called on a thread of its own, one piece at a time; to return
-// soon, Cancelled, once `go_on`, which any thread may call, says false.
+// One piece of work: the request's bytes to the reply's. Called on a separate thread, one piece at a time. Must return
+// Cancelled soon after `go_on` returns false. Any thread may call `go_on`.
 using PieceFn = std::function<absl::StatusOr<Bytes>(std::span<const uint8_t> request, const GoOnFn& go_on)>;
 // The next piece, at most 2^30 bytes; nullopt behind the last.
 using NextPieceFn = std::function<std::optional<Bytes>()>;
 // The reply to the piece that was the `piece`th to be taken (from 0), and who made it; in the order of their arrival.
 using OnPieceFn = std::function<absl::Status(uint64_t piece, int rank, Bytes reply)>;
-// Why a rank that served does so no more, with its name.
+// Called with the reason why a rank no longer serves, and its name.
 using DepartureFn = std::function<void(const absl::Status& why)>;
 
 // A status among bytes, for a reply that says how its piece ended; its message is cut where it is too long.
@@ -44,15 +45,15 @@ class Ranks {
   static absl::StatusOr<Ranks> Join();
   Ranks(Ranks&&) noexcept;
   Ranks& operator=(Ranks&&) = delete;
-  // Leaves as Leave does, as a rank that couldn't serve.
+  // Leaves like Leave, as a rank that couldn't serve.
   ~Ranks();
 
-  // Rank 0 calls `tell`, in Spread, for each rank that leaves while there is work.
+  // Sets the function that rank 0 calls, in Spread, for each rank that leaves while there is work.
   void OnDeparture(DepartureFn tell);
 
   int rank() const;  // 0 leads
   int size() const;  // at least 2
-  // The machine of a rank that Meet has met.
+  // Returns the machine of a rank that Meet has found.
   const std::string& Host(int rank) const;
 
   // Rank 0: waits until every rank serves. `identity` is a line that says what results depend on ("model 5f3a, images
@@ -69,10 +70,10 @@ class Ranks {
   // 2^30 - 64 bytes, or rank 0 can't be reached.
   absl::Status Serve(const std::string& identity, const PieceFn& piece, const GoOnFn& go_on);
 
-  // The end, for every rank; nothing may follow. Rank 0 tells the others to stop and waits for them, ten seconds at
-  // most; mpirun then ends, with an error, what doesn't. Another rank that wasn't told to stop tells rank 0 why it
-  // does: `status`; and waits for the others. Whether all went in order: then rank 0 speaks for this rank, whose exit
-  // code should be 0, since mpirun ends all ranks because of another one.
+  // Ends every rank's part; no call may follow. Rank 0 tells the others to stop and waits at most ten seconds; mpirun
+  // then ends the remaining ones with an error. A rank that wasn't told to stop sends rank 0 the reason, `status`, and
+  // waits for the others. Returns true if all went well. Rank 0 then speaks for this rank, whose exit code should be 0,
+  // since mpirun ends all ranks after any other exit code.
   bool Leave(const absl::Status& status);
 
  private:

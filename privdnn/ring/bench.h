@@ -50,7 +50,7 @@ struct SamplerBenchmark {
 };
 
 struct RingBenchmark {
-  int repeats;  // measurements of which each median was taken
+  int repeats;  // measurements behind each median
   std::vector<KernelBenchmark> kernels;
   SamplerBenchmark samplers;
 };

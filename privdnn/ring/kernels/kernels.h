@@ -55,12 +55,13 @@ const Kernels& Avx512IfmaKernels();  // callable only if supported()
 // Every implementation compiled in, fastest first.
 std::span<const Kernels* const> AllKernels();
 
-// The supported implementation of this name; an empty name stands for the fastest. Otherwise an InvalidArgument that
-// lists the names.
+// Returns the supported implementation with this name, or the fastest if the name is empty. Otherwise fails with
+// InvalidArgument, listing the names.
 absl::StatusOr<const Kernels*> KernelsByName(std::string_view name);
 
-// The fastest supported one, or what the environment variable PRIVDNN_KERNEL names ("scalar", "avx512ifma"). Chosen at
-// the first call. An unknown or unsupported name is an InvalidArgument that lists the names.
+// Returns the fastest supported implementation, or the one that the environment variable PRIVDNN_KERNEL names
+// ("scalar", "avx512ifma"). The first call chooses. Fails with InvalidArgument, listing the names, if the name is
+// unknown or unsupported.
 absl::StatusOr<const Kernels*> ChooseKernels();
 
 }  // namespace privdnn
