@@ -7,9 +7,9 @@
 namespace privdnn {
 
 void AddAttack(CLI::App& app, Globals& globals, Action& action) {
-  auto* attack = app.add_subcommand(
-      "attack",
-      "What an adversary can do: networks from a package's plaintext part, kernels from replies, images from features");
+  auto* attack = app.add_subcommand("attack",
+                                    "Run an adversary's attacks: networks from a package's plaintext part, kernels "
+                                    "from replies, images from features");
   attack->require_subcommand(1);
   AddAttackScratch(*attack, globals, action);
   AddAttackRecover(*attack, globals, action);

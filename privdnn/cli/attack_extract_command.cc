@@ -108,16 +108,16 @@ absl::StatusOr<CommandOutput> RunExtract(const ExtractCommand& command) {
 // What is asked, and what is made of it.
 void AddTask(CLI::App* command, ExtractionTask& task) {
   AddChoice(command, "--inputs", task.settings.real_images,
-            "what is asked: random values of each encrypted part's input, which a user may put in place of images, or "
-            "images, the first half of those there are; accuracies are of images that were not asked",
+            "choose what to ask: random values for each encrypted part's input, which a user may send instead of "
+            "images, or the first half of the images; accuracies are on images that were not asked",
             kInputs);
   command
       ->add_option("--fractions", task.fractions,
-                   "also the clones by so many of the images that are needed, by ridge regression with a penalty "
-                   "that held-out images choose")
+                   "also fit clones to these fractions of the images needed, by ridge regression with a penalty chosen "
+                   "on held-out images")
       ->delimiter(',')
       ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--images-used", task.images_used, "the same by numbers of images")
+  command->add_option("--images-used", task.images_used, "also fit clones to these numbers of images")
       ->delimiter(',')
       ->check(CLI::Range(1, 1000000));
 }
@@ -125,54 +125,57 @@ void AddTask(CLI::App* command, ExtractionTask& task) {
 void AddNoiseOptions(CLI::App* command, NoiseSettings& noise, CLI::Option* owner) {
   command
       ->add_option("--output-noise", noise.levels,
-                   "also what it would change if the owner added errors of these standard deviations to outputs (as "
-                   "privdnn serve --output-noise does, in the units of the encrypted layers' outputs): the user's "
+                   "also show what errors of these standard deviations would change if the owner added them to outputs "
+                   "(as privdnn serve --output-noise does, in the units of the encrypted layers' outputs): the user's "
                    "accuracy, and the images that a clone needs; with --inputs images")
       ->delimiter(',')
       ->check(NonNegativeNumber())
       ->excludes(owner);
   command
       ->add_option("--noise-shares", noise.shares,
-                   "the same for errors of so many times the outputs' own deviation, as measured in this run; of "
-                   "several segments, the least")
+                   "the same, in multiples of the outputs' own deviation as this run measures it; with several "
+                   "segments, of the least deviation")
       ->delimiter(',')
       ->check(NonNegativeNumber())
       ->excludes(owner);
-  command->add_option("--within", noise.within, "points of percent by which such a clone may be worse than the user")
+  command
+      ->add_option("--within", noise.within, "let such a clone be worse than the user by this many percentage points")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
 }
 
 void AddLimits(CLI::App* command, ExtractionTask& task, CLI::Option* owner) {
   command
-      ->add_flag("--layers", task.layers,
-                 "also the two layers behind a quadratic segment's kernels, and how far they are from the true ones")
+      ->add_flag(
+          "--layers", task.layers,
+          "also recover the two layers behind a quadratic segment's kernels, and compare them with the true ones")
       ->excludes(owner);
   command
       ->add_option("--check-images", task.settings.check_images,
-                   "inputs that are asked afterwards to check the clone's outputs")
+                   "ask this many inputs afterwards, to check the clone's outputs")
       ->check(CLI::Range(0, 100000))
       ->capture_default_str();
   command
       ->add_option("--max-unknowns", task.settings.max_unknowns,
-                   "unknowns an output that are solved for; n of them take 4 n^2 bytes and time as n^3")
+                   "solve for at most this many unknowns per output; n of them take 4 n^2 bytes and time as n^3")
       ->check(CLI::Range(uint64_t{1}, OutputPolynomial::kMaxUnknowns))
       ->capture_default_str();
 }
 
 // How the user of an owner elsewhere reaches it.
 void AddUser(CLI::App* command, OwnerAddress& address, CLI::Option* owner) {
-  auto* package = command->add_option("--package", address.package, "package file from that owner")->needs(owner);
-  auto* tls = command->add_option("--tls", address.tls, "directory with ca.crt, NAME.crt and NAME.key")->needs(owner);
+  auto* package = command->add_option("--package", address.package, "read that owner's package file")->needs(owner);
+  auto* tls =
+      command->add_option("--tls", address.tls, "use ca.crt, NAME.crt and NAME.key in this directory")->needs(owner);
   owner->needs(package)->needs(tls);
-  command->add_option("--user", address.user, "NAME of the user's certificate")->capture_default_str()->needs(owner);
+  command->add_option("--user", address.user, "use the certificate of this NAME")->capture_default_str()->needs(owner);
 }
 
 }  // namespace
 
 void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   auto* command = AddCommand(attack, globals, "extract",
-                             "Encrypted kernels from a user's own inputs and the outputs it is given, exactly",
+                             "Recover encrypted kernels exactly, from a user's own inputs and the outputs it is given",
                              "privdnn attack extract\n"
                              "  privdnn attack extract --inputs images --fractions 0.25,0.5 --layers\n"
                              "  privdnn attack extract --inputs images --output-noise 0,0.5,2\n"
@@ -186,7 +189,7 @@ void AddAttackExtract(CLI::App& attack, Globals& globals, Action& action) {
   o->images.Add(command);
   AddTask(command, o->task);
   auto* owner = command->add_option("--owner", o->owner.address,
-                                    "host:port of a server to attack; default: an owner is started on this machine");
+                                    "attack the server at this host:port; default: an owner started on this machine");
   AddNoiseOptions(command, o->noise, owner);
   AddLimits(command, o->task, owner);
   AddUser(command, o->owner, owner);

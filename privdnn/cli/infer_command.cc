@@ -185,33 +185,34 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
 
 void AddInfer(CLI::App& app, Globals& globals, Action& action) {
   auto* command =
-      AddCommand(app, globals, "infer", "Classify images privately (the user's side)",
+      AddCommand(app, globals, "infer", "Classify images privately, as the user",
                  "privdnn infer --package alice.privdnn --owner owner.example.org:7070 --tls tls --user alice "
                  "--images t10k-images-idx3-ubyte");
   const auto o = std::make_shared<InferCommand>();
-  command->add_option("--package", o->package, "package file from the owner")->required();
-  command->add_option("--owner", o->owner, "host:port of the owner's server");
-  command->add_option("--tls", o->tls, "directory with ca.crt, NAME.crt and NAME.key");
-  command->add_option("--user", o->user, "NAME of the user's certificate")->capture_default_str();
+  command->add_option("--package", o->package, "read the owner's package file")->required();
+  command->add_option("--owner", o->owner, "connect to the owner's server at this host:port");
+  command->add_option("--tls", o->tls, "use ca.crt, NAME.crt and NAME.key in this directory");
+  command->add_option("--user", o->user, "use the certificate of this NAME")->capture_default_str();
   o->images.Add(command);
-  command->add_option("--batch", o->options.batch, "images a message, at most; also bounded by what the owner takes")
+  command
+      ->add_option("--batch", o->options.batch,
+                   "put at most this many images in a message; the owner may set a lower bound")
       ->check(CLI::Range(1, static_cast<int>(kMaxImagesPerMessage)))
       ->capture_default_str();
   command
       ->add_option("--repeats", o->options.repeats,
-                   "evaluate everything so often and report medians; counts towards the budget")
+                   "evaluate everything this many times and report medians; each time counts towards the budget")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  command->add_option("--deadline", o->deadline_s, "seconds for all images, from the first query on")
+  command->add_option("--deadline", o->deadline_s, "allow this many seconds for all images, from the first query on")
       ->check(CLI::Range(1, 365 * 24 * 3600))
       ->capture_default_str();
-  command->add_option(
-      "--outputs", o->outputs,
-      "file for the decrypted integers: 64-bit little-endian, for each segment [image][output][position]; -2^63 for "
-      "what the owner didn't answer");
+  command->add_option("--outputs", o->outputs,
+                      "write the decrypted integers to this file: 64-bit little-endian, for each segment "
+                      "[image][output][position]; -2^63 where the owner didn't answer");
   command->add_option("--compare-with", o->plain_model,
-                      "ONNX model to run in plaintext beside it, with its time and predictions in the JSON");
-  command->add_flag("--offline", o->offline, "without the owner: what the plaintext part alone is worth");
+                      "also run this ONNX model in plaintext; its time and predictions go into the JSON");
+  command->add_flag("--offline", o->offline, "run without the owner, to see what the plaintext part alone is worth");
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return OnRanks([o](Ranks* ranks) { return Infer(*o, ranks); }); }; });
 }

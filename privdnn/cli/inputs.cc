@@ -24,10 +24,10 @@ const std::map<std::string, Split> kSplits = {{"train", Split::kTrain},
 }  // namespace
 
 void ModelInput::AddPositional(CLI::App* command) {
-  command->add_option("model", path, "ONNX model; default: the LeNet-5 that the program carries");
+  command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5");
 }
 void ModelInput::AddOption(CLI::App* command) {
-  command->add_option("--model", path, "ONNX model; default: the LeNet-5 that the program carries");
+  command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5");
 }
 
 absl::StatusOr<Graph> ModelInput::Load() const {
@@ -67,19 +67,19 @@ std::vector<std::string> DataSetNames() {
 }
 
 void ImageInput::Add(CLI::App* command, const std::string& otherwise) {
-  auto* image_option = command->add_option("--images", images, "IDX file of images; default: " + otherwise);
-  command->add_option("--labels", labels, "IDX file of labels")->needs(image_option);
-  command->add_option("--data-set", data_set, "a known data set; default with --data: mnist")
+  auto* image_option = command->add_option("--images", images, "read images from this IDX file; default: " + otherwise);
+  command->add_option("--labels", labels, "read labels from this IDX file")->needs(image_option);
+  command->add_option("--data-set", data_set, "use a known data set; default with --data: mnist")
       ->check(CLI::IsMember(DataSetNames()))
       ->excludes(image_option);
-  command->add_option("--data", data, "data root that holds it; default with --data-set: PRIVDNN_DATA")
+  command->add_option("--data", data, "find it in this data root; default with --data-set: PRIVDNN_DATA")
       ->excludes(image_option);
   command
       ->add_option("--split", split,
-                   "its images: train, test (default), or a half of test, always the same: validation, test-half")
+                   "take its images of train, test (default), or a fixed half of test: validation, test-half")
       ->check(CLI::IsMember(kSplits))
       ->excludes(image_option);
-  command->add_option("--limit", limit, "only the first N images")->check(PositiveInt());
+  command->add_option("--limit", limit, "take only the first N images")->check(PositiveInt());
 }
 
 absl::StatusOr<ImageSet> ImageInput::Load() const {

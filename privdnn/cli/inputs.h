@@ -26,7 +26,7 @@ struct ImageInput {
   std::string images, labels, data_set, data, split;
   int64_t limit = 0;  // 0: all
   // `otherwise`: what is taken if none are named, for the help.
-  void Add(CLI::App* command, const std::string& otherwise = "1,000 MNIST test images carried along");
+  void Add(CLI::App* command, const std::string& otherwise = "the 1,000 embedded MNIST test images");
   // Labels are all 0 and labelled() false if only --images is given.
   absl::StatusOr<ImageSet> Load() const;
   bool labelled() const { return images.empty() || !labels.empty(); }

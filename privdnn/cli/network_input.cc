@@ -37,14 +37,16 @@ ImageSet RandomPixels(const Graph& graph, uint64_t seed, int64_t count) {
 void NetworkInput::Add(CLI::App* command, const std::string& selection_names) {
   command
       ->add_option("--arch", architecture,
-                   "a network of the paper with random weights instead of a model: cost without training")
+                   "use a network of the paper with random weights instead of a model, to see cost without training")
       ->check(CLI::IsMember(ArchitectureNames()));
-  command->add_option("--seed", seed, "of random weights and pixels")->capture_default_str();
+  command->add_option("--seed", seed, "seed random weights and pixels")->capture_default_str();
   auto* select =
       command->add_option(selection_names, selection,
-                          "core neurons: a file, or 1:0,3;2:5; default: " +
+                          "take these core neurons: a file, or 1:0,3;2:5; default: " +
                               (default_selection.empty() ? std::string("the embedded model's") : default_selection));
-  command->add_option("--percent", percent, "the first so many percent of the neurons of both layers around a square")
+  command
+      ->add_option("--percent", percent,
+                   "take this percentage of the neurons of both layers around a square, the first ones")
       ->check(CLI::Range(1, 100))
       ->excludes(select);
 }

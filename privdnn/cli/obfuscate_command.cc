@@ -267,36 +267,43 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
 void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
   auto* command =
       AddCommand(app, globals, "obfuscate",
-                 "Another network for each user, so that core neurons stolen from one are worth less in others",
+                 "Make another network for each user, so that core neurons stolen from one are worth less in others",
                  "privdnn obfuscate model.onnx --selection selection.json --user alice --data ~/data "
                  "--out alice.onnx");
   const auto o = std::make_shared<ObfuscateCommand>();
   o->model.AddPositional(command);
-  command->add_option("--selection", o->selection, "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
-  command->add_option("--user", o->user, "whom the network is for")->required();
-  command->add_option("--out", o->out, "ONNX file to write; the same selection is to be encrypted")->required();
-  command->add_option("--data-set", o->data_set, "to train the tail on; default: the architecture's own, else mnist")
+  command->add_option("--selection", o->selection,
+                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command->add_option("--user", o->user, "make the network for this user")->required();
+  command->add_option("--out", o->out, "write this ONNX file, to be encrypted with the same selection")->required();
+  command
+      ->add_option("--data-set", o->data_set,
+                   "train the tail on this data set; default: the architecture's own, otherwise mnist")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o->data, "data root that holds it; default: PRIVDNN_DATA");
+  command->add_option("--data", o->data, "find it in this data root; default: PRIVDNN_DATA");
   AddHoldOut(command, o->hold_out);
-  command->add_option("--samples", o->samples, "train on so many of the images, drawn at random; default: all")
+  command->add_option("--samples", o->samples, "train on this many of the images, drawn at random; default: all")
       ->check(PositiveInt());
   command
-      ->add_option("--kernel", o->kernel,
-                   "side of the secret kernels, odd; above 1 the layer's own, the package and times grow")
+      ->add_option(
+          "--kernel", o->kernel,
+          "give the secret kernels this side, odd; above 1, the layer's own kernels, the package and times grow")
       ->check(CLI::Range(1, 15))
       ->capture_default_str();
-  command->add_flag("--no-mixing", o->no_mixing, "make each new neuron of its old one alone, not of all core neurons");
-  command->add_flag("--keep-next", o->keep_next, "let the layer behind learn from what it is, not from nothing");
-  command->add_option("--max-loss", o->max_loss, "points of validation accuracy that may be lost; exit code 1 if more")
+  command->add_flag("--no-mixing", o->no_mixing,
+                    "make each new neuron from its old one alone, not from all core neurons");
+  command->add_flag("--keep-next", o->keep_next, "train the layer behind from its present weights, not from nothing");
+  command
+      ->add_option("--max-loss", o->max_loss,
+                   "exit with code 1 if more than this many points of validation accuracy are lost")
       ->check(NonNegativeNumber())
       ->capture_default_str();
   command->add_option("--seed", o->seed,
-                      "draw kernels that can be drawn again, for experiments; default: secret ones, of the system");
+                      "draw reproducible kernels, for experiments; default: secret ones, from the system's randomness");
   command->add_option(
       "--checkpoint", o->checkpoint,
-      "file for the state of an unfinished training; the same command goes on from it. What it starts "
-      "from lies beside it, as FILE.USER.DIGEST.onnx. Both are as secret as the model and stay until you remove them");
+      "keep the state of unfinished training in this file; the same command resumes from it. Its starting network lies "
+      "beside it, as FILE.USER.DIGEST.onnx. Both are as secret as the model and stay until you remove them");
   AddThreads(command, o->threads);
   o->recipe.Add(command, fmt::format("Training of the tail (default: the architecture's recipe, {} epochs)", kEpochs));
   command->callback([o, &action] { action = [o] { return Obfuscate(*o); }; });

@@ -45,21 +45,20 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
 }  // namespace
 
 void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
-  auto* command =
-      AddCommand(app, globals, "encrypt", "Encrypt a model's core neurons: a package for a user, a key for the owner",
-                 "privdnn encrypt model.onnx --selection selection.json --user alice --package alice.privdnn --key "
-                 "alice-package.key");
+  auto* command = AddCommand(
+      app, globals, "encrypt", "Encrypt a model's core neurons into a package for a user and a key for the owner",
+      "privdnn encrypt model.onnx --selection selection.json --user alice --package alice.privdnn --key "
+      "alice-package.key");
   const auto o = std::make_shared<EncryptCommand>();
   o->network.model.AddPositional(command);
   command->add_option("--selection", o->network.selection,
-                      "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
-  command->add_option("--package", o->package, "package file to write")->required();
+                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command->add_option("--package", o->package, "write this package file")->required();
   command
       ->add_option("--key", o->key,
-                   "owner's key file to write (mode 0600); no user gets it, unlike the TLS key NAME.key")
+                   "write this owner key file (mode 0600); no user gets it, unlike the TLS key NAME.key")
       ->required();
-  command->add_option("--user", o->user, "NAME of the user's certificate: nobody else is answered")
-      ->capture_default_str();
+  command->add_option("--user", o->user, "answer only the user whose certificate has this NAME")->capture_default_str();
   AddPlanOptions(command, o->plan);
   o->calibration.Add(command, kCalibrationDefault);
   AddThreads(command, o->threads);

@@ -50,33 +50,34 @@ absl::StatusOr<CommandOutput> RunPlan(const PlanCommand& command) {
 }  // namespace
 
 void AddPlan(CLI::App& app, Globals& globals, Action& action) {
-  auto* command = AddCommand(app, globals, "plan", "What encrypting a selection takes and gives, before anything runs",
-                             "privdnn plan model.onnx --selection \"1:0,3;2:5\" --optimise latency\n"
-                             "  privdnn plan --check --arch vgg16-cifar10 --percent 50 --image-budget 1000");
+  auto* command =
+      AddCommand(app, globals, "plan", "Predict the cost and security of encrypting a selection, before anything runs",
+                 "privdnn plan model.onnx --selection \"1:0,3;2:5\" --optimise latency\n"
+                 "  privdnn plan --check --arch vgg16-cifar10 --percent 50 --image-budget 1000");
   const auto o = std::make_shared<PlanCommand>();
   o->network.model.AddPositional(command);
   o->network.Add(command, "--selection");
   AddPlanOptions(command, o->plan);
   o->calibration.Add(command, kCalibrationDefault);
   auto* check = command->add_flag("--check", o->check,
-                                  "encrypt and run it, owner and user as two processes, and hold what is predicted "
-                                  "against what is measured; fails if bytes differ");
-  command->add_option("--check-images", o->check_images, "numbers of images, a run for each")
+                                  "encrypt and run it, owner and user as two processes, and compare predictions with "
+                                  "measurements; fails if bytes differ");
+  command->add_option("--check-images", o->check_images, "run once for each of these numbers of images")
       ->delimiter(',')
       ->check(CLI::Range(1, 100000))
       ->capture_default_str()
       ->needs(check);
   o->options.repeats = 9;
   o->options.reporting = ReportingToPeople();
-  command->add_option("--repeats", o->options.repeats, "passes that the medians of times are taken over")
+  command->add_option("--repeats", o->options.repeats, "take medians of times over this many passes")
       ->check(CLI::Range(2, 100000))
       ->capture_default_str()
       ->needs(check);
-  command->add_option("--batch", o->options.batch, "images a message, at most")
+  command->add_option("--batch", o->options.batch, "put at most this many images in a message")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str()
       ->needs(check);
-  command->add_option("--threads", o->options.threads, "of each side")
+  command->add_option("--threads", o->options.threads, "compute with this many threads on each side")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str()
       ->needs(check);

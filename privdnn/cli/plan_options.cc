@@ -26,24 +26,24 @@ void AddMegabytes(CLI::App* command, const std::string& option, uint64_t& bytes,
 }  // namespace
 
 void AddPlanOptions(CLI::App* command, ModelPlanOptions& options) {
-  command->add_option("--input-bits", options.lift.input_bits, "bits of a quantised input value")
+  command->add_option("--input-bits", options.lift.input_bits, "quantise input values to this many bits")
       ->check(CLI::Range(2, 15))
       ->capture_default_str();
-  command->add_option("--kernel-bits", options.lift.kernel_bits, "bits of a quantised kernel coefficient")
+  command->add_option("--kernel-bits", options.lift.kernel_bits, "quantise kernel coefficients to this many bits")
       ->check(CLI::Range(2, 24))
       ->capture_default_str();
-  command->add_option("--input-min", options.lift.input_min, "smallest input value")->capture_default_str();
-  command->add_option("--input-max", options.lift.input_max, "largest input value")->capture_default_str();
-  command->add_option("--image-budget", options.image_budget, "images that may ever be asked of the package")
+  command->add_option("--input-min", options.lift.input_min, "set the smallest input value")->capture_default_str();
+  command->add_option("--input-max", options.lift.input_max, "set the largest input value")->capture_default_str();
+  command->add_option("--image-budget", options.image_budget, "budget this many images, ever, for the package")
       ->check(PositiveInt())
       ->capture_default_str();
   AddChoice(command, "--optimise", options.objective,
-            "choose rings and packings for the time of one image (latency), the time an image in messages of 8 "
+            "choose rings and packings for the time of one image (latency), the time per image in messages of 8 "
             "(throughput), or the bytes on the network (bytes)",
             kObjectives);
-  AddMegabytes(command, "--max-package-mb", options.max_package_bytes, "largest package, in 10^6 bytes");
+  AddMegabytes(command, "--max-package-mb", options.max_package_bytes, "limit the package to this size, in 10^6 bytes");
   AddMegabytes(command, "--max-memory-mb", options.max_user_memory_bytes,
-               "largest resident memory of the user, as predicted for one thread, in 10^6 bytes");
+               "limit the user's resident memory, as predicted for one thread, in 10^6 bytes");
 }
 
 absl::StatusOr<ModelPlanOptions> OnThisMachine(ModelPlanOptions options) {

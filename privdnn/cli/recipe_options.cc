@@ -13,29 +13,35 @@ const std::map<std::string, Precision> kPrecisions = {{"float32", Precision::kFl
 
 void RecipeOptions::Add(CLI::App* command, const std::string& group) {
   const auto share = CLI::Range(0.0, 1.0);
-  command->add_option("--epochs", epochs, "passes over the training images")->check(CLI::Range(1, 10000))->group(group);
-  command->add_option("--half-size-epochs", half_size_epochs, "of these, the first N on images of half the side")
+  command->add_option("--epochs", epochs, "make this many passes over the training images")
+      ->check(CLI::Range(1, 10000))
+      ->group(group);
+  command->add_option("--half-size-epochs", half_size_epochs, "train the first N of these on images of half the side")
       ->check(NonNegativeInt())
       ->group(group);
-  command->add_option("--batch", batch, "images a step")->check(CLI::Range(1, 65536))->group(group);
-  AddChoice(command, "--optimizer", optimizer, "adam, or sgd with Nesterov's momentum 0.9", kOptimizers)->group(group);
-  command->add_option("--learning-rate", learning_rate, "the highest; it falls to 0 by a cosine")
+  command->add_option("--batch", batch, "use this many images per step")->check(CLI::Range(1, 65536))->group(group);
+  AddChoice(command, "--optimizer", optimizer, "use adam, or sgd with Nesterov's momentum 0.9", kOptimizers)
+      ->group(group);
+  command->add_option("--learning-rate", learning_rate, "set the highest rate; it falls to 0 along a cosine")
       ->check(PositiveNumber())
       ->group(group);
-  command->add_option("--warm-up", warm_up, "share of the steps in which it rises")->check(share)->group(group);
-  command->add_option("--weight-decay", weight_decay, "weight decay")->check(NonNegativeNumber())->group(group);
-  command->add_option("--label-smoothing", label_smoothing, "share of the target spread over all classes")
+  command->add_option("--warm-up", warm_up, "let it rise for this share of the steps")->check(share)->group(group);
+  command->add_option("--weight-decay", weight_decay, "set the weight decay")->check(NonNegativeNumber())->group(group);
+  command->add_option("--label-smoothing", label_smoothing, "spread this share of the target over all classes")
       ->check(share)
       ->group(group);
-  command->add_option("--averaging", averaging, "decay of the average of weights that is kept; 0: no average")
+  command->add_option("--averaging", averaging, "keep an average of the weights with this decay; 0: no average")
       ->check(share)
       ->group(group);
-  AddChoice(command, "--precision", precision, "of convolutions and products", kPrecisions)->group(group);
-  command->add_option("--crop-padding", crop_padding, "random crops, with this many black pixels around the image")
+  AddChoice(command, "--precision", precision, "set the precision of convolutions and products", kPrecisions)
+      ->group(group);
+  command->add_option("--crop-padding", crop_padding, "crop at random, with this many black pixels around the image")
       ->check(NonNegativeInt())
       ->group(group);
-  command->add_option("--flip", flip, "probability of mirrored images")->check(share)->group(group);
-  command->add_option("--grayscale", grayscale, "probability of images without colours")->check(share)->group(group);
+  command->add_option("--flip", flip, "mirror images with this probability")->check(share)->group(group);
+  command->add_option("--grayscale", grayscale, "remove an image's colours with this probability")
+      ->check(share)
+      ->group(group);
 }
 
 TrainOptions RecipeOptions::Apply(TrainOptions options) const {

@@ -152,69 +152,72 @@ std::vector<std::string> OptionalParts() {
 
 // Adds the options that override --effort. Returns those that only attackers and users with a data set have.
 std::vector<const CLI::Option*> AddEffort(CLI::App* command, ReportCommand& o) {
-  command->add_option("--effort", o.effort, "how much attackers get: quick, normal or full")
+  command->add_option("--effort", o.effort, "give attackers this much: quick, normal or full")
       ->check(CLI::IsMember(Efforts()))
       ->capture_default_str();
   std::vector<const CLI::Option*> of_data_set;
   const std::string by_effort = "; default: by --effort";
   of_data_set.push_back(
-      command->add_option("--samples", o.samples, "the attacker's labelled images, of a data set" + by_effort)
+      command
+          ->add_option("--samples", o.samples, "give the attacker this many labelled images of a data set" + by_effort)
           ->check(PositiveInt()));
-  command->add_option("--scratch-epochs", o.scratch_epochs, "of training from nothing" + by_effort)
+  command->add_option("--scratch-epochs", o.scratch_epochs, "train from nothing for this many epochs" + by_effort)
       ->check(CLI::Range(1, 10000));
-  command->add_option("--recover-epochs", o.recover_epochs, "of training the encrypted neurons anew" + by_effort)
+  command
+      ->add_option("--recover-epochs", o.recover_epochs,
+                   "train the encrypted neurons anew for this many epochs" + by_effort)
       ->check(CLI::Range(1, 10000));
   of_data_set.push_back(
       command
           ->add_option("--obfuscation-images", o.obfuscation_images,
-                       "training images of a data set for the networks of two users, 0: all" + by_effort)
+                       "train the networks of two users on this many images of a data set, 0: all" + by_effort)
           ->check(NonNegativeInt()));
-  of_data_set.push_back(
-      command->add_option("--obfuscation-epochs", o.obfuscation_epochs, "of training these networks" + by_effort)
-          ->check(CLI::Range(1, 10000)));
+  of_data_set.push_back(command
+                            ->add_option("--obfuscation-epochs", o.obfuscation_epochs,
+                                         "train these networks for this many epochs" + by_effort)
+                            ->check(CLI::Range(1, 10000)));
   return of_data_set;
 }
 
 void AddSubject(CLI::App* command, ReportCommand& o) {
   o.model.AddPositional(command);
   command->add_option("--selection", o.input.selection,
-                      "core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
   command
       ->add_option("--data-set", o.input.data_set,
-                   "a known data set; default with --data: mnist. Without both, the 1,000 MNIST test images carried "
-                   "along, of which the attacker has half")
+                   "use a known data set; default with --data: mnist. Without both, the 1,000 embedded MNIST test "
+                   "images; the attacker has half of them")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o.input.data, "data root that holds it; default with --data-set: PRIVDNN_DATA");
+  command->add_option("--data", o.input.data, "find it in this data root; default with --data-set: PRIVDNN_DATA");
 }
 
 void AddFiles(CLI::App* command, ReportCommand& o) {
-  command->add_option("--out", o.out, "HTML file; the JSON goes beside it, with the extension .json")
+  command->add_option("--out", o.out, "write this HTML file; the JSON goes beside it, with the extension .json")
       ->capture_default_str();
-  command->add_option("--csv", o.csv, "directory for the figures as CSV files and pictures");
+  command->add_option("--csv", o.csv, "write the figures as CSV files and pictures to this directory");
   command->add_option("--work", o.work,
-                      "directory for each step's result, from which the same command goes on; default: the HTML file's "
-                      "name with .work");
+                      "keep each step's result in this directory, from which the same command resumes; default: the "
+                      "HTML file's name with .work");
 }
 
 }  // namespace
 
 void AddReport(CLI::App& app, Globals& globals, Action& action) {
-  auto* command =
-      AddCommand(app, globals, "report",
-                 "What encrypting a selection protects and what it doesn't: attacks, plan and accuracies as "
-                 "one page",
-                 "privdnn report --out report.html\n"
-                 "  privdnn report model.onnx --selection s.json --data-set cifar10 --data ~/data --effort "
-                 "quick");
+  auto* command = AddCommand(
+      app, globals, "report",
+      "Report what encrypting a selection protects and what it doesn't: attacks, plan and accuracies on one page",
+      "privdnn report --out report.html\n"
+      "  privdnn report model.onnx --selection s.json --data-set cifar10 --data ~/data --effort "
+      "quick");
   const auto o = std::make_shared<ReportCommand>();
   AddSubject(command, *o);
   const auto of_data_set = AddEffort(command, *o);
-  command->add_option("--image-budget", o->input.image_budget, "images that may ever be asked of the package")
+  command->add_option("--image-budget", o->input.image_budget, "budget this many images, ever, for the package")
       ->check(PositiveInt());
-  command->add_option("--skip", o->skip, "steps that are left out")
+  command->add_option("--skip", o->skip, "leave these steps out")
       ->delimiter(',')
       ->check(CLI::IsMember(OptionalParts()));
-  command->add_option("--seed", o->input.seed, "of all steps; default: theirs");
+  command->add_option("--seed", o->input.seed, "seed all steps; default: their own seeds");
   AddFiles(command, *o);
   AddThreads(command, o->input.threads);
   command->callback([o, of_data_set, &action] {

@@ -59,31 +59,32 @@ CLI::Validator Parses(const Parse& parse, const std::string& what) {
 
 void AddSizes(CLI::App* command, SelectCommand& o) {
   constexpr char kGroup[] = "How many (one of)";
-  command->add_option("--counts", o.counts, "N1,N2: neurons of the first and the second layer; N with --layers 1")
+  command->add_option("--counts", o.counts, "choose N1,N2 neurons of the first and the second layer; N with --layers 1")
       ->check(Parses(ParseCounts, "N1,N2"))
       ->group(kGroup);
-  command->add_option("--percent", o.percent, "so many percent of each layer, at least one neuron")
+  command->add_option("--percent", o.percent, "choose this percentage of each layer, at least one neuron")
       ->check(CLI::Range(1, 100))
       ->group(kGroup);
-  auto* count1 = command->add_option("--count1", o.count1, "neurons of the first layer, with --add or --multiply")
-                     ->check(CLI::Range(int64_t{0}, kMaxCount))
-                     ->group(kGroup);
-  auto* add = command->add_option("--add", o.add, "second layer: so many more than of the first")
+  auto* count1 =
+      command->add_option("--count1", o.count1, "choose this many neurons of the first layer, with --add or --multiply")
+          ->check(CLI::Range(int64_t{0}, kMaxCount))
+          ->group(kGroup);
+  auto* add = command->add_option("--add", o.add, "choose this many more in the second layer than in the first")
                   ->check(CLI::Range(int64_t{0}, kMaxCount))
                   ->needs(count1)
                   ->group(kGroup);
-  command->add_option("--multiply", o.multiply, "second layer: so many times those of the first")
+  command->add_option("--multiply", o.multiply, "choose this many times as many in the second layer as in the first")
       ->check(CLI::Range(int64_t{1}, kMaxCount))
       ->needs(count1)
       ->excludes(add)
       ->group(kGroup);
-  auto* target = command
-                     ->add_option("--target-without-owner", o.target_without_owner,
-                                  "instead of a number: as few neurons of the second layer as bring A_r down to so "
-                                  "many percent")
-                     ->check(CLI::Range(0.0, 100.0))
-                     ->group(kGroup);
-  command->add_option("--max-loss", o.max_loss, "with that, A_o - A_s at most, in points")
+  auto* target =
+      command
+          ->add_option("--target-without-owner", o.target_without_owner,
+                       "choose the fewest neurons of the second layer that bring A_r down to this percentage")
+          ->check(CLI::Range(0.0, 100.0))
+          ->group(kGroup);
+  command->add_option("--max-loss", o.max_loss, "with --target-without-owner, allow at most this A_o - A_s, in points")
       ->check(CLI::Range(0.0, 100.0))
       ->needs(target)
       ->capture_default_str()
@@ -103,37 +104,39 @@ void AddSearch(CLI::App* command, SelectCommand& o) {
       ->group(kGroup);
   command
       ->add_option("--score", o.score,
-                   "what is to be largest: paper, paper:A,B, difference, difference:W (docs/selection.md)")
+                   "maximise this score: paper, paper:A,B, difference, difference:W (docs/selection.md)")
       ->check(Parses(ParseScore, "SCORE"))
       ->capture_default_str()
       ->group(kGroup);
   AddChoice(command, "--order", o.search.order,
-            "in which greedy methods grow the layers: in-turn, both by score; layers, the first by the accuracy that "
-            "is left, then the second by score, as in the paper",
+            "set the order in which greedy methods grow the layers: in-turn, both by score; layers, the first by the "
+            "accuracy that is left, then the second by score, as in the paper",
             kGreedyOrders)
       ->group(kGroup);
-  command->add_option("--greedy-step", o.search.greedy_step, "neurons that a greedy step adds")
+  command->add_option("--greedy-step", o.search.greedy_step, "add this many neurons in a greedy step")
       ->check(count)
       ->capture_default_str()
       ->group(kGroup);
   command
-      ->add_option("--beam", o.search.beam,
-                   "candidates that a swap search grows side by side, a neuron at a time (not with --greedy-step)")
+      ->add_option(
+          "--beam", o.search.beam,
+          "grow this many candidates side by side in a swap search, a neuron at a time (not with --greedy-step)")
       ->check(count)
       ->capture_default_str()
       ->group(kGroup);
-  command->add_option("--tries", o.search.tries, "candidates of a random search")
+  command->add_option("--tries", o.search.tries, "try this many candidates in a random search")
       ->check(count)
       ->capture_default_str()
       ->group(kGroup);
-  command->add_option("--seed", o.search.seed, "of random choices and of the images' order")
+  command->add_option("--seed", o.search.seed, "seed random choices and the images' order")
       ->capture_default_str()
       ->group(kGroup);
   command
-      ->add_flag("--racing,!--no-racing", o.search.racing.enabled,
-                 "judge candidates on the images in doubt, drop those that are behind; default: with swap and a target")
+      ->add_flag(
+          "--racing,!--no-racing", o.search.racing.enabled,
+          "judge candidates on the images in doubt, and drop those that are behind; default: with swap and a target")
       ->group(kGroup);
-  command->add_option("--max-combinations", o.max_combinations, "exhaustive: refuse more than so many candidates")
+  command->add_option("--max-combinations", o.max_combinations, "exhaustive: refuse more than this many candidates")
       ->check(PositiveInt())
       ->capture_default_str()
       ->group(kGroup);
@@ -164,30 +167,32 @@ void SelectCommand::Add(CLI::App* command) {
       ->option_text("METHOD");
   command
       ->add_option("--first-layer", evaluator.first_layer,
-                   "number of the layer to choose from; default: the first of two around a square")
+                   "choose from the layer of this number; default: the first of two around a square")
       ->check(CLI::Range(int64_t{1}, kMaxCount));
   command
-      ->add_option("--layers", evaluator.layers,
-                   "2: this layer and the one behind the square; 1: this layer alone (a linear segment)")
+      ->add_option(
+          "--layers", evaluator.layers,
+          "choose from 2 layers, this one and the one behind the square, or from 1, this one alone (a linear segment)")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
-  command->add_option("--out", out, "selection file to write");
-  command->add_option("--all-results", all_results, "exhaustive: CSV file to write, every candidate in a row");
+  command->add_option("--out", out, "write this selection file");
+  command->add_option("--all-results", all_results, "exhaustive: write this CSV file, with a row for every candidate");
   AddSizes(command, *this);
   AddSearch(command, *this);
   images.Add(command);
   command
       ->add_option("--eval-images", eval_images,
-                   "evaluate on so many of the images, drawn at random with --seed; default: all")
+                   "evaluate on this many of the images, drawn at random with --seed; default: all")
       ->check(PositiveInt());
-  command->add_option("--top-k", evaluator.top_k, "a label counts as found among the K largest scores")
+  command->add_option("--top-k", evaluator.top_k, "count a label as found among the K largest scores")
       ->check(PositiveInt())
       ->capture_default_str();
-  command->add_option("--cache-mb", cache_mb, "memory for what candidates have in common, in megabytes")
+  command->add_option("--cache-mb", cache_mb, "use this much memory for what candidates have in common, in megabytes")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
       ->capture_default_str();
-  auto* checkpoint_option = command->add_option("--checkpoint", checkpoint, "file that keeps what has been evaluated");
-  command->add_flag("--resume", resume, "go on with the checkpoint that is there")->needs(checkpoint_option);
+  auto* checkpoint_option =
+      command->add_option("--checkpoint", checkpoint, "keep what has been evaluated in this file");
+  command->add_flag("--resume", resume, "resume from the existing checkpoint")->needs(checkpoint_option);
   AddThreads(command, evaluator.threads);
 }
 

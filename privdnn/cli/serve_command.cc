@@ -55,27 +55,30 @@ absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
 }  // namespace
 
 void AddServe(CLI::App& app, Globals& globals, Action& action) {
-  auto* command = AddCommand(app, globals, "serve", "Answer users' queries (the owner's server)",
+  auto* command = AddCommand(app, globals, "serve", "Answer users' queries, as the owner's server",
                              "privdnn serve --key alice-package.key --tls tls --listen 0.0.0.0:7070 --ledger "
                              "budgets.sqlite");
   const auto o = std::make_shared<ServeCommand>();
-  command->add_option("--key", o->options.keys, "owner's key file of a package, as encrypt wrote it; may be repeated")
+  command
+      ->add_option("--key", o->options.keys,
+                   "serve the package of this owner key file, as encrypt wrote it; may be repeated")
       ->required();
-  command->add_option("--tls", o->options.tls, "directory with ca.crt, owner.crt and owner.key")->required();
-  command->add_option("--listen", o->options.listen, "host:port; port 0 lets the system choose")->capture_default_str();
-  command->add_option("--ledger", o->options.ledger, "SQLite file that remembers how much of each budget is used")
+  command->add_option("--tls", o->options.tls, "use ca.crt, owner.crt and owner.key in this directory")->required();
+  command->add_option("--listen", o->options.listen, "listen on this host:port; port 0 lets the system choose")
+      ->capture_default_str();
+  command->add_option("--ledger", o->options.ledger, "record how much of each budget is used in this SQLite file")
       ->required();
-  command->add_option("--max-message-mb", o->max_message_mb, "largest query or reply, MiB")
+  command->add_option("--max-message-mb", o->max_message_mb, "limit queries and replies to this size, in MiB")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  command->add_option("--max-streams", o->options.max_streams, "streams served at once")
+  command->add_option("--max-streams", o->options.max_streams, "serve at most this many streams at once")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
   command
       ->add_option("--output-noise", o->options.output_noise,
-                   "standard deviation of random errors to add to every output of the encrypted neurons, in the units "
-                   "of their layer's outputs; users are told, and their results are no longer exact. privdnn attack "
-                   "extract --output-noise shows what it costs and what it is worth")
+                   "add random errors of this standard deviation to every output of the encrypted neurons, in the "
+                   "units of their layer's outputs; users are told, and their results are no longer exact. privdnn "
+                   "attack extract --output-noise shows what it costs and what it is worth")
       ->check(NonNegativeNumber())
       ->capture_default_str();
   AddThreads(command, o->options.threads);

@@ -96,25 +96,26 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
 }  // namespace
 
 void AddTrain(CLI::App& app, Globals& globals, Action& action) {
-  auto* command = AddCommand(app, globals, "train", "Train a network of the paper on the user's own data files",
+  auto* command = AddCommand(app, globals, "train", "Train a network of the paper on your own data files",
                              "privdnn train --arch lenet5-mnist --data ~/data --out model.onnx");
   const auto o = std::make_shared<TrainCommand>();
-  command->add_option("--arch", o->architecture, "architecture")
+  command->add_option("--arch", o->architecture, "train this architecture")
       ->check(CLI::IsMember(ArchitectureNames()))
       ->capture_default_str();
-  command->add_option("--data-set", o->data_set, "data set; default: the architecture's own")
+  command->add_option("--data-set", o->data_set, "train on this data set; default: the architecture's own")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o->data, "data root that holds it; default: PRIVDNN_DATA");
-  command->add_option("--out", o->out, "ONNX file to write")->required();
-  command->add_option("--init", o->initial, "ONNX model to train further, instead of a new network");
+  command->add_option("--data", o->data, "find it in this data root; default: PRIVDNN_DATA");
+  command->add_option("--out", o->out, "write this ONNX file")->required();
+  command->add_option("--init", o->initial, "train this ONNX model further, instead of a new network");
   AddHoldOut(command, o->hold_out);
-  command->add_option("--seed", o->seed, "of initial weights, order and augmentation")->capture_default_str();
+  command->add_option("--seed", o->seed, "seed initial weights, order and augmentation")->capture_default_str();
   command->add_option("--checkpoint", o->checkpoint,
-                      "file for the state of an unfinished training; the same command goes on from it");
+                      "keep the state of unfinished training in this file; the same command resumes from it");
   AddThreads(command, o->threads);
   constexpr char kGroup[] = "Recipe (default: the architecture's own)";
   o->recipe.Add(command, kGroup);
-  command->add_flag("--no-augmentation", o->no_augmentation, "images as they are, but for what the three above say")
+  command
+      ->add_flag("--no-augmentation", o->no_augmentation, "use images as they are, apart from the three options above")
       ->group(kGroup);
   command->callback([o, &action] { action = [o] { return Train(*o); }; });
 }

@@ -42,8 +42,8 @@ absl::StatusOr<CommandOutput> Version() {
 }  // namespace
 
 void AddVersion(CLI::App& app, Globals& globals, Action& action) {
-  auto* command =
-      AddCommand(app, globals, "version", "Version, formats, and the instruction set in use", "privdnn version");
+  auto* command = AddCommand(app, globals, "version", "Show the version, the formats, and the instruction set in use",
+                             "privdnn version");
   command->callback([&action] { action = Version; });
 }
 
