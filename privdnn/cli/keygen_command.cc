@@ -38,12 +38,13 @@ absl::StatusOr<CommandOutput> Keygen(const KeygenCommand& command) {
 
 void AddKeygen(CLI::App& app, Globals& globals, Action& action) {
   auto* command =
-      AddCommand(app, globals, "keygen", "Make certificates: an authority, the owner's and users' identities",
+      AddCommand(app, globals, "keygen", "Make certificates: an authority, and identities for the owner and users",
                  "privdnn keygen --out tls --host owner.example.org --user alice");
   const auto o = std::make_shared<KeygenCommand>();
-  command->add_option("--out", o->out, "directory to write")->required();
-  command->add_option("--host", o->hosts, "further names or addresses of the owner's server (localhost is included)");
-  command->add_option("--user", o->users, "name of a user; may be repeated, and added to an existing directory");
+  command->add_option("--out", o->out, "write to this directory")->required();
+  command->add_option("--host", o->hosts, "add these names or addresses of the owner's server (localhost is included)");
+  command->add_option("--user", o->users,
+                      "make an identity for this user; may be repeated, also with an existing directory");
   command->callback([o, &action] { action = [o] { return Keygen(*o); }; });
 }
 

@@ -56,7 +56,7 @@ TEST_F(HostedOwnerTest, RefusesWhatTheOwnerRefuses) {
   const auto session = *host->OpenSession();
   EXPECT_EQ(session->Peek(Bytes{1, 2}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(session->Step(Bytes{1, 2}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Host(1.0)->info().output_noise, 1.0);
+  EXPECT_EQ(Host(0.5)->info().output_noise, 0.5);
   const auto negative =
       HostedOwner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), -1, 1).status();
   EXPECT_THAT(Message(negative), HasSubstr("deviation of -1"));

@@ -191,6 +191,7 @@ TEST_F(LedgerTest, StoreAddsWhatIsLeftOrNothing) {
     return std::pair(addition.recorded, addition.added);
   };
   EXPECT_EQ(add(2, 5, 10), std::pair(uint64_t{5}, uint64_t{5}));
+  EXPECT_EQ(add(6, 9, 10), std::pair(uint64_t{5}, uint64_t{0}));
   EXPECT_EQ(add(2, 9, 10), std::pair(uint64_t{10}, uint64_t{5}));
   EXPECT_EQ(add(1, 1, 10), std::pair(uint64_t{10}, uint64_t{0}));
   EXPECT_EQ(add(1, 1, 9), std::pair(uint64_t{10}, uint64_t{0}));  // a budget that was made smaller
