@@ -79,6 +79,11 @@ fuzz: $(tools_stamp) build/fuzz/build.ninja  ## build the fuzz targets and run e
 fresh: $(tools_stamp)  ## run ./demo in a bare Debian 12 of its own, as root: packages, build, figures
 	@scripts/fresh-root.sh
 
+.PHONY: docs
+docs: $(tools_stamp)  ## pages of the library's public headers with Doxygen, in build/docs/html
+	@rm -rf build/docs && mkdir -p build/docs
+	@doxygen docs/Doxyfile
+
 .PHONY: clean
 clean:  ## remove everything that was built
 	@rm -rf build

@@ -44,7 +44,7 @@ tests=(libgtest-dev libgmock-dev chromium ccache)
 
 # Only with --tools: formatter, linters, the compiler and run-time library of the fuzz targets, and what makes a bare
 # Debian.
-tools=(clang clang-format clang-tidy libclang-rt-14-dev shellcheck debootstrap)
+tools=(clang clang-format clang-tidy libclang-rt-14-dev shellcheck debootstrap doxygen)
 
 say() { printf 'setup: %s\n' "$*"; }
 die() {
