@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
   // Inner layers are quantised by the range of what they read. That is measured on images of the kind that users have.
   ModelPlanOptions options;
   options.image_budget = 10'000;  // images that this user may ever ask about
-  const ModelPlan plan = Must(PlanOnImages(graph, selection, options, images));
+  const ModelPlan plan = Must(Plan(graph, selection, options, images));
 
   std::printf("\n%zu segments, package of %.1f MB, %.1f bits of statistical security over %d images\n",
               plan.segments.size(), static_cast<double>(plan.PackageSize()) * 1e-6, plan.StatisticalSecurity(), 10'000);
