@@ -7,9 +7,10 @@
 #include <optional>
 
 #include "privdnn/package/package.h"
-#include "privdnn/party/owner.h"
+#include "privdnn/party/hosted_owner.h"
 #include "privdnn/party/user.h"
 #include "privdnn/service/server.h"
+#include "privdnn/service/sqlite_usage_store.h"
 #include "process_test.h"
 
 namespace privdnn {
@@ -54,38 +55,62 @@ TEST_F(Randomness, EncryptDrawsSeedsKeysAndErrorsAnew) {
   EXPECT_LE(equal, 1u);
 }
 
+// Keeps every message that its sessions take.
+class RecordingPackage final : public HostedPackage {
+ public:
+  explicit RecordingPackage(std::unique_ptr<const HostedOwner> owner)
+      : HostedPackage(owner->info()), owner_(std::move(owner)) {}
+
+  absl::StatusOr<std::unique_ptr<Session>> OpenSession() const override {
+    PRIVDNN_ASSIGN_OR_RETURN(auto session, owner_->OpenSession());
+    return std::make_unique<Recorder>(*this, std::move(session));
+  }
+  std::vector<Bytes> queries() const {
+    const std::lock_guard lock(mutex_);
+    return queries_;
+  }
+
+ private:
+  class Recorder final : public Session {
+   public:
+    Recorder(const RecordingPackage& package, std::unique_ptr<Session> session)
+        : package_(package), session_(std::move(session)) {}
+    absl::StatusOr<BudgetEvents> Peek(std::span<const uint8_t> message) const override {
+      return session_->Peek(message);
+    }
+    absl::StatusOr<Bytes> Step(std::span<const uint8_t> message) override {
+      {
+        const std::lock_guard lock(package_.mutex_);
+        package_.queries_.emplace_back(message.begin(), message.end());
+      }
+      return session_->Step(message);
+    }
+
+   private:
+    const RecordingPackage& package_;
+    const std::unique_ptr<Session> session_;
+  };
+  const std::unique_ptr<const HostedOwner> owner_;
+  mutable std::mutex mutex_;
+  mutable std::vector<Bytes> queries_;
+};
+
 // An owner of the test's own records what two runs of `infer` on the same images send.
 TEST_F(Randomness, InferDrawsMasksAnew) {
   Encrypt("recorded");
-  const Owner owner = *Owner::Create(Key("recorded"));
-  std::mutex mutex;
-  std::vector<Bytes> queries;
-  HostedPackage hosted;
-  hosted.id = HexEncode(owner.package_id());
-  hosted.user = owner.user();
-  hosted.image_budget = owner.image_budget();
-  hosted.segments = owner.num_segments();
-  hosted.peek = [&](std::span<const uint8_t> query) -> absl::StatusOr<QuerySize> {
-    PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header, owner.Peek(query));
-    return QuerySize{header.segment, header.images};
-  };
-  hosted.answer = [&](std::span<const uint8_t> query) {
-    const std::lock_guard lock(mutex);
-    queries.emplace_back(query.begin(), query.end());
-    SystemRandom random;
-    return owner.Answer(query, random);
-  };
+  const auto hosted = std::make_shared<const RecordingPackage>(*HostedOwner::Create(Key("recorded"), 0, 1));
   ServerOptions options;
   options.tls = *LoadTlsFiles(Path("tls"), "owner");
   options.packages = {hosted};
-  options.ledger_path = ":memory:";
-  auto server = Server::Start(options);
+  options.ledger = *OpenSqliteLedger(":memory:");
+  auto server = Server::Start(std::move(options));
   ASSERT_TRUE(server.ok()) << server.status();
   const std::string address = "127.0.0.1:" + std::to_string((*server)->Port());
   for (int run = 0; run < 2; ++run) {
     const Ended user = Run(Infer(address, {"--limit", "1"}, "recorded.privdnn"));
     ASSERT_EQ(user.exit_code, 0) << user.err;
   }
+  const std::vector<Bytes> queries = hosted->queries();
   ASSERT_EQ(queries.size(), 2u);
   // Header and checksum apart; the mean and five deviations of so many bytes.
   const auto body = [](const Bytes& q) { return std::span(q).subspan(52, q.size() - 60); };
