@@ -27,8 +27,8 @@ int main(int argc, char** argv) {
   search.score = Must(ParseScore("paper"));
   search.count2 = 0;  // as many neurons of the second layer as the target takes
   const Target target{.without_owner = 20, .max_loss = 1};
-  const SearchResult found = Must(TargetSearch(evaluator, evaluator, search, target,
-                                               [](uint64_t, uint64_t, const std::string&) { return true; }));
+  const SearchResult found = Must(
+      TargetSearch(evaluator, evaluator, search, target, [](uint64_t, uint64_t, const std::string&) { return true; }));
   const Selection selection = evaluator.ToSelection(found.best.candidate);
   std::printf("\n%d candidates later: %s\n", static_cast<int>(found.candidates), FormatSelection(selection).c_str());
   std::printf("  on the images it was chosen with:  %.1f %% with the owner, %.1f %% without\n",

@@ -1,5 +1,5 @@
-// Your own model. privdnn reads ONNX files of any exporter; this one came out of PyTorch, with ReLU and max pooling, and
-// was not touched. Any convolution or fully connected layer can be encrypted. Before anything is, a plan says which
+// Your own model. privdnn reads ONNX files of any exporter; this one came out of PyTorch, with ReLU and max pooling,
+// and was not touched. Any convolution or fully connected layer can be encrypted. Before anything is, a plan says which
 // segments a selection makes, what each costs, and how little it takes to read the secret weights from the replies.
 #include "example.h"
 #include "privdnn/lifting/exposure.h"
@@ -28,8 +28,8 @@ int main(int argc, char** argv) {
 
   // What is the model worth to a user with the owner, and without? In floating point, before anything is encrypted.
   const SelectionAccuracy worth = Must(EvaluateSelection(graph, selection, images));
-  std::printf("\naccuracy: %.1f %% as it is, %.1f %% with the owner, %.1f %% without\n", worth.original, worth.separated,
-              worth.removed);
+  std::printf("\naccuracy: %.1f %% as it is, %.1f %% with the owner, %.1f %% without\n", worth.original,
+              worth.separated, worth.removed);
 
   // Inner layers are quantised by the range of what they read. That is measured on images of the kind that users have.
   ModelPlanOptions options;
@@ -40,9 +40,10 @@ int main(int argc, char** argv) {
               plan.segments.size(), static_cast<double>(plan.PackageSize()) * 1e-6, plan.StatisticalSecurity(), 10'000);
   for (const PlannedSegment& s : plan.segments) {
     const Geometry& g = s.plan.geometry;
-    std::printf("  layer %d: %u encrypted outputs, ring of degree %zu, %u polynomials a kernel, plaintext modulus 2^%d\n",
-                static_cast<int>(s.segment.layer_number), g.spec().outputs(), s.plan.parameters.n, g.terms(),
-                s.plan.parameters.plain_bits);
+    std::printf(
+        "  layer %d: %u encrypted outputs, ring of degree %zu, %u polynomials a kernel, plaintext modulus 2^%d\n",
+        static_cast<int>(s.segment.layer_number), g.spec().outputs(), s.plan.parameters.n, g.terms(),
+        s.plan.parameters.plain_bits);
     // The other side of the plan: replies are linear in the secret weights.
     const Exposure exposure = CountExposure(s.segment, s.plan);
     std::printf("    replies to %d images determine its weights\n", static_cast<int>(exposure.kernels.images));

@@ -15,6 +15,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
 declare -A modules libraries
 order=()
+# shellcheck disable=SC2016 # the table's own back quotes
 # A row: | `ring` | what it holds | `base` | `immintrin.h`, `openssl` |
 while IFS='|' read -r _ name _ uses others _; do
   name=${name//[\` ]/}

