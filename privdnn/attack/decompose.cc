@@ -29,7 +29,7 @@ class Fit {
   absl::Status Run(int iterations, const ProgressFn& progress) {
     double damping = 1e-3;
     for (int i = 0; i < iterations; ++i) {
-      if (!progress(static_cast<uint64_t>(i), static_cast<uint64_t>(iterations),
+      if (!Proceeds(progress, static_cast<uint64_t>(i), static_cast<uint64_t>(iterations),
                     fmt::format("fit, residual {:.2g}", Residual()))) {
         return absl::CancelledError("interrupted");
       }

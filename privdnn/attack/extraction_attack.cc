@@ -160,9 +160,9 @@ absl::Status ExtractionAttack::Add(size_t k, std::span<const float> inputs, std:
         continue;
       }
       PRIVDNN_RETURN_IF_ERROR(a.extractor.Add(std::move(images)));
-      if (!progress_(a.extractor.rank(), a.extractor.unknowns(),
-                     fmt::format("{} images, {} of {} unknowns", a.extractor.images(), a.extractor.rank(),
-                                 a.extractor.unknowns()))) {
+      if (!Proceeds(progress_, a.extractor.rank(), a.extractor.unknowns(),
+                    fmt::format("{} images, {} of {} unknowns", a.extractor.images(), a.extractor.rank(),
+                                a.extractor.unknowns()))) {
         return absl::CancelledError("interrupted");
       }
     }

@@ -154,7 +154,7 @@ absl::StatusOr<QueriedFeatures> QueryImages(const User& user, const RestNetwork&
                              QueryBatch(user, rest, owner, Slice(images, begin, end), random, workspace, threads));
     Append(std::move(batch.owner), features.owner);
     Append(std::move(batch.user), features.user);
-    if (progress && !progress(static_cast<uint64_t>(end), static_cast<uint64_t>(count), "")) {
+    if (!Proceeds(progress, static_cast<uint64_t>(end), static_cast<uint64_t>(count), "")) {
       return absl::CancelledError(fmt::format("queries stopped after {} of {} images", end, count));
     }
   }

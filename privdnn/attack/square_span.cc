@@ -101,7 +101,7 @@ class Completion {
     PRIVDNN_ASSIGN_OR_RETURN(SecondLayer at, SolveSecond(e_, rows_));
     double factor = 1, mark = at.error;
     for (int i = 0; i < kIterations && fixed_ * pairs_ < rows_.size(); ++i) {
-      if (!progress(static_cast<uint64_t>(i), kIterations,
+      if (!Proceeds(progress, static_cast<uint64_t>(i), kIterations,
                     fmt::format("span of the squares, residual {:.2g}", std::sqrt(at.error / e_.square)))) {
         return absl::CancelledError("interrupted");
       }
@@ -358,7 +358,7 @@ absl::StatusOr<std::vector<double>> FindSquares(std::span<const double> span, si
   std::vector<std::pair<double, std::vector<double>>> further;  // distance, neuron: too far, and perhaps repeated
   size_t found = 0;
   for (size_t start = 0; found < count && start < kStartsEach * count; ++start) {
-    if (!progress(found, count, "squares in the span")) return absl::CancelledError("interrupted");
+    if (!Proceeds(progress, found, count, "squares in the span")) return absl::CancelledError("interrupted");
     // From a random form in the part of the span that those found don't reach.
     std::vector<double> form(pairs);
     for (size_t c = 0; c < dimension; ++c) {

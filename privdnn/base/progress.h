@@ -13,7 +13,11 @@ namespace privdnn {
 
 // Called now and then with work done, work in all, and a short text ("loss 0.031"). Returning false asks the work to
 // stop; it then returns absl::CancelledError.
+// May be empty: nobody is told then, and work goes on.
 using ProgressFn = std::function<bool(uint64_t done, uint64_t total, const std::string& note)>;
+inline bool Proceeds(const ProgressFn& progress, uint64_t done, uint64_t total, const std::string& note = "") {
+  return !progress || progress(done, total, note);
+}
 
 // Called with a sentence on what long work does next, or what it found. May be empty.
 using NoteFn = std::function<void(const std::string&)>;

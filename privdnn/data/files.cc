@@ -68,7 +68,7 @@ absl::Status LoadImageFiles(const std::vector<ImageFile>& files, DecodeFn decode
       first_error = status;
     });
     PRIVDNN_RETURN_IF_ERROR(first_error);
-    if (options.progress && !options.progress(begin + count, files.size(), "images")) {
+    if (!Proceeds(options.progress, begin + count, files.size(), "images")) {
       return absl::CancelledError(fmt::format("loading of images stopped after {}", begin + count));
     }
   }

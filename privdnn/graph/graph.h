@@ -1,5 +1,5 @@
-// A neural network as data. This is the project's only graph type and holds no code: nn/executor.h runs it, nn/onnx.h
-// reads and writes it, lifting rewrites it.
+// A neural network as data. This is the project's only graph type and holds no code. torch/executor.h runs it,
+// onnx/onnx.h reads and writes it, lifting rewrites it.
 #pragma once
 
 #include <array>

@@ -126,8 +126,8 @@ absl::Status EncryptSegment(const PreparedSegment& segment, const EncryptionTask
     });
     PRIVDNN_RETURN_IF_ERROR(writer.Append(block));
     progress.done += end - begin;
-    if (!progress.report(progress.done, progress.total,
-                         fmt::format("{} of {} ciphertexts", progress.done, progress.total)))
+    if (!Proceeds(progress.report, progress.done, progress.total,
+                  fmt::format("{} of {} ciphertexts", progress.done, progress.total)))
       return absl::CancelledError("interrupted");
   }
   return absl::OkStatus();

@@ -195,7 +195,7 @@ absl::StatusOr<Calibration> Calibrate(int repeats, const ProgressFn& progress) {
   const std::vector<Shape> shapes = Shapes();
   CacheFlusher flush;
   for (size_t k = 0; k < shapes.size(); ++k) {
-    if (!progress(k, shapes.size(), shapes[k].what)) return absl::CancelledError("interrupted");
+    if (!Proceeds(progress, k, shapes.size(), shapes[k].what)) return absl::CancelledError("interrupted");
     const auto session = Open(shapes[k]);
     if (!session.ok()) return Annotate(session.status(), shapes[k].what);
     for (const uint64_t images : {1, 3, 8, 16}) {

@@ -29,6 +29,6 @@ absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::
 // hold the name.
 absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::string& user,
                                               const std::filesystem::path& package, const std::filesystem::path& key,
-                                              int threads, const ProgressFn& progress);
+                                              int threads = 1, const ProgressFn& progress = {});
 
 }  // namespace privdnn

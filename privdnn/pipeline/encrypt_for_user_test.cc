@@ -70,6 +70,12 @@ TEST_F(EncryptForUserTest, NothingIsSeenBeforeEverythingIsEncrypted) {
   EXPECT_GT(calls, 0);
 }
 
+TEST_F(EncryptForUserTest, NobodyNeedsToHearOfProgress) {
+  const auto written = Encrypt(ProgressFn());
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(Files(), (std::set<std::string>{"alice.key", "alice.privdnn"}));
+}
+
 TEST_F(EncryptForUserTest, NothingIsLeftWhenItIsStopped) {
   const auto stop = [](uint64_t, uint64_t, const std::string&) { return false; };
   EXPECT_TRUE(absl::IsCancelled(Encrypt(stop).status()));

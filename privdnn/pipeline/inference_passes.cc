@@ -85,7 +85,7 @@ absl::Status InferencePasses::Finish(Batch batch) {
     std::ranges::copy(Argmax(scores), result_.predictions.begin() + batch.first);
   }
   const uint64_t total = static_cast<uint64_t>(images_.count) * static_cast<uint64_t>(options_.repeats);
-  if (progress_ && !progress_(done_, total, fmt::format("{} of {} images", done_, total)))
+  if (!Proceeds(progress_, done_, total, fmt::format("{} of {} images", done_, total)))
     return absl::CancelledError("interrupted");
   return absl::OkStatus();
 }

@@ -182,6 +182,12 @@ InferenceResult InferenceSession::NoAnswers(int64_t images, const InferenceOptio
 
 InferenceResult InferenceSession::Infer(const ImageSet& images, const InferenceOptions& options,
                                         const ProgressFn& progress) {
+  if (options.batch < 1 || options.repeats < 1) {
+    InferenceResult result = NoAnswers(images.count, {.repeats = 0});
+    result.ended =
+        InvalidArgument("batch is {} and repeats are {}, both must be at least 1", options.batch, options.repeats);
+    return result;
+  }
   InferenceResult result = NoAnswers(images.count, options);
   result.ended = CheckImages(images, rest_);
   if (!result.ended.ok()) return result;

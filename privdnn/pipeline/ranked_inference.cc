@@ -166,7 +166,7 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
       result.ended = Annotate(part.ended, fmt::format("rank {} ({})", rank, share.host));
     }
     done += images;
-    const bool more = progress(static_cast<uint64_t>(done), static_cast<uint64_t>(count),
+    const bool more = Proceeds(progress, static_cast<uint64_t>(done), static_cast<uint64_t>(count),
                                fmt::format("{} of {} images", done, count));
     return more ? absl::OkStatus() : absl::CancelledError("interrupted");
   };

@@ -115,7 +115,7 @@ absl::Status Arena::Ask(std::span<const Candidate> candidates, std::span<const s
     const auto& [network, lacking] = entry.first;
     const uint64_t before = asked_;
     const auto progress = [&](uint64_t done, uint64_t total, const std::string& note) {
-      return progress_(before + done, std::max(planned_, before + total), note);
+      return Proceeds(progress_, before + done, std::max(planned_, before + total), note);
     };
     PRIVDNN_ASSIGN_OR_RETURN(const auto margins, source_.Margins(entry.second, network, lacking, progress));
     asked_ += entry.second.size() * lacking.size();

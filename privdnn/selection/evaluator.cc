@@ -87,7 +87,7 @@ absl::Status Evaluator::Impl::Fill(const ProgressFn& progress) {
   const auto advance = [&](uint64_t more) {
     const std::scoped_lock lock(mutex);
     done += more;
-    const bool go_on = !progress || progress(done, static_cast<uint64_t>(images.count), "");
+    const bool go_on = Proceeds(progress, done, static_cast<uint64_t>(images.count), "");
     if (!go_on) status.Update(absl::CancelledError("interrupted"));
     return status.ok();
   };
@@ -238,7 +238,7 @@ absl::Status Evaluator::Impl::Run(std::span<const Candidate> candidates, std::sp
     const std::scoped_lock lock(mutex);
     status.Update(result);
     done += pairs;
-    if (!status.ok() || (!stop && !progress(done, total, ""))) stop = true;
+    if (!status.ok() || (!stop && !Proceeds(progress, done, total))) stop = true;
   });
   PRIVDNN_RETURN_IF_ERROR(status);
   return stop ? absl::CancelledError("interrupted") : absl::OkStatus();

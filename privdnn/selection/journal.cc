@@ -114,7 +114,7 @@ absl::Status Journal::Impl::Complete(
   }
   const uint64_t total = candidates.size() * images;
   replayed += there * images;
-  if (there > 0 && !progress(there * images, total, "")) return absl::CancelledError("interrupted");
+  if (there > 0 && !Proceeds(progress, there * images, total)) return absl::CancelledError("interrupted");
   // What is asked for twice counts as done when it is asked for first.
   uint64_t done = total - missing.size() * images;
   for (std::span<const Candidate> left = missing; !left.empty();) {
@@ -122,7 +122,7 @@ absl::Status Journal::Impl::Complete(
     absl::Status synced;
     const auto report = [&](uint64_t pairs, uint64_t, const std::string& note) {
       if (unsynced_since && Clock::now() - *unsynced_since > kSyncAfter) synced = Sync();
-      return synced.ok() && progress(done + pairs, total, note);
+      return synced.ok() && Proceeds(progress, done + pairs, total, note);
     };
     const absl::Status fetched = fetch(chunk, report);
     PRIVDNN_RETURN_IF_ERROR(synced);

@@ -86,7 +86,7 @@ absl::StatusOr<std::vector<double>> Ranks(const Graph& graph, const Layer& layer
     if (maps.shape.size() == 2) maps.shape.insert(maps.shape.end(), {1, 1});
     PRIVDNN_ASSIGN_OR_RETURN(const auto ranks, MapRanks(maps));
     for (size_t i = 0; i < ranks.size(); ++i) sums[i % sums.size()] += static_cast<double>(ranks[i]);
-    if (!progress(static_cast<uint64_t>(end), static_cast<uint64_t>(images.count), "")) {
+    if (!Proceeds(progress, static_cast<uint64_t>(end), static_cast<uint64_t>(images.count))) {
       return absl::CancelledError("interrupted");
     }
   }
@@ -185,7 +185,7 @@ absl::StatusOr<std::vector<int64_t>> GreedyForward(const Graph& graph, const Lay
         best = i;
       }
       done += static_cast<uint64_t>(images.count);
-      if (!progress(done, total, "")) return absl::CancelledError("interrupted");
+      if (!Proceeds(progress, done, total)) return absl::CancelledError("interrupted");
     }
     chosen.push_back(left[best]);
     left.erase(left.begin() + static_cast<std::ptrdiff_t>(best));

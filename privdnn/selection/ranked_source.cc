@@ -150,7 +150,7 @@ absl::Status RankedSource::Spread(size_t candidates, int64_t begin, int64_t end,
   Clock::time_point reported;
   const auto report = [&] {
     reported = Clock::now();
-    go_on = go_on && progress(done, total, "");
+    go_on = go_on && Proceeds(progress, done, total);
     return go_on;
   };
   const auto on_piece = [&](uint64_t piece, int rank, const Bytes& reply) -> absl::Status {

@@ -379,7 +379,7 @@ absl::StatusOr<SearchResult> ExhaustiveSearch(const Evaluator& evaluator, const 
     std::vector<Candidate> candidates;
     for (uint64_t i = begin; i < end; ++i) candidates.push_back(CandidateAt(evaluator, options, i));
     const ProgressFn piece = [&](uint64_t done, uint64_t, const std::string& note) {
-      return progress(begin * images + done, total * images, note);
+      return Proceeds(progress, begin * images + done, total * images, note);
     };
     PRIVDNN_ASSIGN_OR_RETURN(auto outcomes, source.Evaluate(candidates, 0, evaluator.images(), piece));
     for (size_t i = 0; i < candidates.size(); ++i) {

@@ -14,7 +14,7 @@ constexpr int64_t kBatch = 250;
 ProgressFn Third(const ProgressFn& progress, uint64_t pass) {
   if (!progress) return {};
   return [&progress, pass](uint64_t done, uint64_t total, const std::string& note) {
-    return progress(pass * total + done, 3 * total, note);
+    return Proceeds(progress, pass * total + done, 3 * total, note);
   };
 }
 

@@ -274,7 +274,7 @@ class Trainer {
         PRIVDNN_RETURN_IF_ERROR(
             Step(samples_.Pick(order.slice(0, b * options_.batch, (b + 1) * options_.batch)), total));
         const std::string note = fmt::format("epoch {}", epoch);
-        if (progress && !progress(step_, total, note)) {
+        if (!Proceeds(progress, step_, total, note)) {
           return absl::CancelledError(fmt::format("decoder stopped after {} of {} steps", step_, total));
         }
       }

@@ -1,4 +1,4 @@
-// Runs a graph with LibTorch. LibTorch stays behind this header (and nn/train.h): nothing here includes it.
+// Runs a graph with LibTorch. LibTorch stays behind this header (and torch/train.h): nothing here includes it.
 #pragma once
 
 #include <map>

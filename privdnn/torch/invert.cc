@@ -132,7 +132,7 @@ absl::StatusOr<Tensor> Search(const Program& program, const Graph& graph, const 
     const at::Tensor root = AdamRoot(first_moment, second_moment, gradient, step);
     x.addcdiv_(first_moment, root, -AdamRate(rate, step)).clamp_(0, 1);
     const std::string note = fmt::format("loss {:.4f}", value / static_cast<double>(x.size(0)));
-    if (progress && !progress(static_cast<uint64_t>(step), static_cast<uint64_t>(options.steps), note)) {
+    if (!Proceeds(progress, static_cast<uint64_t>(step), static_cast<uint64_t>(options.steps), note)) {
       return absl::CancelledError(fmt::format("inversion stopped after {} of {} steps", step, options.steps));
     }
   }

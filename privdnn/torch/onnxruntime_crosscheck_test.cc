@@ -22,7 +22,8 @@ Graph ModelOf(const std::string& name, const std::string& source) {
 }
 
 TEST(OnnxruntimeCrosscheck, SameOutputs) {
-  const auto answers = nlohmann::json::parse(std::ifstream(kTestData / "../../torch/onnxruntime_crosscheck/answers.json"));
+  const auto answers =
+      nlohmann::json::parse(std::ifstream(kTestData / "../../torch/onnxruntime_crosscheck/answers.json"));
   int compared = 0;
   for (const auto& answer : answers) {
     const std::string name = answer["name"], source = answer["source"];

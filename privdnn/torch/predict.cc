@@ -12,7 +12,7 @@ absl::Status InBatches(int64_t count, int64_t batch, const ProgressFn& progress,
   for (int64_t begin = 0; begin < count; begin += batch) {
     const int64_t end = std::min(begin + batch, count);
     PRIVDNN_RETURN_IF_ERROR(work(begin, end));
-    const bool goes_on = !progress || progress(static_cast<uint64_t>(end), static_cast<uint64_t>(count), "");
+    const bool goes_on = Proceeds(progress, static_cast<uint64_t>(end), static_cast<uint64_t>(count));
     if (!goes_on && end < count) {
       return absl::CancelledError(fmt::format("stopped after {} of {} {}", end, count, unit));
     }

@@ -111,7 +111,7 @@ class Trainer {
       PRIVDNN_RETURN_IF_ERROR(Step());
       const bool epoch_ends = step_ % train_.steps_per_epoch() == 0;
       if (epoch_ends) PRIVDNN_RETURN_IF_ERROR(FinishEpoch());
-      const bool proceed = !progress || progress(step_, total_steps(), Note());
+      const bool proceed = Proceeds(progress, step_, total_steps(), Note());
       const Clock::time_point now = Clock::now();
       if (step_ == total_steps() || Exhausted() || !proceed || now >= save_after) {
         PRIVDNN_RETURN_IF_ERROR(Save(fingerprint));
