@@ -149,7 +149,7 @@ TEST_F(InMemoryPartiesTest, PassesAndComparisonChangeNoAnswer) {
 TEST_F(InMemoryPartiesTest, BatchesAndRepeatsAreAtLeastOne) {
   InMemoryParties parties = Make();
   for (const InferenceOptions& options : {InferenceOptions{.batch = 0}, InferenceOptions{.repeats = 0}}) {
-    const InferenceResult result = parties.session().Infer(Images(3), options);
+    const InferenceResult result = parties.session().Infer(images_->Slice(0, 3), options);
     EXPECT_TRUE(absl::IsInvalidArgument(result.ended)) << result.ended;
     EXPECT_THAT(Message(result.ended), HasSubstr("must be at least 1"));
     EXPECT_EQ(result.predictions, std::vector<int32_t>(3, kNoPrediction));
