@@ -1,4 +1,4 @@
-// What the examples share: printing an error and ending, and the model that the repository carries.
+// What the examples share: printing an error and exiting, and the model that the repository contains.
 #pragma once
 
 #include <cstdio>
@@ -14,7 +14,7 @@
 
 namespace example {
 
-// The value, or the end of the program with the error.
+// Returns the value, or prints the error and exits.
 template <typename T>
 T Must(absl::StatusOr<T> value) {
   if (value.ok()) return *std::move(value);
@@ -27,7 +27,7 @@ inline void Must(const absl::Status& status) {
   std::exit(1);
 }
 
-// The folder assets/ of the repository, the program's first argument.
+// Returns the directory assets/ of the repository, the program's first argument.
 inline std::filesystem::path Assets(int argc, char** argv) {
   if (argc > 1) return argv[1];
   std::fprintf(stderr, "usage: %s ASSETS    (the folder assets/ of the repository)\n", argv[0]);

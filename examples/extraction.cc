@@ -1,6 +1,6 @@
-// What replies tell. An encrypted output is a polynomial in the user's own input whose coefficients are the secret
-// kernel's, and the user is given its values exactly. Each image gives an equation for every output position; as soon
-// as there are enough, linear algebra gives the kernel. No parameter of the encryption changes that: it is why budgets
+// What replies reveal. An encrypted output is a polynomial in the user's own input whose coefficients are those of the
+// secret kernel, and the user gets its values exactly. Each image gives one equation for every output position; once
+// there are enough, linear algebra gives the kernel. No parameter of the encryption changes that: this is why budgets
 // are small, and why the plan counts images.
 #include <random>
 
@@ -15,7 +15,7 @@ using example::Must;
 
 namespace {
 
-// Pixels at random: a user may ask about whatever it likes, and random inputs tell most.
+// Random pixels: a user may ask about anything, and random inputs reveal the most.
 std::vector<float> RandomPixels(size_t count, std::mt19937& random) {
   std::uniform_real_distribution<float> pixel(0, 1);
   std::vector<float> pixels(count);
@@ -23,7 +23,7 @@ std::vector<float> RandomPixels(size_t count, std::mt19937& random) {
   return pixels;
 }
 
-// What the user knows of one image: its quantised input, which it computes itself, and the outputs it was given.
+// What the user knows of one image: its quantised input, which it computes itself, and the outputs that it received.
 Extractor::Image Ask(InferenceSession& session, const std::vector<float>& pixels) {
   return {QuantizeInput(session.user().segment(0).geometry, pixels), Must(session.Ask(0, pixels))};
 }
@@ -40,9 +40,9 @@ int main(int argc, char** argv) {
   InferenceSession& user = parties.session();
   const Geometry& geometry = user.user().segment(0).geometry;
 
-  // Known before anything is asked, to the owner who plans and to the user who attacks.
+  // Known before any query, both to the owner who plans and to the user who attacks.
   const ExtractionCount predicted = CountExtraction(geometry, /*group=*/0);
-  std::printf("an output hides %llu numbers and has %llu positions: %llu images should do\n",
+  std::printf("an output hides %llu numbers and has %llu positions: %llu images should be enough\n",
               static_cast<unsigned long long>(predicted.unknowns),
               static_cast<unsigned long long>(geometry.spec().groups[0].positions()),
               static_cast<unsigned long long>(predicted.images));
@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
   const ExtractedKernels kernels = Must(extractor.Solve());
   std::printf("determined by %llu images\n", static_cast<unsigned long long>(extractor.images_needed()));
 
-  // Are they the owner's? The plan has the true kernels; a user couldn't look.
+  // Do they equal the owner's? The plan has the true kernels; a user couldn't compare.
   const QuantizedSegment& truth = plan.segments[0].quantized;
   const bool equal = polynomial.Sums(truth.kernels[0], truth.bias[0]) == kernels.sums[0];
   std::printf("every number is the owner's: %s\n", equal ? "yes" : "no");
@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   const std::vector<float> fresh = RandomPixels(user.user().input_size(0), random);
   const Extractor::Image answered = Ask(user, fresh);
   const bool same = kernels.Outputs(polynomial, answered.z_map) == answered.outputs;
-  std::printf("the clone's outputs for an image that was never asked: %s\n", same ? "the owner's, exactly" : "others");
+  std::printf("the clone's outputs for an image that was never asked: %s\n",
+              same ? "exactly the owner's" : "different");
   return equal && same ? 0 : 1;
 }

@@ -1,6 +1,7 @@
-// Owner and user as they are meant: the owner's server and the user's client talk gRPC over TLS, with certificates on
-// both sides. For brevity this program starts both, so they share a machine; every byte between them passes a socket.
-// The two halves are written apart, and each reads only the files that its party has.
+// Owner and user as they are meant to run: the owner's server and the user's client talk gRPC over TLS, with
+// certificates on both sides. For brevity this program starts both, so they share a machine, but every byte between
+// them passes through a socket. The two halves are written separately, and each reads only the files that its party
+// has.
 #include "example.h"
 #include "privdnn/base/file.h"
 #include "privdnn/party/hosted_owner.h"
@@ -24,7 +25,7 @@ bool GoOn(uint64_t, uint64_t, const std::string&) { return true; }
 // The owner, once: certificates, and for each user a package and the key to it.
 void Prepare(const fs::path& assets, const fs::path& owner, const fs::path& alice) {
   Must(CreateAuthority(owner));
-  Must(IssueOwner(owner, {}));  // for localhost; name your host here
+  Must(IssueOwner(owner, {}));  // for localhost; put your host here
   Must(IssueUser(owner, "alice"));
 
   const Graph graph = example::LoadLeNet(assets);
@@ -32,7 +33,7 @@ void Prepare(const fs::path& assets, const fs::path& owner, const fs::path& alic
   const ModelPlan plan = Must(Plan(graph, selection, {.image_budget = 1000}));
   Must(EncryptForUser(plan, "alice", owner / "alice.privdnn", owner / "alice-package.key", /*threads=*/1, GoOn));
 
-  // Alice gets the package, her certificate with its key, and the authority's certificate; by a channel that both
+  // Alice gets the package, her certificate with its key, and the authority's certificate, over a channel that both
   // trust. alice-package.key, which decrypts, stays with the owner.
   fs::create_directories(alice);
   for (const char* file : {"alice.privdnn", "ca.crt", "alice.crt", "alice.key"}) {
@@ -40,7 +41,7 @@ void Prepare(const fs::path& assets, const fs::path& owner, const fs::path& alic
   }
 }
 
-// The owner, every day: a server that answers alice within her budget, which a ledger remembers.
+// The owner, every day: a server that answers Alice within her budget, which a ledger records.
 std::unique_ptr<Server> Serve(const fs::path& owner) {
   const auto bytes = Must(ReadSecretFile(owner / "alice-package.key", uint64_t{1} << 28));
   OwnerKey key = Must(ParseOwnerKey(bytes, "alice-package.key"));
@@ -56,12 +57,12 @@ std::unique_ptr<Server> Serve(const fs::path& owner) {
 double Ask(const fs::path& alice, const std::string& address, const ImageSet& images) {
   auto owner = Must(GrpcTransport::Connect(address, Must(LoadTlsFiles(alice, "alice"))));
   InferenceSession session = Must(InferenceSession::Open(alice / "alice.privdnn", std::move(owner)));
-  std::printf("alice may ask about %llu images, up to %lld a message\n",
+  std::printf("alice may ask about %llu images, up to %lld per message\n",
               static_cast<unsigned long long>(session.terms().images_remaining.value_or(0)),
               static_cast<long long>(session.terms().most_images));
   const InferenceResult result = session.Infer(images);
   Must(result.ended);
-  std::printf("%.1f kB up, %.2f kB down an image; %llu images of her budget are left\n",
+  std::printf("%.1f kB up, %.2f kB down per image; %llu images of her budget are left\n",
               static_cast<double>(result.bytes_up) * 1e-3 / static_cast<double>(images.count),
               static_cast<double>(result.bytes_down) * 1e-3 / static_cast<double>(images.count),
               static_cast<unsigned long long>(result.images_remaining));

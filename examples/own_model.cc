@@ -1,6 +1,7 @@
-// Your own model. privdnn reads ONNX files of any exporter; this one came out of PyTorch, with ReLU and max pooling,
-// and was not touched. Any convolution or fully connected layer can be encrypted. Before anything is, a plan says which
-// segments a selection makes, what each costs, and how little it takes to read the secret weights from the replies.
+// Your own model. privdnn reads ONNX files of any exporter; this one comes from PyTorch, unmodified, with ReLU and max
+// pooling. Any convolution or fully connected layer can be encrypted. Before anything is encrypted, a plan says which
+// segments a selection gives, what each costs, and how few images are enough to read the secret weights from the
+// replies.
 #include "example.h"
 #include "privdnn/lifting/exposure.h"
 #include "privdnn/pipeline/cost_prediction.h"
@@ -26,12 +27,13 @@ int main(int argc, char** argv) {
   // Half of the second convolution and a whole fully connected layer: two segments, two round trips.
   const Selection selection = Must(ParseSelection("/conv2/Conv:0-7;/fc1/Gemm:all", graph));
 
-  // What is the model worth to a user with the owner, and without? In floating point, before anything is encrypted.
+  // What is the model worth to a user with and without the owner? Measured in floating point, before anything is
+  // encrypted.
   const SelectionAccuracy worth = Must(EvaluateSelection(graph, selection, images));
   std::printf("\naccuracy: %.1f %% as it is, %.1f %% with the owner, %.1f %% without\n", worth.original,
               worth.separated, worth.removed);
 
-  // Inner layers are quantised by the range of what they read. That is measured on images of the kind that users have.
+  // Inner layers are quantised by the range of their inputs. That is measured on images of the kind that users have.
   ModelPlanOptions options;
   options.image_budget = 10'000;  // images that this user may ever ask about
   const ModelPlan plan = Must(Plan(graph, selection, options, images));
@@ -49,10 +51,10 @@ int main(int argc, char** argv) {
     std::printf("    replies to %d images determine its weights\n", static_cast<int>(exposure.kernels.images));
   }
 
-  // What an image will cost. Bytes are exact; times are those of the documented machine until `privdnn bench kernels`
-  // has measured yours.
+  // The cost of an image. Bytes are exact; times are those of the documented machine until `privdnn bench kernels` has
+  // measured yours.
   const CostPrediction one = PredictCost(plan, {.images = 1, .batch = 1, .threads = 1});
-  std::printf("\nan image: %.1f kB up, %.1f kB down; about %.2f ms at the user and %.2f ms at the owner\n",
+  std::printf("\nper image: %.1f kB up, %.1f kB down; about %.2f ms for the user and %.2f ms for the owner\n",
               static_cast<double>(one.bytes_up) * 1e-3, static_cast<double>(one.bytes_down) * 1e-3, one.user_ms,
               one.owner_ms);
 

@@ -1,6 +1,6 @@
-// Extraction: encrypted kernels from what a user is given anyway, its inputs and the decrypted outputs (SECURITY.md,
-// statement 3). Outputs are exact integers, linear in the kernel's coefficients, so enough of them determine all that
-// outputs depend on.
+// Extraction: computes encrypted kernels from what every user has, its inputs and the decrypted outputs (SECURITY.md,
+// statement 3). Outputs are exact integers, linear in the kernel's coefficients, so enough of them determine everything
+// that outputs depend on.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +12,17 @@
 
 namespace privdnn {
 
-// What was found of one group's kernels: for each output the sums of coefficients that OutputPolynomial lists.
+// The kernels found for one group: for each output, the sums of coefficients that OutputPolynomial lists.
 struct ExtractedKernels {
   std::vector<std::vector<int64_t>> sums;  // [output][unknown]
-  // The outputs [output][position] of an image, from its z map, without the owner.
+  // Returns the outputs [output][position] of an image, from its z map, without the owner.
   std::vector<int64_t> Outputs(const OutputPolynomial& polynomial, std::span<const int16_t> z_map) const;
 };
 
 // Collects images and their outputs until they determine the kernels of one group.
 class Extractor {
  public:
-  // `polynomial` must outlive it.
+  // `polynomial` must outlive the extractor.
   Extractor(const OutputPolynomial& polynomial, int threads);
 
   // What the user knows of an image: its z map and its outputs [output][position].
@@ -30,11 +30,10 @@ class Extractor {
     std::vector<int16_t> z_map;
     std::vector<int64_t> outputs;
   };
-  // Several at a time are quicker. InvalidArgument if they contradict each other or those before: then outputs are not
-  // what the geometry says, or not exact.
+  // Adds images; several at a time are faster. Fails with InvalidArgument if they contradict each other or earlier
+  // ones: outputs then don't match the geometry, or are not exact.
   absl::Status Add(std::vector<Image> images);
-  // Remembers images without solving: for outputs that aren't exact, which kernels can only be fitted to
-  // (approximate.h).
+  // Stores images without solving, for inexact outputs, to which kernels can only be fitted (approximate.h).
   void Observe(std::vector<Image> images);
 
   size_t unknowns() const { return system_.unknowns(); }
@@ -42,10 +41,10 @@ class Extractor {
   bool determined() const { return system_.determined(); }
   uint64_t images() const { return images_.size(); }
   std::span<const Image> observed() const { return images_; }
-  // Images after which nothing was left to find; 0 before.
+  // Returns the number of images after which nothing was left to find; 0 before that.
   uint64_t images_needed() const { return needed_; }
 
-  // FailedPrecondition, with the rank, unless determined().
+  // Returns the kernels. Fails with FailedPrecondition, giving the rank, unless determined().
   absl::StatusOr<ExtractedKernels> Solve() const;
 
  private:

@@ -1,4 +1,4 @@
-// Extraction against a served package: what is asked, what is found, and how good the clone is.
+// Extraction from a served package: asks the owner, solves for kernels, and measures how good the clone is.
 #pragma once
 
 #include <functional>
@@ -25,20 +25,20 @@ struct GroupAttack {
   ExtractionCount predicted;
   std::unique_ptr<OutputPolynomial> polynomial;
   Extractor extractor;
-  ExtractedKernels kernels;                    // once they are solved for
-  ApproximateKernels approximate;              // of the last call of Approximate
+  ExtractedKernels kernels;                    // once solved
+  ApproximateKernels approximate;              // from the last call of Approximate
   uint64_t mismatches = 0;                     // coefficients that differ from the owner's
-  uint64_t checked = 0, check_mismatches = 0;  // outputs of inputs that weren't asked before
+  uint64_t checked = 0, check_mismatches = 0;  // outputs for inputs that weren't asked before
 
-  // Of a segment's outputs of an image, this group's.
+  // Picks this group's outputs from a segment's outputs for an image.
   std::vector<int64_t> Outputs(std::span<const int64_t> of_image) const;
   uint32_t first_output() const;
 };
 
 struct ExtractionSettings {
-  bool real_images = false;  // asks for images; otherwise for random values of each segment's input
-  bool exact = true;         // solves for kernels; otherwise only collects what they can be fitted to
-  uint64_t seed = 1;         // of the random values
+  bool real_images = false;  // asks about images; otherwise about random values of each segment's input
+  bool exact = true;         // solves for kernels; otherwise only collects replies to fit them to
+  uint64_t seed = 1;         // for the random values
   int64_t check_images = 8;
   uint64_t max_unknowns = OutputPolynomial::kDefaultUnknowns;
   int threads = 1;
@@ -46,35 +46,35 @@ struct ExtractionSettings {
 
 class ExtractionAttack {
  public:
-  // InvalidArgument for a segment with too many unknowns. `target` must outlive it.
+  // Fails with InvalidArgument if a segment has too many unknowns. `target` must outlive the attack.
   static absl::StatusOr<ExtractionAttack> Create(OutputOracle& target, const ExtractionSettings& settings,
                                                  const Reporting& reporting);
 
   const std::vector<GroupAttack>& groups() const { return groups_; }
-  uint64_t asked() const { return asked_; }  // images' worth of queries for the equations
+  uint64_t asked() const { return asked_; }  // queries for the equations, counted in images
   bool determined() const;
-  // Images that all kernels take: as measured, or else as predicted.
+  // Returns the number of images needed for all kernels: measured or, failing that, predicted.
   uint64_t images_needed() const;
 
-  // Asks until all is found: random values, for at most twice as long as is predicted, or the images while there are
-  // any.
+  // Asks until everything is found: about random values, for at most twice as many images as predicted, or about the
+  // images until there are none left.
   absl::Status Collect(const ImageSet& images);
-  // Once determined: exact kernels.
+  // Solves for exact kernels. Call it only once determined() is true.
   absl::Status Solve();
-  // The likeliest kernels by the first `count` images that were asked.
+  // Fits the most likely kernels to the first `count` images that were asked.
   absl::Status Approximate(uint64_t count);
-  // Holds the exact clone's outputs against the owner's for inputs of the same kind that were not asked before: of
-  // images, the first of `fresh`.
+  // Compares the exact clone's outputs with the owner's, for inputs of the same kind that were not asked before; images
+  // are the first of `fresh`.
   absl::Status Check(const ImageSet& fresh);
-  // The owner's side, for the report: counts coefficients that differ from the true ones. InvalidArgument if the model
-  // isn't the package's.
+  // Counts the coefficients that differ from the true ones, which only the owner knows; for the report. Fails with
+  // InvalidArgument if the model isn't the package's.
   absl::Status Compare(const ModelPlan& model);
-  // Percent of images that the network classifies right with the clone in the owner's place.
+  // Returns the percentage of images that the network classifies correctly with the clone in the owner's place.
   absl::StatusOr<double> CloneAccuracy(const ImageSet& images, bool exact) const;
-  // The same with the owner itself: of an authorised user.
+  // Returns the same percentage with the owner itself, for an authorised user.
   absl::StatusOr<double> UserAccuracy(const ImageSet& images);
-  // Of each segment, the deviation of its outputs over the images that were asked, in the layer's units: the root of
-  // the mean over outputs of their variance.
+  // Returns, for each segment, the deviation of its outputs over the images that were asked, in the layer's units: the
+  // root of the mean over outputs of their variance.
   std::vector<double> OutputDeviations() const;
 
  private:
@@ -82,7 +82,7 @@ class ExtractionAttack {
   struct Transcript {
     std::vector<std::vector<float>> inputs;
     std::vector<std::vector<int64_t>> outputs;
-    RestNetwork::Evaluation evaluation;  // of images, ready for their scores
+    RestNetwork::Evaluation evaluation;  // of images, ready for computing scores
   };
   ExtractionAttack(OutputOracle& target, const ExtractionSettings& settings, const Reporting& reporting);
   const Geometry& geometry(size_t k) const { return target_.user().segment(k).geometry; }
@@ -92,16 +92,16 @@ class ExtractionAttack {
   std::vector<float> RandomInputs(size_t k, uint64_t images);
   absl::StatusOr<Transcript> AskImages(const Tensor& images);
   absl::Status Add(size_t k, std::span<const float> inputs, std::span<const int64_t> outputs);
-  // Percent of images that are classified right by what `evaluate` makes of some of them.
+  // Returns the percentage of images that are classified correctly; `evaluate` evaluates some images at a time.
   using EvaluateFn = std::function<absl::StatusOr<RestNetwork::Evaluation>(const Tensor& images)>;
   absl::StatusOr<double> Accuracy(const ImageSet& images, const std::string& doing, const EvaluateFn& evaluate) const;
-  // [image][output][position] of a segment.
+  // Returns the clone's outputs for a segment, [image][output][position].
   std::vector<int64_t> CloneOutputs(size_t k, std::span<const float> inputs, bool exact) const;
 
   OutputOracle& target_;
   ExtractionSettings settings_;
   Reporting reporting_;
-  std::unique_ptr<RandomSource> random_;  // of what is asked for, not of masks
+  std::unique_ptr<RandomSource> random_;  // for what is asked, not for masks
   ProgressFn progress_;
   std::vector<GroupAttack> groups_;
   uint64_t asked_ = 0;

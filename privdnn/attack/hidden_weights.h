@@ -1,4 +1,4 @@
-// What a user's package leaves out of a network, weight by weight.
+// Finds what a user's package leaves out of a network, weight by weight.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +10,21 @@
 
 namespace privdnn {
 
-// For an initializer by name, a flag for each value, row-major; those not named have none.
+// Maps an initializer's name to a flag for each value, row-major; initializers not named have no flags.
 using WeightFlags = std::map<std::string, std::vector<bool>>;
 int64_t CountFlags(const WeightFlags& flags);
 
 struct HiddenWeights {
-  // What core neurons consist of: their rows of weights, biases, and their part of the batch normalisation and of the
+  // The weights of core neurons: their rows of weights, biases, and their part of the batch normalisation and of the
   // constants that are folded into them.
   WeightFlags core;
-  // The weights by which plaintext neurons of a quadratic segment's second layer read core neurons of its first: an
-  // authorised user computes without them (separation), so that a package has no need of them.
+  // The weights by which plaintext neurons of a quadratic segment's second layer read core neurons of its first. An
+  // authorised user computes without them (separation), so a package doesn't need them.
   WeightFlags cut;
 };
 
-// The weights of `graph` that PlaintextRest, which is what a package holds in plaintext, doesn't have. It is read
-// off that graph: what isn't there, a user hasn't got. InvalidArgument for what FindSegments refuses.
+// Returns the weights of `graph` that are missing from PlaintextRest, the part that a package holds in plaintext. Found
+// by comparing the graphs: a user doesn't have what isn't there. Returns the errors of FindSegments.
 absl::StatusOr<HiddenWeights> FindHiddenWeights(const Graph& graph, const Selection& selection);
 
 }  // namespace privdnn

@@ -1,5 +1,5 @@
-// Linear equations modulo a prime, solved as they come: which of them are new, when they determine everything, and
-// what.
+// Solves linear equations modulo a prime as they arrive: says which are new, when they determine everything, and the
+// solution.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,10 @@
 
 namespace privdnn {
 
-// Equations in `unknowns` variables with several right-hand sides, modulo p = 2^31 - 1. Held in reduced echelon form:
-// [I | X | R], where the first rank() columns, in an order of their own, are pivots. Exact: an equation is dependent
-// exactly if it is so modulo p, which for one that is independent over the integers happens by chance, about once in p.
+// Equations in `unknowns` variables with several right-hand sides, modulo p = 2^31 - 1. Held in reduced echelon form,
+// [I | X | R], where the first rank() columns, in an order of their own, are pivots. Exact: an equation counts as
+// dependent exactly if it is dependent modulo p. One that is independent over the integers is dependent modulo p with a
+// chance of about 1/p.
 class ModularSystem {
  public:
   static constexpr uint32_t kPrime = 0x7fffffff;
@@ -24,11 +25,11 @@ class ModularSystem {
   size_t rank() const { return rank_; }
   bool determined() const { return rank_ == unknowns_; }
 
-  // Adds equations, each width() residues: coefficients, then right-hand sides. Returns for each whether it is
-  // independent of those before it. InvalidArgument for one that contradicts them: its coefficients depend on theirs
-  // and its right-hand sides don't; the system is then not to be used on.
+  // Adds equations of width() residues each: coefficients, then right-hand sides. Returns for each whether it is
+  // independent of those before it. Fails with InvalidArgument if one contradicts them, that is, if its coefficients
+  // depend on theirs and its right-hand sides don't; the system must not be used after that.
   absl::StatusOr<std::vector<bool>> Add(std::span<const uint32_t> equations);
-  // The value of an unknown, centred, |value| <= p/2. Only if determined().
+  // Returns the value of an unknown, centred, |value| <= p/2. Call it only if determined().
   int64_t Solution(size_t unknown, size_t side) const;
 
  private:
@@ -36,8 +37,8 @@ class ModularSystem {
   void SwapColumns(size_t a, size_t b, std::span<uint32_t> more);
   size_t unknowns_, sides_, rank_ = 0;
   int threads_;
-  std::vector<uint32_t> order_;   // [column]: which unknown it is
-  std::vector<uint32_t> column_;  // [unknown]: where it is
+  std::vector<uint32_t> order_;   // [column]: its unknown
+  std::vector<uint32_t> column_;  // [unknown]: its column
   std::vector<std::vector<uint32_t>> rows_;
 };
 

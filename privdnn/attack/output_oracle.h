@@ -1,4 +1,4 @@
-// A served package from the side of a user who keeps what it learns.
+// A served package as seen by a user who keeps what it learns.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ class OutputOracle {
 
   virtual const User& user() const = 0;
   virtual const RestNetwork& rest() const = 0;
-  // Deviation of the errors in replies, as the owner says; 0: replies are exact.
+  // Returns the deviation of the errors in replies, as announced by the owner; 0: replies are exact.
   virtual double output_noise() const = 0;
-  // Decrypted outputs [image][output][position] of segment k for inputs that the user chooses, input_size(k) values
-  // each. Charged to the budget. Cancelled when the user stops it.
+  // Returns the decrypted outputs [image][output][position] of segment k for inputs that the user chooses,
+  // input_size(k) values per image. Charged to the budget. Fails with Cancelled when the user stops it.
   virtual absl::StatusOr<std::vector<int64_t>> Ask(size_t k, std::span<const float> inputs) = 0;
 };
 

@@ -1,4 +1,4 @@
-// A user's session with an owner as what attacks ask.
+// Lets attacks ask through a user's session with an owner.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ namespace privdnn {
 
 class SessionOracle final : public OutputOracle {
  public:
-  // Stops asking once `go_on`, if there is one, says false.
+  // Stops asking once `go_on`, if given, returns false.
   explicit SessionOracle(InferenceSession session, GoOnFn go_on = {})
       : session_(std::make_unique<InferenceSession>(std::move(session))), go_on_(std::move(go_on)) {}
 
@@ -25,7 +25,7 @@ class SessionOracle final : public OutputOracle {
   }
 
  private:
-  std::unique_ptr<InferenceSession> session_;  // where it stays: attacks refer to its parts
+  std::unique_ptr<InferenceSession> session_;  // at a fixed address: attacks refer to its parts
   GoOnFn go_on_;
 };
 

@@ -1,4 +1,5 @@
-// Bounded little-endian reading and writing of untrusted byte strings, and packing of integers of fewer than 64 bits.
+// Reads and writes little-endian byte strings, which may be untrusted, within bounds; packs integers of fewer than 64
+// bits.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ inline std::string_view AsStringView(std::span<const uint8_t> b) {
   return {reinterpret_cast<const char*>(b.data()), b.size()};
 }
 
-// Reads fields front to back and never past the end. Every error names the object, the field and the offset:
+// Reads fields from front to back, and never past the end. Every error names the object, the field and the offset:
 // "query: field 'images' at byte 40: needs 4 bytes, 2 are left".
 class ByteReader {
  public:
@@ -32,20 +33,20 @@ class ByteReader {
   absl::StatusOr<uint32_t> U32(std::string_view field);
   absl::StatusOr<uint64_t> U64(std::string_view field);
   absl::StatusOr<double> F64(std::string_view field);  // IEEE 754 bits; NaN and infinities are errors
-  // A view into the data; no copy.
+  // Returns a view into the data; copies nothing.
   absl::StatusOr<std::span<const uint8_t>> Take(uint64_t size, std::string_view field);
-  // A u32 length, then that many bytes; a length above `max_size` is an error.
+  // Reads a u32 length, then that many bytes. Fails if the length is above `max_size`.
   absl::StatusOr<std::string> String(uint32_t max_size, std::string_view field);
-  // A u32 that must lie in [min, max].
+  // Reads a u32 that must lie in [min, max].
   absl::StatusOr<uint32_t> U32InRange(uint32_t min, uint32_t max, std::string_view field);
-  // The next bytes must equal `expected`, with which all files or messages of a kind ("package files") begin.
+  // Reads `expected`, with which all files or messages of a kind ("package files") begin; fails if the bytes differ.
   absl::Status Magic(std::string_view expected, std::string_view kind);
-  // An error if bytes are left.
+  // Fails if bytes are left.
   absl::Status Finish() const;
 
   uint64_t offset() const { return offset_; }
   uint64_t remaining() const { return data_.size() - offset_; }
-  // An InvalidArgument error that names the object and the current offset.
+  // Returns an InvalidArgument error that names the object and the current offset.
   absl::Status Error(std::string_view field, std::string_view problem) const;
 
  private:
@@ -80,16 +81,17 @@ class ByteWriter {
   Bytes out_;
 };
 
-// a*b and a+b of sizes read from untrusted bytes; an error instead of a wrapped value.
+// Return a*b and a+b of sizes read from untrusted bytes. Fail on overflow.
 absl::StatusOr<uint64_t> CheckedMul(uint64_t a, uint64_t b);
 absl::StatusOr<uint64_t> CheckedAdd(uint64_t a, uint64_t b);
 
-// Bytes that `count` integers of `bits` bits take when packed without gaps (little-endian bit order), rounded up.
+// Returns how many bytes `count` integers of `bits` bits take when packed without gaps (little-endian bit order),
+// rounded up.
 constexpr uint64_t PackedBytes(uint64_t count, int bits) { return (count * static_cast<uint64_t>(bits) + 7) / 8; }
 // Packs values < 2^bits, bits in 1..64. out.size() must equal PackedBytes(values.size(), bits).
 void PackBits(std::span<const uint64_t> values, int bits, std::span<uint8_t> out);
-// Inverse of PackBits; in.size() must equal PackedBytes(values.size(), bits). Surplus bits of the last byte must be
-// zero: returns false otherwise (values are written all the same).
+// The inverse of PackBits; in.size() must equal PackedBytes(values.size(), bits). Returns false if surplus bits of the
+// last byte are not zero; the values are still written.
 [[nodiscard]] bool UnpackBits(std::span<const uint8_t> in, int bits, std::span<uint64_t> values);
 
 std::string HexEncode(std::span<const uint8_t> bytes);

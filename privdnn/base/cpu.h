@@ -1,4 +1,4 @@
-// What this processor can do, and how much memory this process has used.
+// Tells what this processor supports, and how much memory a process has used.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,12 @@
 
 namespace privdnn {
 
-// AVX-512 F, DQ, VL and IFMA, with the operating system saving their registers.
+// Returns whether there are AVX-512 F, DQ, VL and IFMA, and the operating system saves their registers.
 bool CpuHasAvx512Ifma();
-// "Intel(R) Xeon(R) Processor" or "unknown".
+// Returns, for example, "Intel(R) Xeon(R) Processor", or "unknown".
 std::string CpuModelName();
-// The largest resident set so far of a running process, given by its id, in bytes; 0 if there is no such process.
+// Returns the largest resident set so far of a running process, given by its id, in bytes; 0 if there is no such
+// process.
 uint64_t PeakRssBytes(const std::string& process = "self");
 
 }  // namespace privdnn

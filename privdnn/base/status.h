@@ -1,5 +1,5 @@
-// Errors as values. Whatever input can cause is an absl::Status whose message gives the offending value and the limit;
-// our own bugs are assertions. Macros exist only to propagate a status.
+// Errors as values. Every error that input can cause is an absl::Status whose message gives the offending value and the
+// limit; our own bugs are assertions. Macros exist only to propagate a status.
 #pragma once
 
 #include <fmt/format.h>
@@ -37,10 +37,11 @@ absl::Status Unavailable(fmt::format_string<Args...> format, Args&&... args) {
   return absl::UnavailableError(fmt::format(format, std::forward<Args>(args)...));
 }
 
-// The message of a status as a std::string (absl::string_view is not std::string_view in Debian's build of abseil).
+// Returns the message of a status as a std::string (absl::string_view is not std::string_view in Debian's build of
+// abseil).
 inline std::string Message(const absl::Status& status) { return std::string(status.message()); }
 
-// The same error with `where` in front of its message: "assets/model.onnx: node Conv_0: ...".
+// Returns the same error with `where` before its message: "assets/model.onnx: node Conv_0: ...".
 inline absl::Status Annotate(const absl::Status& status, const std::string& where) {
   if (status.ok()) return status;
   return absl::Status(status.code(), where + ": " + Message(status));

@@ -1,4 +1,4 @@
-// Parsers of untrusted bytes for the formats of data sets. Internal to nn and its fuzz targets. `name` is the file's
+// Parsers of untrusted bytes for the formats of data sets. Internal to data and its fuzz targets. `name` is the file's
 // name in error messages.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Reads text files with one row per line, the format in which data sets list their images. Internal to nn.
+// Reads text files with one row per line, the format in which data sets list their images. Internal to data.
 #pragma once
 
 #include <cstdint>

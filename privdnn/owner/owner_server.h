@@ -1,4 +1,4 @@
-// An owner in service: from key files to a server that answers their users.
+// Runs an owner: from key files to a server that answers their users.
 #pragma once
 
 #include <chrono>
@@ -13,29 +13,29 @@
 namespace privdnn {
 
 struct OwnerServerOptions {
-  std::vector<std::filesystem::path> keys;  // files that encrypting wrote for the owner, a package each
+  std::vector<std::filesystem::path> keys;  // files that encryption wrote for the owner, one per package
   std::string tls;                          // directory with ca.crt, owner.crt and owner.key
-  std::string ledger;                       // SQLite file that remembers how much of each budget is used
+  std::string ledger;                       // SQLite file that records how much of each budget is used
   std::string listen = "127.0.0.1:7070";    // host:port; port 0 lets the system choose
   uint64_t max_message_bytes = uint64_t{16} << 20;
   int max_streams = 32;
-  // Queries that are answered at a time; a message of several images is also spread over as many.
+  // Number of queries answered at a time. The images of one message are also spread over this many threads.
   int threads = 1;
-  double output_noise = 0;  // of replies, see Owner::Create
+  double output_noise = 0;  // in replies, see Owner::Create
 };
 
 class OwnerServer {
  public:
-  // Reads every file, then listens. The errors name the file: of a key or a certificate that will not do, of a ledger
-  // that is none; Unavailable if the address cannot be listened on.
+  // Reads every file, then listens. Fails, naming the file, if a key or a certificate is unusable or a ledger isn't
+  // one. Fails with Unavailable if it can't listen on the address.
   static absl::StatusOr<OwnerServer> Start(const OwnerServerOptions& options);
 
-  // Where it listens: the host that was asked for, with the port that it got.
+  // Returns the address it listens on: the host that was asked for, with the actual port.
   const std::string& address() const { return address_; }
-  // The packages that it answers for, by id, in the order of the keys.
+  // Returns the ids of the packages it answers for, in the order of the keys.
   const std::vector<std::string>& packages() const { return packages_; }
 
-  // See Server::Shutdown. Without it the destructor cuts users off, and what the ledger has reserved stays used.
+  // See Server::Shutdown. Without it, the destructor cuts users off, and images that the ledger has reserved stay used.
   absl::Status Shutdown(std::chrono::milliseconds patience) { return server_->Shutdown(patience); }
 
  private:

@@ -30,9 +30,9 @@ struct Selection {
 
 // Parses "1:0,3;2:5-9;fc1:all" or the JSON of a selection file, {"1": [0, 3], "2": [5], "fc1": "all"}. Also accepts a
 // JSON report that holds such an object as "selection". A layer is given by its number or by its node's name. The name
-// may contain colons: the last colon of an entry ends it. An empty list selects nothing. Sorts the indices. Fails with
-// InvalidArgument for a repetition, and for an index or a layer that doesn't exist; the error names it and lists what
-// exists.
+// may contain colons: it ends at the last colon of its entry. An empty list selects nothing. Sorts the indices. Fails
+// with InvalidArgument if an index is repeated, or if an index or a layer doesn't exist; the error names it and lists
+// what exists.
 absl::StatusOr<Selection> ParseSelection(const std::string& text, const Graph& graph);
 // Returns the JSON form, with layers by number.
 std::string FormatSelection(const Selection& selection);
@@ -41,22 +41,21 @@ std::string FormatSelection(const Selection& selection);
 absl::Status CheckSelection(const Graph& graph, const Selection& selection);
 
 // A layer as numbers: a convolution, in doubles, and an optional average pool after it. Affine nodes around the layer
-// are folded in. Behind the layer these are batch normalisation, arithmetic with constants (one number, or one per
+// are folded in. After the layer, these are batch normalisation, arithmetic with constants (one number, or one per
 // channel), Dropout, and one unpadded average pool, as long as each value has one reader and isn't an output of the
-// graph. In front of the layer, between the square and the second layer of a quadratic segment, these are the same
-// nodes, any number of pools, zero padding and Flatten, as far as folding is exact. A fully connected layer then
-// becomes a convolution whose kernel covers the whole map. A fully connected layer that reads L values has C = L and H
-// = W = 1.
+// graph. Before the layer, between the square and the second layer of a quadratic segment, these are the same nodes,
+// any number of pools, zero padding and Flatten, as long as folding is exact. A fully connected layer then becomes a
+// convolution whose kernel covers the whole map. A fully connected layer that reads L values has C = L and H = W = 1.
 struct FoldedLayer {
   int64_t outputs = 1, inputs = 1;  // all neurons of the layer; channels read
   std::array<int64_t, 2> kernel{1, 1}, strides{1, 1};
   std::array<int64_t, 4> pads{0, 0, 0, 0};                // top, left, bottom, right
   std::vector<double> weights;                            // [outputs][inputs][kernel height][kernel width]
   std::vector<double> bias;                               // [outputs]
-  std::array<int64_t, 2> pool{1, 1}, pool_strides{1, 1};  // average pool behind the layer, never padded
+  std::array<int64_t, 2> pool{1, 1}, pool_strides{1, 1};  // average pool after the layer, never padded
 };
 
-// The computation of one round trip. A linear segment is one layer and the affine nodes behind it. A quadratic segment
+// The computation of one round trip. A linear segment is one layer and the affine nodes after it. A quadratic segment
 // is two layers with a square between them:
 //   input -> first -> square -> layer -> output
 struct Segment {
@@ -82,14 +81,14 @@ struct Segment {
 };
 
 // Finds the segments of a selection. They are in the order of their first nodes, so the input of each depends only on
-// the results of earlier ones. A core layer becomes the second layer of a quadratic segment if it reads the square of
-// another layer, with only foldable nodes between, and that other layer is neither the second of a quadratic segment
-// nor the first of another. The other layer then belongs to the segment, core or not. Layers are assigned in execution
-// order. Every other core layer becomes a linear segment. Folding ends where it is no longer exact; the nodes from
-// there on are plaintext. Fails with InvalidArgument, naming the node and the reason, if a layer can't be lifted
+// the results of earlier ones. Layers are assigned in execution order. A core layer becomes the second layer of a
+// quadratic segment if it reads the square of another layer, with only foldable nodes between, and that other layer is
+// neither the second of a quadratic segment nor the first of another. The other layer then belongs to the segment, core
+// or not. Every other core layer becomes a linear segment. Folding stops where it would no longer be exact; the nodes
+// from there on are plaintext. Fails with InvalidArgument, naming the node and the reason, if a layer can't be lifted
 // (groups, values of more dimensions, a weight read in several places), or if all neurons of a first layer are chosen
-// but not all of the second (a plaintext neuron would have nothing to read). An empty selection is also an
-// InvalidArgument error.
+// but not all of the second (a plaintext neuron would have nothing to read). Fails with InvalidArgument for an empty
+// selection, too.
 absl::StatusOr<std::vector<Segment>> FindSegments(const Graph& graph, const Selection& selection);
 // Returns the first two layers that could form a quadratic segment, (first, second). Fails with NotFound, saying what
 // was looked for, if there are none.
@@ -101,7 +100,7 @@ absl::StatusOr<std::pair<Layer, Layer>> FindQuadraticPair(const Graph& graph);
 absl::StatusOr<Graph> Separate(const Graph& graph, const std::vector<Segment>& segments);
 
 // Return the names of the additional inputs and outputs of PlaintextRest, for segment k = 0, 1, ...:
-//   "privdnn_segment_k"   input, (N, |neurons|, H, W) or, behind a fully connected layer, (N, |neurons|)
+//   "privdnn_segment_k"   input, (N, |neurons|, H, W) or, after a fully connected layer, (N, |neurons|)
 //   "privdnn_shortcut_k"  input, (N, |shortcut|, H, W) of the square; only if there is a shortcut
 //   "privdnn_feed_k"      output, the segment's input; only if that isn't an input of the graph
 std::string SegmentInputName(size_t k);
@@ -111,9 +110,9 @@ std::string FeedOutputName(size_t k);
 bool IsSegmentInput(const std::string& name);
 
 // Returns the network without the core neurons' weights. It holds the plaintext neurons and everything between and
-// behind the segments; decrypted values enter as additional inputs. In a quadratic segment, plaintext neurons of
-// `layer` read only plaintext neurons of `first`. With the decrypted values as inputs, this network computes the same
-// as Separate(); with zeros, it computes what an unauthorised user gets (A_r). The graph's own inputs and outputs stay
+// after the segments; decrypted values enter as additional inputs. In a quadratic segment, plaintext neurons of `layer`
+// read only plaintext neurons of `first`. With the decrypted values as inputs, this network computes the same as
+// Separate(); with zeros, it computes what an unauthorised user gets (A_r). The graph's own inputs and outputs stay
 // unchanged, even if an input is no longer read. Fails with InvalidArgument if a value of the graph has one of the
 // names above.
 absl::StatusOr<Graph> PlaintextRest(const Graph& graph, const std::vector<Segment>& segments);
@@ -123,8 +122,8 @@ absl::StatusOr<Graph> PlaintextRest(const Graph& graph, const std::vector<Segmen
 absl::StatusOr<Graph> Extract(const Graph& graph, const std::vector<std::string>& outputs);
 
 // Splits a rest network into segments + 1 stages, at the points where it waits for the owner. Stage k computes
-// "privdnn_feed_k" and outputs any values that later stages need. The last stage computes the graph's own outputs.
-// Inputs of a stage are inputs of `rest` or outputs of earlier stages, with the same names. Only stages after stage k
+// "privdnn_feed_k" and outputs any values that later stages need. The last stage computes the graph's own outputs. The
+// inputs of a stage are inputs of `rest` or outputs of earlier stages, with the same names. Only stages after stage k
 // read the owner's answer for segment k. If a segment reads an input of the graph, its stage may have no nodes; such a
 // stage is not a valid graph and must not be run. `segments` is the number of segments. `rest` may be untrusted: fails
 // with InvalidArgument if it isn't a rest network of that many segments.

@@ -1,4 +1,4 @@
-// Encrypts a plan for one user: makes the user's package and its owner key.
+// Encrypts a plan for one user: makes the package for the user, and the owner key that decrypts for it.
 #pragma once
 
 #include <filesystem>
@@ -22,11 +22,11 @@ absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::
 
 // Encrypts with the system's randomness and writes both files, the key with mode 0600. Neither file appears before
 // everything is encrypted. The key appears first, so a package never exists without its key. If anything fails, or
-// `progress` stops the work, neither file is left, and an earlier package is unchanged. `progress` counts ciphertexts.
-// Returns the errors of CheckPackageFiles before any work.
+// `progress` stops the work, neither file remains, and an earlier package is unchanged. `progress` counts ciphertexts.
+// The errors of CheckPackageFiles come before any work.
 //
-// `user` is the only user whom the owner answers, 1 to kMaxUserName bytes. The caller checks that a certificate can
-// hold the name.
+// The owner answers only `user`, a name of 1 to kMaxUserName bytes. The caller checks that a certificate can hold the
+// name.
 absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::string& user,
                                               const std::filesystem::path& package, const std::filesystem::path& key,
                                               int threads = 1, const ProgressFn& progress = {});

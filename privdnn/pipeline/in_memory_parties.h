@@ -20,15 +20,14 @@ struct InMemoryOptions {
   ProgressFn progress = {};   // counts ciphertexts as they are made
 };
 
-// Owner and user in one process. They write and read the same bytes as two processes would; only the network is
-// missing.
+// Owner and user in one process. They exchange the same bytes as two processes would, but without a network.
 class InMemoryParties {
  public:
   // Encrypts a plan under fresh keys.
   static absl::StatusOr<InMemoryParties> Create(const ModelPlan& plan, const InMemoryOptions& options = {});
-  // Opens a package and its key, as encrypting wrote them. Returns the errors of parsing either; fails with
-  // InvalidArgument if the key belongs to another package. Takes over the package's bytes, and copies from `key` only
-  // what Owner keeps.
+  // Opens a package and its key, in the form that EncryptForUser writes. Returns the errors of parsing either. Fails
+  // with InvalidArgument if the key belongs to another package. Takes over the package's bytes, and copies from `key`
+  // only what Owner keeps.
   static absl::StatusOr<InMemoryParties> Open(Bytes package, std::span<const uint8_t> key,
                                               const InMemoryOptions& options = {});
 

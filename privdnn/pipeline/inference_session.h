@@ -50,8 +50,8 @@ struct PassTiming {
 inline constexpr int64_t kNoOutput = INT64_MIN;
 
 struct InferenceResult {
-  // Why the run ended before every image was answered in every pass. The answers received are kept, since they were
-  // charged to the budget.
+  // The reason if the run ended before every image was answered in every pass; else OK. Answers received before that
+  // are kept, since they were charged to the budget.
   absl::Status ended;
   std::vector<int32_t> predictions;  // of the first pass, one per image
   std::vector<int32_t> plain;        // of the first pass of the plaintext network
@@ -60,7 +60,7 @@ struct InferenceResult {
   std::vector<std::vector<int64_t>> outputs;
   std::vector<PassTiming> passes;
   uint64_t bytes_up = 0, bytes_down = 0;   // of one pass
-  uint64_t images_remaining = UINT64_MAX;  // least budget left of any segment, as last told by the owner
+  uint64_t images_remaining = UINT64_MAX;  // least budget left of any segment, as last reported by the owner
 };
 // Counts the images that have a prediction.
 int64_t CountAnswered(const InferenceResult& result);
@@ -77,14 +77,14 @@ struct OwnerTerms {
 
 struct SessionOptions {
   int threads = 1;  // for the encrypted part; SetExecutorThreads sets LibTorch's threads
-  // The images to be evaluated, if known. An error of CheckImages then comes before the ciphertexts are prepared.
+  // The images to be evaluated, if known. Errors of CheckImages are then returned before the ciphertexts are prepared.
   const ImageSet* images = nullptr;
 };
 
 // A package that is ready to be evaluated. Use it from one thread at a time.
 class InferenceSession {
  public:
-  // Prepares the package and asks the owner for its terms. Without an owner only Offline works. Fails with
+  // Prepares the package and asks the owner for its terms. Without an owner, only Offline works. Fails with
   // FailedPrecondition, naming the owner, if the owner accepts less than one image per message. Returns errors of the
   // package.
   static absl::StatusOr<InferenceSession> Open(Package package, std::unique_ptr<OwnerTransport> owner,
@@ -101,7 +101,7 @@ class InferenceSession {
   absl::StatusOr<OwnerTerms> AskTerms();
 
   // Fails with FailedPrecondition, giving the numbers, if terms() leave too little budget for `images` images,
-  // `repeats` times. A budget that ran out midway would be spent for nothing.
+  // `repeats` times. Budget that runs out midway is wasted.
   absl::Status CheckBudget(int64_t images, int repeats) const;
 
   // Evaluates every image with the owner's help. If repeats > 1, only one message is in flight at a time, so that the
@@ -115,8 +115,8 @@ class InferenceSession {
   absl::StatusOr<std::vector<int32_t>> Offline(const ImageSet& images, int64_t batch = 64,
                                                const ProgressFn& progress = nullptr) const;
 
-  // Returns the decrypted outputs [image][output][position] of segment k for inputs of the caller's choice,
-  // input_size(k) values each. Charges the budget. Returns Cancelled once `go_on` returns false.
+  // Returns the decrypted outputs [image][output][position] of segment k for inputs that the caller chooses,
+  // input_size(k) values per image. Charges the budget. Returns Cancelled once `go_on` returns false.
   absl::StatusOr<std::vector<int64_t>> Ask(size_t k, std::span<const float> inputs, const GoOnFn& go_on = nullptr,
                                            std::chrono::milliseconds deadline = std::chrono::hours(1));
 
@@ -132,8 +132,8 @@ class InferenceSession {
     double owner_ms = 0;                            // as reported by the owner
     uint64_t images_remaining = 0;                  // left in the segment's budget
   };
-  // Work like NextQueryFn and OnReplyFn. std::nullopt means "none now" while answers are outstanding, and the end
-  // otherwise.
+  // These work like NextQueryFn and OnReplyFn. While answers are outstanding, std::nullopt means "none now"; otherwise
+  // it ends the conversation.
   using NextQuestionFn = std::function<absl::StatusOr<std::optional<Question>>()>;
   using OnAnswerFn = std::function<absl::Status(Answer answer)>;
   // Asks questions of any segments; the answers arrive in the same order. Returns the errors of

@@ -47,7 +47,7 @@ struct ModelPlan {
   // Returns tasks that point into this plan.
   std::vector<EncryptionTask> Tasks() const;
   uint64_t PackageSize() const { return PackageBytes(Tasks(), rest_model.size()); }
-  // Returns bits, over all segments together.
+  // Returns the statistical security in bits, over all segments together.
   double StatisticalSecurity() const;
 };
 
@@ -59,10 +59,10 @@ using MeasureRangesFn = std::function<absl::StatusOr<std::vector<MeasuredRange>>
 // Finds the segments of a selection, quantises them, and chooses rings and packings. Inner segments, which don't read
 // the network's input, are quantised by the measured range of their input, widened by kRangeMargin. `measure` is called
 // at most once, for all inner segments. Fails with InvalidArgument if `measure` is needed but empty, if the selection
-// can't be encrypted (see FindSegments, LiftSegment), or if no plan keeps the bounds; the error then says what would
-// help.
+// can't be encrypted (see FindSegments, LiftSegment), or if no plan stays within the bounds; in the last case the error
+// says what would help.
 //
-// pipeline/plan_on_images.h measures with LibTorch.
+// pipeline/plan_on_images.h has a `measure` that uses LibTorch.
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
                                const MeasureRangesFn& measure = {});
 

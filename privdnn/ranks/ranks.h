@@ -20,32 +20,34 @@
 
 namespace privdnn {
 
-// One piece of work: the request's bytes to the reply's. Called on a separate thread, one piece at a time. Must return
-// Cancelled soon after `go_on` returns false. Any thread may call `go_on`.
+// Makes one piece of work: maps the request's bytes to the reply's. Called on a separate thread, one piece at a time.
+// Must return Cancelled soon after `go_on` returns false. Any thread may call `go_on`.
 using PieceFn = std::function<absl::StatusOr<Bytes>(std::span<const uint8_t> request, const GoOnFn& go_on)>;
-// The next piece, at most 2^30 bytes; nullopt behind the last.
+// Returns the next piece, at most 2^30 bytes; nullopt after the last.
 using NextPieceFn = std::function<std::optional<Bytes>()>;
-// The reply to the piece that was the `piece`th to be taken (from 0), and who made it; in the order of their arrival.
+// Handles the reply to piece number `piece` (from 0, in the order of NextPieceFn), made by `rank`. Called in the order
+// in which replies arrive.
 using OnPieceFn = std::function<absl::Status(uint64_t piece, int rank, Bytes reply)>;
 // Called with the reason why a rank no longer serves, and its name.
 using DepartureFn = std::function<void(const absl::Status& why)>;
 
-// A status among bytes, for a reply that says how its piece ended; its message is cut where it is too long.
+// Writes a status in a reply, to say how its piece ended. Truncates a message that is too long.
 void WriteStatus(const absl::Status& status, ByteWriter& w);
-// The status that was written, into `status`; an error if it can't be read.
+// Reads a written status into `status`; fails if it can't be read.
 absl::Status ReadStatus(ByteReader& r, absl::Status& status);
 
-// This process among those that mpirun started. All functions belong to the thread that called Join. Errors of a rank
-// or of reaching it name it: "rank 2 (node7): ...". If a process dies, mpirun ends all others with SIGTERM.
+// This process as one of those that mpirun started. Only the thread that called Join may call its functions. If a rank
+// fails or can't be reached, the error names it: "rank 2 (node7): ...". If a process dies, mpirun ends all others with
+// SIGTERM.
 class Ranks {
  public:
-  // Whether OpenMPI started this process together with others.
+  // Returns whether OpenMPI started this process together with others.
   static bool Started();
-  // Once a process, and only if Started(). FailedPrecondition if the program is built without MPI.
+  // Call it once per process, and only if Started(). Fails with FailedPrecondition if the program is built without MPI.
   static absl::StatusOr<Ranks> Join();
   Ranks(Ranks&&) noexcept;
   Ranks& operator=(Ranks&&) = delete;
-  // Leaves like Leave, as a rank that couldn't serve.
+  // Calls Leave, as a rank that couldn't serve.
   ~Ranks();
 
   // Sets the function that rank 0 calls, in Spread, for each rank that leaves while there is work.
@@ -57,17 +59,17 @@ class Ranks {
   const std::string& Host(int rank) const;
 
   // Rank 0: waits until every rank serves. `identity` is a line that says what results depend on ("model 5f3a, images
-  // 77c1"); FailedPrecondition, with both lines, for a rank that has another one. The error of a rank that left
-  // instead.
+  // 77c1"). Fails with FailedPrecondition, giving both lines, if a rank has a different one, and with the rank's own
+  // error if a rank left instead.
   absl::Status Meet(const std::string& identity, const GoOnFn& go_on);
-  // Rank 0, after Meet: has all pieces made and hands on the replies. After an error of any rank, of `on_piece`, or
-  // Cancelled by `go_on`, no piece is handed out any more, those in progress are told to stop, and their replies are
-  // dropped; a rank that doesn't stop gets no piece of the next Spread until it has. A rank that leaves is no error:
-  // its piece is made here. `go_on` is called here, every few milliseconds.
+  // Rank 0, after Meet: has all pieces made and passes on the replies. After an error of any rank or of `on_piece`, or
+  // when `go_on` cancels, it hands out no more pieces, tells the ranks to stop those in progress, and drops their
+  // replies. A rank that doesn't stop gets no piece of the next Spread until it has stopped. A rank that leaves is no
+  // error: rank 0 makes its piece. Calls `go_on` on this thread, every few milliseconds.
   absl::Status Spread(const NextPieceFn& next, const PieceFn& piece, const OnPieceFn& on_piece, const GoOnFn& go_on);
-  // The other ranks: makes pieces until rank 0 leaves. `go_on` false makes the piece in progress and any later one
-  // Cancelled, which rank 0 then sees. An error, to be handed to Leave, if a piece throws, a reply is longer than
-  // 2^30 - 64 bytes, or rank 0 can't be reached.
+  // The other ranks: makes pieces until rank 0 leaves. If `go_on` returns false, the piece in progress and all later
+  // ones end with Cancelled, which rank 0 then sees. Fails if a piece throws, a reply is longer than 2^30 - 64 bytes,
+  // or rank 0 can't be reached; pass the error to Leave.
   absl::Status Serve(const std::string& identity, const PieceFn& piece, const GoOnFn& go_on);
 
   // Ends every rank's part; no call may follow. Rank 0 tells the others to stop and waits at most ten seconds; mpirun

@@ -16,13 +16,13 @@ struct Mpirun {
   std::string output;  // stdout and stderr of mpirun and all ranks
 };
 
-// Tests that need mpirun; ctest counts them as skipped without it.
+// The base of tests that need mpirun; ctest counts them as skipped without it.
 class MpirunTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(PRIVDNN_MPIRUN)) GTEST_SKIP() << "mpirun is not here (package openmpi-bin)";
   }
-  // `arguments` are words of the shell; `program`: the running one, if empty.
+  // `arguments` are shell words. An empty `program` is the running one.
   static Mpirun Run(int ranks, const std::string& arguments, std::string program = "") {
     if (program.empty()) program = std::filesystem::read_symlink("/proc/self/exe").string();
     const std::string command =

@@ -1,4 +1,4 @@
-// A document's figures as files.
+// Writes a document's figures as files.
 #pragma once
 
 #include <filesystem>
@@ -8,10 +8,11 @@
 
 namespace privdnn {
 
-// RFC 4180, with line feeds: a line of titles, then a line a row; numbers as precise as they are.
+// Returns a table as RFC 4180, with line feeds: a line of titles, then one line per row; numbers in full precision.
 std::string RenderCsv(const Table& table);
 
-// ID.csv for each figure's table and ID.png for its picture, into `directory`, which is made if it isn't there.
+// Writes ID.csv for each figure's table and ID.png for its picture into `directory`, which is created if it doesn't
+// exist.
 absl::Status WriteFigures(const Document& document, const std::filesystem::path& directory);
 
 }  // namespace privdnn

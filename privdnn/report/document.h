@@ -1,4 +1,4 @@
-// A report as data: sentences, tables, plots and pictures, from which the HTML page and the CSV files are written.
+// A report as data: sentences, tables, plots and pictures. The HTML page and the CSV files are written from it.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 
 struct Column {
   std::string title;
-  int digits = 0;  // of numbers on the page, behind the point
+  int digits = 0;  // decimal places of numbers on the page
 };
 
 struct Table {
@@ -23,15 +23,15 @@ struct Table {
   std::vector<std::vector<Json>> rows;  // cells: text, a number, or null where there is none
 };
 
-// Draws columns of a table, so that plot and table can't differ. The first column is the bars' labels or x.
+// Draws columns of a table, so plot and table can't differ. The first column holds the bars' labels, or x.
 struct Plot {
   enum class Kind { kBars, kLines };
   Kind kind = Kind::kBars;
-  std::vector<size_t> columns = {};        // drawn as bars, or as points with lines between
+  std::vector<size_t> columns = {};        // drawn as bars, or as points joined by lines
   std::vector<size_t> reference = {};      // drawn as dashed lines; only with kLines
-  std::string x_title = {}, y_title = {};  // of bars, y_title is that of their values
+  std::string x_title = {}, y_title = {};  // for bars, y_title belongs to their values
   bool log_x = false, log_y = false;
-  std::optional<double> min = {}, max = {};  // of the values' axis
+  std::optional<double> min = {}, max = {};  // limits of the values' axis
 };
 
 struct Picture {
@@ -40,7 +40,7 @@ struct Picture {
 };
 
 struct Figure {
-  std::string id;  // letters and dashes: part of file names and of the page's anchors
+  std::string id;  // letters and dashes; used in file names and in the page's anchors
   std::string title, caption;
   Table table;
   std::optional<Plot> plot;
@@ -51,7 +51,7 @@ struct Figure {
 struct Provenance {
   std::string title, command;
   double seconds = 0;
-  std::string reason;  // why there is no result; empty: there is one
+  std::string reason;  // why there is no result; empty if there is one
 };
 
 struct Section {
@@ -63,7 +63,7 @@ struct Section {
 
 enum class Tone { kProtects, kExposes, kNote };
 
-// One sentence of the verdict and the section whose figures it follows from.
+// One sentence of the verdict, and the section whose figures support it.
 struct Sentence {
   Tone tone;
   std::string text, section;

@@ -1,4 +1,5 @@
-// A document as one HTML page that needs nothing else: style, script, plots' library, data and pictures lie in it.
+// Writes a document as one self-contained HTML page: it includes style, script, the library that draws plots, data and
+// pictures.
 #pragma once
 
 #include <string>
@@ -8,16 +9,17 @@
 
 namespace privdnn {
 
-// Any text as it may stand between tags and in quoted attributes.
+// Escapes any text for use between tags and in quoted attributes.
 std::string EscapeHtml(std::string_view text);
 
-// JSON that may stand in a script element: nothing in it ends the element, whatever the strings say. What is no UTF-8
-// is replaced.
+// Returns JSON for use in a script element: nothing in it ends the element, whatever its strings contain. Replaces
+// invalid UTF-8.
 std::string ScriptJson(const Json& json);
 
-// The page's content security policy lets it load nothing from anywhere and run only the scripts that are in it, by
-// their digests. Each canvas and picture gets the attribute data-rendered once it shows something, and the root element
-// data-figures, data-rendered (how many there are, and of them such) and, if anything went wrong, data-errors.
+// Returns the page. Its content security policy lets it load nothing from anywhere, and run only its own scripts,
+// identified by their digests. Each canvas and picture gets the attribute data-rendered once it shows something. The
+// root element gets data-figures (how many there are), data-rendered (how many show something) and, if anything went
+// wrong, data-errors.
 std::string RenderHtml(const Document& document);
 
 }  // namespace privdnn

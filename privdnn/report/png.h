@@ -1,4 +1,4 @@
-// Pictures as PNG files.
+// Writes pictures as PNG files.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ struct Picture {
   std::vector<uint8_t> pixels;
 };
 
-// InvalidArgument for other channels, for an empty picture, for sides above 65,535 and for pixels that are not as many
-// as the sides say.
+// Encodes a picture. Fails with InvalidArgument if it has another number of channels, is empty, has a side above
+// 65,535, or the number of pixels doesn't match the sides.
 absl::StatusOr<Bytes> EncodePng(const Picture& picture);
 
-// Pictures side by side in rows, each pixel drawn `scale` x `scale` times, with white lines between. All pictures have
-// one size, and all rows are as long as the first; at least one picture.
+// Arranges pictures side by side in rows, each pixel drawn `scale` x `scale` times, with white lines between. All
+// pictures must have one size, and all rows the same length; there must be at least one picture.
 Picture Grid(const std::vector<std::vector<Picture>>& rows, int64_t scale);
 
 }  // namespace privdnn

@@ -1,12 +1,12 @@
-// The document of a privacy report.
+// Builds the document of a privacy report.
 #pragma once
 
 #include "privdnn/report/results.h"
 
 namespace privdnn {
 
-// Verdict and figures of the steps that have results; of the others, why not. Throws Json::exception if a result hasn't
-// the fields that its command prints.
+// Returns the verdict and the figures of the steps that have results; for the other steps, the reason. Throws
+// Json::exception if a result doesn't have the fields that its command prints.
 Document Describe(const Results& results);
 
 }  // namespace privdnn

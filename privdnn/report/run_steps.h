@@ -1,4 +1,4 @@
-// All steps of a report, in their order.
+// Runs all steps of a report, in order.
 #pragma once
 
 #include <string>
@@ -9,9 +9,10 @@
 
 namespace privdnn {
 
-// Runs the steps and adds their results to `results`, which has none. A step that can't or shan't run, because `skip`
-// names its part, say, has the reason in place of a result. Removes the files that steps made for each other when all
-// is there. FailedPrecondition if a required step has no result; the runner's errors.
+// Runs the steps and adds their results to `results`, which has none yet. If a step can't or shouldn't run, for example
+// because `skip` names its part, it gets the reason instead of a result. Removes the files that steps made for each
+// other once everything is done. Fails with FailedPrecondition if a required step has no result. Returns the runner's
+// errors.
 absl::StatusOr<Results> RunSteps(const ReportInput& input, const std::vector<std::string>& skip, StepRunner& runner,
                                  Results results);
 

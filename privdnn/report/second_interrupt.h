@@ -1,10 +1,11 @@
-// A second Ctrl-C, for a command with children and keys to take along.
+// Handles a second Ctrl-C, for a command that must end its children and remove keys.
 #pragma once
 
 namespace privdnn {
 
-// While it lives, a second Ctrl-C or SIGTERM doesn't end the process at once but is noted, so that whoever waits for a
-// child can end that, too, and remove what is secret. The first does what it did before. One at a time.
+// While this object exists, a second Ctrl-C or SIGTERM doesn't end the process at once but is recorded, so that a
+// function that waits for a child can end the child, too, and remove secret files. The first one works as before. There
+// can be only one such object at a time.
 class SecondInterrupt {
  public:
   // `interrupted`: whether the first has come already.

@@ -1,4 +1,4 @@
-// A step of a report as a process of this program.
+// Runs a step of a report as a process of this program.
 #pragma once
 
 #include <filesystem>
@@ -12,7 +12,7 @@
 namespace privdnn {
 
 struct StepProcess {
-  std::vector<std::string> arguments;  // behind the program's name
+  std::vector<std::string> arguments;  // after the program's name
   std::filesystem::path log;           // its stderr
   std::filesystem::path events;        // base/events.h
 };
@@ -23,15 +23,15 @@ struct StepEnd {
   std::string output;  // its stdout
 };
 
-// Runs the process to its end and calls `glance` now and then meanwhile. What the process puts into the system's
-// temporary directory, an owner's keys among it, goes with it, however it ends. Cancelled when interrupted; the process
-// has ended then, too.
+// Runs the process to its end and meanwhile calls `glance` now and then. Whatever the process puts into the system's
+// temporary directory, including an owner's keys, is removed with it, however it ends. Fails with Cancelled when
+// interrupted; the process has then ended, too.
 using RunProcessFn =
     std::function<absl::StatusOr<StepEnd>(const StepProcess& process, const std::function<void()>& glance)>;
 
-// Runs steps by `program`, each in a process group and a temporary directory of its own, with the events' file named to
-// it. An interruption, when `go_on` says false, ends the process in order; a second Ctrl-C or SIGTERM then ends it at
-// once. `warn` hears of a directory that would stay if this process were killed.
+// Returns a function that runs steps with `program`, each in its own process group and temporary directory, and tells
+// them the events file. When `go_on` returns false, the process is ended in order; a second Ctrl-C or SIGTERM then ends
+// it at once. Calls `warn` if a directory would remain should this process be killed.
 RunProcessFn StepsOf(std::string program, GoOnFn go_on, NoteFn warn);
 
 }  // namespace privdnn

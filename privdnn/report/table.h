@@ -1,4 +1,4 @@
-// Tables of text for terminals and logs.
+// Writes tables of text for terminals and logs.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace privdnn {
 
-// Two columns: what, and how much.
+// Two columns: a name and its value.
 //   title
 //     encrypted outputs      8 of 16
 //     package                5.9 MB
@@ -16,7 +16,7 @@ class FactTable {
  public:
   explicit FactTable(std::string title) : title_(std::move(title)) {}
   void Add(std::string what, std::string value) { rows_.emplace_back(std::move(what), std::move(value)); }
-  // Ends in a newline.
+  // Returns the table, ending in a newline.
   std::string Render() const;
 
  private:
@@ -24,9 +24,9 @@ class FactTable {
   std::vector<std::pair<std::string, std::string>> rows_;
 };
 
-// "716,800 B", "5.9 MB" (powers of ten).
+// Returns text such as "716,800 B" or "5.9 MB" (powers of ten).
 std::string FormatBytes(uint64_t bytes);
-// Three significant digits with a unit: "0.213 ms", "1.72 s".
+// Returns three significant digits with a unit: "0.213 ms", "1.72 s".
 std::string FormatMilliseconds(double ms);
 
 }  // namespace privdnn

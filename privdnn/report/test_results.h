@@ -42,7 +42,7 @@ inline Json TestTraining(double reached, uint64_t images = 5000) {
           {"accuracy_after_training", reached}};
 }
 
-// Of one segment. `needed` null: the images did not determine its kernels.
+// The result for one segment. If `needed` is null, the images did not determine its kernels.
 inline Json TestExtract(const Json& needed) {
   Json json = Json::parse(R"({"images_predicted": 366, "images_asked": 384, "kernel_mismatches": 0,
       "unknowns_per_output": 5851, "outputs_attacked": 13, "check_integers": 1664, "check_mismatches": 0,
@@ -55,7 +55,7 @@ inline Json TestExtract(const Json& needed) {
   return json;
 }
 
-// One level of errors on outputs; `needed` and `as_noisy`: images, or null.
+// One level of errors on outputs; `needed` and `as_noisy` are numbers of images, or null.
 inline Json TestNoiseLevel(double share, double user, const Json& needed, const Json& as_noisy) {
   return {{"output_noise", 2 * share},
           {"shares_of_deviation", {share / 2, share}},
@@ -66,7 +66,7 @@ inline Json TestNoiseLevel(double share, double user, const Json& needed, const 
           {"images_tried", 500}};
 }
 
-// As TestExtract(366), with levels of errors on outputs: a user without any has 98.5 %.
+// Like TestExtract(366), with levels of errors on outputs; a user without errors has 98.5 %.
 inline Json TestNoise(const Json& levels) {
   Json json = TestExtract(366);
   json["within"] = 1.0;
@@ -91,7 +91,7 @@ inline Json TestObfuscated(double accuracy, bool kept) {
           {"kept", kept}};
 }
 
-// Of stolen neurons: what they are worth as they are, and trained.
+// The worth of stolen neurons, unchanged and after training.
 inline Json TestTransplant(double before, double after, uint64_t images = 5000) {
   Json json = TestTraining(after, images);
   json["accuracy_original"] = 99.1;

@@ -1,15 +1,15 @@
-// What a verdict says of defences that an owner may add.
+// The part of a verdict about defences that an owner may add.
 #pragma once
 
 #include "privdnn/report/results.h"
 
 namespace privdnn {
 
-// Errors on outputs, as attack extract measured them, against the image budget. Nothing without them.
+// Judges errors on outputs, as attack extract measured them, for the image budget. Empty if there are none.
 std::vector<Sentence> NoiseVerdict(const Results& results);
 
-// A network of its own for each user, once two were made: what it costs them, what neurons of one are worth in the
-// other, and whether training goes further from them.
+// Judges a separate network for each user, if two were made: what it costs them, what neurons of one are worth in the
+// other, and whether training gets further with them.
 std::vector<Sentence> ObfuscationVerdict(const Results& results);
 
 }  // namespace privdnn

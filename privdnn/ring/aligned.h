@@ -1,5 +1,5 @@
 // Vectors aligned to a cache line, as the vector kernels require. Their memory is zeroised when released, since they
-// hold keys and masks as well as public values.
+// may hold keys and masks as well as public values.
 #pragma once
 
 #include <openssl/crypto.h>

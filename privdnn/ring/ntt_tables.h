@@ -18,13 +18,13 @@ namespace privdnn {
 // and 2k+1. Node k in [1, N) multiplies by roots[k] = psi^bitreverse(k), bitreverse taken over log2(N) bits, so stage s
 // uses the entries [2^s, 2^(s+1)) in the order in which it meets its blocks.
 struct NttTables {
-  // InvalidArgument unless n is a power of two in [16, 16384] and q = 1 mod 2n.
+  // Fails with InvalidArgument unless n is a power of two in [16, 16384] and q = 1 mod 2n.
   static absl::StatusOr<NttTables> Create(size_t n, const Modulus& q);
 
   size_t n;
   Modulus modulus;
   uint64_t psi;
-  // Each root w with its Shoup quotients floor(w * 2^64 / q) for scalar words and floor(w * 2^52 / q) for IFMA's.
+  // Each root w with its Shoup quotients: floor(w * 2^64 / q) for scalar words, floor(w * 2^52 / q) for IFMA's words.
   AlignedVector<uint64_t> roots, roots_shoup64, roots_shoup52;
   // inverse_roots[k] = 1/roots[k], except that the last butterfly of the inverse also divides by N:
   // inverse_roots[0] = 1/N and inverse_roots[1] = 1/(N*roots[1]).

@@ -13,14 +13,15 @@
 
 namespace privdnn {
 
-// Primes that a ring may have.
+// The most primes that a ring may have.
 inline constexpr size_t kMaxPrimes = 8;
 
-// The ring and the tables to compute in it. Immutable; polynomials refer to it only by being passed to its functions.
+// The ring and the tables for computing in it. Immutable. Polynomials hold no reference to it: the functions below take
+// both.
 class Ring {
  public:
-  // n a power of two in [2048, 16384] ([16, 16384] is accepted for tests), 1 to kMaxPrimes distinct primes = 1 mod 2n.
-  // Uses ChooseKernels() unless `kernels` is given.
+  // `n` must be a power of two in [2048, 16384] ([16, 16384] is accepted for tests); `primes` must be 1 to kMaxPrimes
+  // distinct primes = 1 mod 2n. Uses ChooseKernels() unless `kernels` is given.
   static absl::StatusOr<Ring> Create(size_t n, std::span<const uint64_t> primes, const Kernels* kernels = nullptr);
 
   size_t n() const { return n_; }
@@ -41,8 +42,8 @@ class Ring {
 
 enum class Form { kCoefficient, kNtt };
 
-// Residues in [0, q_i), prime-major: limb(i)[k] is the k-th coefficient (or NTT value) modulo q_i. The form is part of
-// the type, so a product can't meet a polynomial in the wrong one.
+// Residues in [0, q_i), prime by prime: limb(i)[k] is the k-th coefficient (or NTT value) modulo q_i. The form is part
+// of the type, so polynomials of different forms can't be mixed up.
 template <Form form>
 class RnsPoly {
  public:
@@ -69,7 +70,7 @@ using NttPoly = RnsPoly<Form::kNtt>;
 NttPoly ToNtt(const Ring& ring, CoefficientPoly poly);
 CoefficientPoly ToCoefficients(const Ring& ring, NttPoly poly);
 
-// Small signed coefficients (|c| < 2^31, n of them) as a polynomial.
+// Returns the polynomial with these small signed coefficients (n of them, |c| < 2^31).
 CoefficientPoly FromSmall(const Ring& ring, std::span<const int32_t> coefficients);
 
 // a += b
@@ -78,7 +79,7 @@ void AddInPlace(const Ring& ring, RnsPoly<form>& a, const RnsPoly<form>& b);
 // -a
 template <Form form>
 void NegateInPlace(const Ring& ring, RnsPoly<form>& a);
-// a * b, pointwise: the negacyclic product.
+// Returns a * b, multiplied pointwise: the negacyclic product.
 NttPoly Multiply(const Ring& ring, const NttPoly& a, const NttPoly& b);
 
 }  // namespace privdnn

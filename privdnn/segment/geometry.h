@@ -42,7 +42,7 @@ struct SegmentSpec {
   // The layer before the square. A linear segment has no such layer: all sizes are 1, and its padding is pads1.
   Size2 kernel1, stride1, pool1, pool1_stride;  // no pooling: 1x1 with stride 1
   Pads pads1;
-  Pads pads2;                       // for the layer behind the square; zero in a linear segment
+  Pads pads2;                       // for the layer after the square; zero in a linear segment
   std::vector<OutputGroup> groups;  // 1 or 2
   // Quantisation of the pooled input: z = clamp(round(x / input_scale) + zero_point, -z_max, z_max),
   // z_max = 2^(input_bits-1) - 1.
@@ -81,7 +81,7 @@ absl::StatusOr<SegmentSpec> ReadSpec(ByteReader& reader);
 // Packing (coefficient packing, as in Cheetah, USENIX Security 2022): block j holds feature channels j*C_b ... of the
 // unit's B maps (HW = tile_map.h*tile_map.w positions each, C_b = floor(n/(B HW))):
 //   phi_j(X) = sum phi_{c,m}[a,b] X^((c*B + m)*HW + a*W + b),   A_j(X) = sum A[c,a,b] X^(O - c*B*HW - a*W - b),
-//   O = (C_b-1)*B*HW + (e.h-1)*W + e.w-1,   e = origin + kernel of the output's group;
+//   O = (C_b-1)*B*HW + (e.h-1)*W + e.w-1,   e = origin + kernel of the output's group.
 // Coefficient O + m*HW + i*S*W + j*S of the sum of products is output (i, j) of image m, and lies below C_b*B*HW.
 // Products of different channels or images meet only outside valid outputs, and terms that wrap around X^n fall
 // below O.
@@ -111,16 +111,16 @@ class Geometry {
   int64_t max_abs_feature(uint32_t d) const;
   int64_t max_feature() const;  // over all d
 
-  // Outputs. Return the group of output f (f counts through the groups), and where its values start among an image's
-  // values_per_image().
+  // Outputs are numbered through the groups. Returns the group of output f.
   size_t group(uint32_t f) const { return f < spec_.groups[0].outputs ? 0 : 1; }
+  // Returns where the values of output f start among an image's values_per_image().
   uint64_t first_value(uint32_t f) const;
 
   size_t num_tiles() const { return size_t{spec_.tiles.h} * spec_.tiles.w; }
   Size2 tile_step() const { return tile_step_; }
   Size2 tile_map() const { return tile_map_; }
   uint32_t images_per_ciphertext() const { return spec_.images_per_ciphertext; }
-  // Returns the number of units of `images` images. Units of the same images are adjacent.
+  // Returns the number of units that `images` images take. Units of the same images are adjacent.
   uint64_t units(uint64_t images) const;
   struct Unit {
     uint64_t first_image;

@@ -1,4 +1,4 @@
-// What searches have in common: judging candidates beside each other. Internal to selection.
+// Compares candidates with each other, for all searches. Internal to selection.
 #pragma once
 
 #include <array>
@@ -9,57 +9,60 @@
 
 namespace privdnn {
 
-// For each image, the margins (OutcomeSource::Margins) of a network near those that are to be judged, by View: images
-// with small ones are the first that candidates differ on. All 0: nothing is known.
+// For each image and View, the margin (OutcomeSource::Margins) of a network close to the candidates. Candidates are
+// most likely to differ on images with small margins. All 0: nothing is known.
 using Reference = std::array<std::vector<float>, 2>;
 
-// On all images.
+// Returns the accuracies of an outcome on all images.
 Accuracies MeasureAccuracies(const Evaluator& evaluator, const Outcome& outcome);
 
-// Asks a source for margins, remembers them, and counts. Of a candidate without second neurons only the separated
-// network is asked about; its margins stand for the other's, which differ only where a shortcut reads the squares.
+// Asks a source for margins, remembers them, and counts. For a candidate without second neurons it asks only about the
+// separated network. Its margins stand for the other network's, which differ only where a shortcut reads the squares.
 class Arena {
  public:
   // The referenced objects must outlive the arena.
   Arena(const Evaluator& evaluator, const OutcomeSource& source, const Racing& racing, const ProgressFn& progress);
 
-  // Runs of an image through a candidate's network that the search expects to ask for in all; only for the progress.
+  // Announces how many runs of an image through a candidate's network the search expects to ask for in total; only for
+  // progress.
   void Plan(uint64_t image_evaluations) { planned_ = image_evaluations; }
   bool racing() const { return racing_.enabled; }
-  // The unchanged network's; and of no network.
+  // Return the reference of the unchanged network, and the one that says nothing.
   Reference Original() const;
   Reference Nothing() const;
-  // The unchanged network's, with what is known of a candidate in its place.
+  // Returns the reference of the unchanged network, replaced by what is known of a candidate.
   Reference Near(const Candidate& candidate) const;
-  // Margins of these candidates in place of the reference's: of one, as far as they are known; of several, what each of
-  // them changes, added up.
+  // Puts these candidates' margins into the reference: for one candidate, those that are known; for several, the sum of
+  // the changes that each makes.
   void Adopt(std::span<const Candidate> candidates, Reference& reference) const;
 
-  // Indices of the `keep` best candidates, the best first. With racing, a candidate is judged by the images it was
-  // dropped at, and no more images are asked for than it takes to name the best. `caution`: times Racing::z.
+  // Returns the indices of the `keep` best candidates, the best first. With racing, judges a candidate by the images on
+  // which it was dropped, and asks for no more images than it takes to find the best. `caution` is a factor on
+  // Racing::z.
   absl::StatusOr<std::vector<size_t>> Best(std::span<const Candidate> candidates, size_t keep, const ScoreFn& score,
                                            const Reference& reference, double caution = 1);
-  // On all images.
+  // Judges a candidate on all images.
   absl::StatusOr<Judged> Judge(const Candidate& candidate, const ScoreFn& score);
   SearchResult Result(Judged best) const { return {std::move(best), memory_.size(), asked_}; }
 
  private:
-  // NaN: not known.
+  // NaN: unknown.
   using Margins = std::array<std::vector<float>, 2>;
-  // A subset of the images, which grows: the first `count` of `order`.
+  // A growing subset of the images: the first `count` of `order`.
   struct Subset {
     std::vector<int64_t> order;
-    size_t doubtful = 0;  // how many of the first ones are there because they are in doubt
+    size_t doubtful = 0;  // how many, from the start, are there because they are in doubt
     size_t count = 0;
-    std::vector<float> rest;  // the reference's margins of the others, negated, ascending
+    std::vector<float> rest;  // the reference's margins of the other images, negated, ascending
   };
   Subset MakeSubset(const std::vector<float>& reference) const;
   void Grow(const std::vector<float>& reference, size_t count, Subset& subset) const;
-  // What the images of the subset say about the others: how a candidate's margins differ from the reference's, each as
-  // the number of the others that a network with this difference would find.
+  // Estimates the other images from those of the subset. For each image of the subset, takes how a candidate's margin
+  // differs from the reference's, and returns the number of other images that a network with this difference would
+  // find.
   std::vector<double> Others(const Candidate& candidate, View view, const std::vector<float>& reference,
                              const Subset& subset) const;
-  // Has these images' margins of each candidate in memory_.
+  // Gets these images' margins of each candidate into memory_.
   absl::Status Ask(std::span<const Candidate> candidates, std::span<const size_t> which, View view,
                    std::span<const int64_t> images);
   const std::vector<float>& Known(const Candidate& candidate, View view) const;

@@ -32,7 +32,7 @@ inline const LeNet& Embedded() {
   return lenet;
 }
 
-// Random pixels, and labels that the network gives to about half of them.
+// Returns random pixels, with the labels that the network predicts for about half of them.
 inline ImageSet RandomImages(const Graph& graph, int64_t count, uint64_t seed) {
   const auto& shape = graph.inputs[0].shape;
   const auto classes = static_cast<int32_t>(graph.outputs[0].shape[1]);
@@ -48,7 +48,8 @@ inline ImageSet RandomImages(const Graph& graph, int64_t count, uint64_t seed) {
   return set;
 }
 
-// 3x32x32, a second layer with 65,536 values an image (so that 64 images make a batch), a pool behind it.
+// Takes 3x32x32 images; has a second layer with 65,536 values per image (so 64 images make a batch), and a pool after
+// it.
 inline Graph VggLike() {
   NetworkBuilder b({3, 32, 32}, 5);
   const Window same{{3, 3}, {1, 1}, {1, 1, 1, 1}};
@@ -86,7 +87,7 @@ inline Graph ResNetLike() {
   return b.Finish();
 }
 
-// Random candidates that a selection may have, every size of either layer among them.
+// Returns random candidates that a selection may have, with every size of either layer.
 inline std::vector<Candidate> RandomCandidates(const Evaluator& evaluator, size_t count, uint64_t seed) {
   std::mt19937_64 random(seed);
   const auto pick = [&](int64_t neurons, int64_t least) {
@@ -106,7 +107,7 @@ inline std::vector<Candidate> RandomCandidates(const Evaluator& evaluator, size_
                                  static_cast<int64_t>(c.second.size()) < evaluator.second_neurons();
     if (nothing_to_read) continue;
     candidates.push_back(c);
-    // The same first layer again, so that candidates share what is left of it.
+    // Repeats the first layer, so that candidates share what is left of it.
     for (size_t same = random() % 3; same > 0 && candidates.size() < count && !c.first.empty(); --same) {
       if (static_cast<int64_t>(c.first.size()) == evaluator.first_neurons()) break;
       candidates.push_back({c.first, pick(evaluator.second_neurons(), 1)});

@@ -10,7 +10,7 @@
 
 namespace privdnn {
 
-// What was asked: a candidate on the images [begin, end).
+// A question: a candidate on the images [begin, end).
 struct JournalKey {
   Candidate candidate;
   int64_t begin = 0, end = 0;
@@ -18,7 +18,7 @@ struct JournalKey {
   auto operator<=>(const JournalKey&) const = default;
 };
 
-// The same for margins: one of a candidate's networks on some images.
+// A question about margins: one of a candidate's networks, on some images.
 struct MarginKey {
   Candidate candidate;
   View view = View::kSeparated;
@@ -28,41 +28,42 @@ struct MarginKey {
 
 struct JournalContent {
   std::string identity;
-  std::map<JournalKey, Bytes> outcomes;  // as PackOutcome has them
+  std::map<JournalKey, Bytes> outcomes;  // in the form of PackOutcome
   std::map<MarginKey, std::vector<float>> margins;
   uint64_t whole = 0;  // bytes of the header and all whole records
 };
 
-// At most so many bytes.
+// The longest identity, in bytes.
 constexpr uint32_t kMaxJournalIdentity = 1024;
 
-// Both layers' neurons, a count and then 32 bits each; reading refuses what doesn't ascend.
+// Write and read both layers' neurons: a count, then 32 bits each. Reading fails if they don't ascend.
 void WriteCandidate(const Candidate& candidate, ByteWriter& w);
 absl::StatusOr<Candidate> ReadCandidate(ByteReader& r);
-// One bit an image, first for `separated`, then for `removed`, rounded up to bytes. Both must have as many images.
+// Packs one bit per image, first for `separated`, then for `removed`, rounded up to bytes. Both must have the same
+// number of images.
 Bytes PackOutcome(const Outcome& outcome);
-// Of packed bytes that have passed ParseJournal or come from PackOutcome; `images`: end - begin.
+// Unpacks bytes that have passed ParseJournal or come from PackOutcome; `images` is end - begin.
 Outcome UnpackOutcome(std::span<const uint8_t> packed, int64_t images);
 
-// A view, a count and then 32 bits an image; reading refuses what CheckImageList does.
+// Write and read a view, a count, then 32 bits per image. Reading returns the errors of CheckImageList.
 void WriteMarginQuestion(View view, std::span<const int64_t> images, ByteWriter& w);
 struct MarginQuestion {
   View view;
   std::vector<int64_t> images;
 };
 absl::StatusOr<MarginQuestion> ReadMarginQuestion(ByteReader& r);
-// 32 bits each; reading refuses 0 and what is not a number.
+// Write and read 32 bits per margin. Reading fails for 0 and NaN.
 void WriteMargins(std::span<const float> margins, ByteWriter& w);
 absl::StatusOr<std::vector<float>> ReadMargins(ByteReader& r, size_t count);
 
 Bytes WriteJournalHeader(const std::string& identity);
 Bytes WriteJournalRecord(const JournalKey& key, std::span<const uint8_t> packed);
 Bytes WriteJournalRecord(const MarginKey& key, std::span<const float> margins);
-// XXH3-64: finds damage by accident.
+// Returns the XXH3-64, which detects accidental damage.
 uint64_t JournalChecksum(std::span<const uint8_t> bytes);
 
-// `bytes` may be foreign. A record that the end of the bytes cuts off is left out; anything else that is wrong, a
-// header cut off among it, is a DataLoss that names `what`, the byte and the field.
+// Parses `bytes`, which may be untrusted. Leaves out a record that is cut off at the end. Fails with DataLoss for
+// anything else that is wrong, including a cut-off header; the error gives `what`, the byte and the field.
 absl::StatusOr<JournalContent> ParseJournal(std::span<const uint8_t> bytes, const std::string& what);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// Candidates evaluated on several processes or machines (ranks/ranks.h), each with an evaluator of its own.
+// Evaluates candidates on several processes or machines (ranks/ranks.h), each with its own evaluator.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,8 @@
 
 namespace privdnn {
 
-// Rank 0's side: hands candidates and parts of the images to whichever rank is free. Outcomes are those of one
-// process on a machine of the same kind: images that go through the network together stay together.
+// Rank 0's side: hands candidates and parts of the images to whichever rank is free. Outcomes are those of one process
+// on a machine of the same kind: images that go through the network together stay together.
 class RankedSource : public OutcomeSource {
  public:
   // Waits until every rank serves the same `identity` (Ranks::Meet). `ranks` and `evaluator` must outlive the source.
@@ -26,19 +26,20 @@ class RankedSource : public OutcomeSource {
                                                           std::span<const int64_t> images,
                                                           const ProgressFn& progress) const override;
 
-  // Candidates [first, last) on the images [begin, end), of all or of a list.
+  // Candidates [first, last) on the images [begin, end) of the whole set or of a list.
   struct Part {
     size_t first = 0, last = 0;
     int64_t begin = 0, end = 0;
   };
 
-  // (candidate, image) pairs that each rank has evaluated.
+  // Returns how many (candidate, image) pairs each rank has evaluated.
   const std::vector<uint64_t>& pairs() const { return pairs_; }
 
  private:
   RankedSource(Ranks& ranks, const Evaluator& evaluator)
       : ranks_(&ranks), evaluator_(&evaluator), pairs_(static_cast<size_t>(ranks.size())) {}
-  // Every candidate on the images [begin, end), in parts: what to ask a rank for, and what to do with its reply.
+  // Evaluates every candidate on the images [begin, end), in parts. `request` returns the bytes to send to a rank;
+  // `take` handles the reply.
   absl::Status Spread(size_t candidates, int64_t begin, int64_t end, const std::function<Bytes(const Part&)>& request,
                       const std::function<absl::Status(std::span<const uint8_t>, const Part&)>& take,
                       const ProgressFn& progress) const;
@@ -48,7 +49,7 @@ class RankedSource : public OutcomeSource {
   mutable std::vector<uint64_t> pairs_;
 };
 
-// The other ranks' side, until rank 0 leaves (Ranks::Serve).
+// The other ranks' side: serves until rank 0 leaves (Ranks::Serve).
 absl::Status ServeOutcomes(Ranks& ranks, const Evaluator& evaluator, const std::string& identity, const GoOnFn& go_on);
 
 }  // namespace privdnn

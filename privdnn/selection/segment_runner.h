@@ -1,5 +1,5 @@
-// A network cut at a segment: what lies before it is run once for an image, what lies behind it for every candidate.
-// Internal to selection.
+// Runs a network cut at a segment: the part before it once per image, the part after it for every candidate. Internal
+// to selection.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@
 
 namespace privdnn {
 
-// What a batch of images has at the segment.
+// The values of a batch of images at the segment.
 struct SegmentValues {
   int64_t images = 0;
   Tensor squares;                    // (N, first neurons, height, width); empty for a linear segment
@@ -23,30 +23,31 @@ struct SegmentValues {
 
 class SegmentRunner {
  public:
-  // The errors of Evaluator::Create about the graph, the layers and top_k.
+  // Returns the errors of Evaluator::Create about the graph, the layers and top_k.
   static absl::StatusOr<SegmentRunner> Create(const Graph& graph, const EvaluatorOptions& options);
 
   const Segment& segment() const { return segment_; }
   int64_t first_neurons() const { return first_neurons_; }
   int64_t second_neurons() const { return second_neurons_; }
-  // Values of an image.
+  // Return the number of values per image.
   int64_t output_values() const { return second_neurons_ * output_area_; }
   int64_t square_values() const { return first_neurons_ * square_area_; }
 
-  // Without contributions. `images`: (N, C, H, W).
+  // Runs the part before the segment; doesn't compute contributions. `images` is (N, C, H, W).
   absl::StatusOr<SegmentValues> Front(Tensor images) const;
-  // Adds the first neurons' contributions; Cancelled once `go_on` says false, which is asked between neurons.
+  // Adds the first neurons' contributions. Calls `go_on` between neurons and fails with Cancelled once it returns
+  // false.
   absl::Status Contribute(const std::function<bool()>& go_on, SegmentValues& values) const;
-  // Values of the segment's output with the core neurons of the first layer left out, [image][value].
+  // Returns the values of the segment's output without the core neurons of the first layer, [image][value].
   absl::StatusOr<std::vector<float>> Partial(const SegmentValues& values, const std::vector<int64_t>& core) const;
 
-  // Margins of the unchanged network.
+  // Returns the margins of the unchanged network.
   absl::StatusOr<std::vector<float>> Original(const SegmentValues& values, std::span<const int32_t> labels) const;
-  // Margins of one of a candidate's networks; `partial` is Partial's for its first layer.
+  // Returns the margins of one of a candidate's networks. `partial` is the result of Partial for its first layer.
   absl::StatusOr<std::vector<float>> Margins(const SegmentValues& values, const std::vector<float>& partial,
                                              const Candidate& candidate, View view,
                                              std::span<const int32_t> labels) const;
-  // Whether the two networks of such a candidate are one.
+  // Returns whether the two networks of such a candidate are the same.
   bool OneNetwork(const Candidate& candidate) const { return candidate.second.empty() && segment_.shortcut.empty(); }
 
  private:
@@ -54,7 +55,8 @@ class SegmentRunner {
   absl::Status FindLayers(const Graph& graph, const EvaluatorOptions& options);
   absl::Status Build(const Graph& graph);
   absl::StatusOr<std::vector<float>> RunTail(Tensor outputs, Tensor shortcut, std::span<const int32_t> labels) const;
-  // As the second layer reads squares; in the graph, those of a fully connected layer have two dimensions.
+  // Returns the shape in which the second layer reads squares. In the graph, those of a fully connected layer have two
+  // dimensions.
   std::vector<int64_t> SquareMap(int64_t count) const {
     return {count, first_neurons_, segment_.square_shape[1], segment_.square_shape[2]};
   }

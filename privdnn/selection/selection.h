@@ -1,4 +1,4 @@
-// Choice of core neurons and what it is worth.
+// Measures what a choice of core neurons achieves.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,13 @@ namespace privdnn {
 
 // Percent of images classified correctly.
 struct SelectionAccuracy {
-  double original;  // A_o: the whole network
-  double
-      separated;   // A_s: with the plaintext neurons of quadratic segments reading plaintext neurons only (authorised)
-  double removed;  // A_r: zeros in place of what the owner decrypts (unauthorised user)
+  double original;   // A_o: the whole network
+  double separated;  // A_s, authorised user: plaintext neurons of quadratic segments read only such neurons
+  double removed;    // A_r: zeros in place of what the owner decrypts (unauthorised user)
 };
 
-// Floating point, without encryption or quantisation. InvalidArgument if the images don't fit the graph, or for what
-// FindSegments refuses. `progress`, if there is one, hears of images, of which each counts three times.
+// Measures in floating point, without encryption or quantisation. Fails with InvalidArgument if the images don't fit
+// the graph, and with the errors of FindSegments. `progress`, if given, counts images; each counts three times.
 absl::StatusOr<SelectionAccuracy> EvaluateSelection(const Graph& graph, const Selection& selection,
                                                     const ImageSet& images, const ProgressFn& progress = {});
 

@@ -5,7 +5,7 @@
 
 namespace privdnn {
 
-// 28x28 pixels of no meaning, always the same ones, and labels 0 to 9 in turn.
+// Returns 28x28 pixels without meaning, always the same, and labels 0 to 9 in turn.
 inline ImageSet RandomImages(int64_t count) {
   ImageSet set{count, 1, 28, 28, {}, {}, 10};
   uint32_t state = 1;

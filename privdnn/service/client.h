@@ -20,9 +20,10 @@ struct ClientOptions {
 
 // One connection to an owner. Every error names the owner's address. Its functions may be called from several threads.
 //
-// A failed connection is Unavailable: nobody listens, TLS fails on either side, or the owner dies. DeadlineExceeded
-// means that our deadline passed or that the owner ended the stream as idle. If the owner refuses, the error has the
-// owner's code: NotFound, InvalidArgument, ResourceExhausted, Unauthenticated, Internal (see privdnn.proto).
+// Errors are Unavailable if the connection fails: nobody listens, TLS fails on either side, or the owner dies.
+// DeadlineExceeded means that the deadline given here passed or that the owner ended the stream as idle. If the owner
+// refuses, the error has the owner's code: NotFound, InvalidArgument, ResourceExhausted, Unauthenticated, Internal (see
+// privdnn.proto).
 class Client {
  public:
   // Connects and asks for the description once, so that a wrong certificate is found here. Fails with
@@ -36,12 +37,12 @@ class Client {
 
   absl::StatusOr<OwnerDescription> Describe();
 
-  // Sends the queries of `next_query` to a package and hands the replies to `on_reply`. Up to `window` queries are in
-  // flight: while the owner answers one, the user makes the next. Calls both functions on the calling thread, one at a
-  // time, and handles a waiting reply before it asks for the next query. Returns OK if every query was answered.
-  // Otherwise first hands out the replies that arrived, then returns the error, whose text says how many there were. An
-  // error or exception of either function cancels the stream and is passed on. `deadline` covers the whole call, 1 ms
-  // to a year.
+  // Sends the queries that `next_query` returns for a package, and passes the replies to `on_reply`. Up to `window`
+  // queries are in flight: while the owner answers one, the user makes the next. Calls both functions on the calling
+  // thread, one at a time, and handles a waiting reply before it asks for the next query. Returns OK if every query was
+  // answered. Otherwise first passes on the replies that arrived, then returns the error, whose text says how many
+  // there were. An error or exception of either function cancels the stream and is passed on. `deadline` covers the
+  // whole call, 1 ms to a year.
   absl::Status Evaluate(const std::string& package_id, const NextQueryFn& next_query, const OnReplyFn& on_reply,
                         std::chrono::milliseconds deadline = std::chrono::hours(1));
 

@@ -1,12 +1,12 @@
-// The query budgets: how many images each user has had answered for each package.
+// The query budgets: records how many images each user has had answered for each package.
 //
-// A charge is recorded before the answer is computed. A crash may therefore waste budget, but never gives it away
+// A charge is recorded before the answer is computed. A crash may therefore waste budget, but never lets it be spent
 // twice. A durable write takes milliseconds and a query may take less, so the ledger reserves ahead: it records up to
-// `reserve_images` images as used in one durable transaction and spends them from memory. A crash wastes the reserved
-// images that were not spent, and those that were given back. For each package and user with a charge since the start,
-// the reservation is at most reserve_images and at most 1 % of the budget. Close() returns both to the record. Several
-// processes may share a record. Near the end of a budget, one of them may then refuse while another still holds a
-// reservation.
+// `reserve_images` images as used in one durable transaction, then spends them from memory. A crash wastes the reserved
+// images that were not spent, and those that were given back. For each package and user charged since the start, the
+// reservation is at most reserve_images and at most 1 % of the budget. Close() returns these images to the record.
+// Several processes may share a record. Near the end of a budget, one of them may then refuse while another still holds
+// a reservation.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,7 @@ class Ledger {
   ~Ledger();
 
   // Uses up `images` (at least 1) of `budget` and returns the number left. Fails with ResourceExhausted, giving the
-  // numbers, if too few are left. Charges nothing after any error. Treats budgets above 2^63 - 1 as 2^63 - 1.
+  // numbers, if too few are left. Charges nothing if it fails. Treats budgets above 2^63 - 1 as 2^63 - 1.
   absl::StatusOr<uint64_t> Charge(const std::string& package_id, const std::string& user, uint64_t images,
                                   uint64_t budget);
   // Undoes a charge, or part of a charge, that this ledger made. Only this ledger can spend these images until Close().

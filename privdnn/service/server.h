@@ -31,7 +31,7 @@ struct ServerOptions {
   // max_streams * 4 * max_message_bytes, gRPC's buffers included. Further streams are refused with RESOURCE_EXHAUSTED.
   int max_streams = 32;
   int max_streams_per_user = 8;
-  int workers = 0;  // threads that answer; 0: one per hardware thread
+  int workers = 0;  // threads that compute answers; 0: one per hardware thread
 
   // Logs the start and end of the server, and one audit line per stream: user, package, images answered for each
   // segment ("images=200,195": each image takes one query per segment), messages, bytes, ms, outcome. Never logs
@@ -47,7 +47,7 @@ class Server {
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  // Shuts down at once, as Shutdown() with no patience.
+  // Shuts down at once, like Shutdown() with a patience of zero.
   ~Server();
 
   // Returns the port that the server listens on.
@@ -57,7 +57,7 @@ class Server {
   // if any. A running answer cannot be interrupted: the function returns when the last one is done. A second call waits
   // for the first and returns its result.
   absl::Status Shutdown(std::chrono::milliseconds patience);
-  // Waits until some thread's Shutdown() is done.
+  // Waits until a call of Shutdown(), on any thread, is done.
   void Wait();
 
  private:

@@ -1,6 +1,6 @@
 // Packages that an owner's server hosts, and their sessions with users. A session is a state machine on bytes. It knows
-// no network, no user and no ledger. The parties implement sessions; the service carries their bytes without knowing
-// what they mean.
+// no network, user or ledger. The parties implement sessions; the service carries their bytes without knowing what they
+// mean.
 #pragma once
 
 #include <cstdint>
@@ -21,26 +21,26 @@ struct Charge {
   uint64_t images = 0;
 };
 
-// The effect of a message on the user's budget. It is applied, in this order, before the session takes the message's
-// step.
+// The effect of a message on the user's budget. It is applied, in this order, before Session::Step handles the message.
 struct BudgetEvents {
   // The message begins an inference and takes its images out of the budget. They are given back if the session ends
   // before they are committed.
   std::optional<Charge> reserve;
-  // The step tells the user an answer or a part of one. Everything reserved is then used up, even if the step fails.
+  // The step sends the user an answer or part of one. Everything reserved is then used up, even if the step fails.
   bool commit = false;
 };
 
-// One user's conversation: a sequence of messages, each with a reply. One thread at a time uses it, but not always the
-// same one. Its package must outlive it.
+// One user's conversation: a sequence of messages, each with a reply. Only one thread at a time uses it, but not always
+// the same one. Its package must outlive it.
 class Session {
  public:
   virtual ~Session() = default;
   // Returns the next message's effect on the budget, judged by its header alone. Fails with InvalidArgument for
   // malformed bytes. Must be cheap: the budget is checked after this and before any work.
   virtual absl::StatusOr<BudgetEvents> Peek(std::span<const uint8_t> message) const = 0;
-  // Handles the next message and returns the reply. Peek must have seen the message. After an error the session is
-  // over. The text of an InvalidArgument error reaches the user; that of any other error reaches only the owner's log.
+  // Handles the next message and returns the reply. Peek must have been called for the message. After an error the
+  // session is over. The text of an InvalidArgument error reaches the user; that of any other error reaches only the
+  // owner's log.
   virtual absl::StatusOr<Bytes> Step(std::span<const uint8_t> message) = 0;
 };
 

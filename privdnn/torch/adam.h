@@ -1,6 +1,6 @@
-// Adam's update (Kingma and Ba, ICLR 2015) of a tensor x by its gradient of step `step`, counted from 1:
+// Adam's update (Kingma and Ba, ICLR 2015) of a tensor x. In step `step`, counted from 1:
 //   x -= AdamRate(rate, step) * first_moment / AdamRoot(first_moment, second_moment, gradient, step).
-// Internal to nn.
+// Internal to torch.
 #pragma once
 
 namespace at {
@@ -9,9 +9,9 @@ class Tensor;
 
 namespace privdnn {
 
-// Moves both moments, which start as 0, on by the gradient. Returns sqrt(second moment / (1 - beta2^step)) + epsilon.
+// Updates both moments, which start as 0, with the gradient. Returns sqrt(second moment / (1 - beta2^step)) + epsilon.
 at::Tensor AdamRoot(at::Tensor& first_moment, at::Tensor& second_moment, const at::Tensor& gradient, double step);
-// rate / (1 - beta1^step).
+// Returns rate / (1 - beta1^step).
 double AdamRate(double rate, double step);
 
 }  // namespace privdnn

@@ -1,4 +1,4 @@
-// Batches of a training set as LibTorch tensors: shuffled, augmented, normalised. Internal to nn.
+// Batches of a training set as LibTorch tensors: shuffled, augmented, normalised. Internal to torch.
 #pragma once
 
 #include <array>
@@ -16,29 +16,29 @@ class Tensor;
 
 namespace privdnn {
 
-// All randomness comes from (seed, epoch) and (seed, step), so that a training can be taken up at any step.
+// All randomness comes from (seed, epoch) and (seed, step), so training can resume at any step.
 class BatchSource {
  public:
-  // The set and the options must outlive the source. `border`: black pixels (top, left, bottom, right) around each
-  // image.
+  // The set and the options must outlive the source. `border` is the number of black pixels (top, left, bottom, right)
+  // around each image.
   BatchSource(const ImageSet& set, const TrainOptions& options, Normalization normalization,
               const std::array<int64_t, 4>& border);
 
-  // Images in an epoch come in full batches; the rest of the shuffled set is left out. A set smaller than a batch is
-  // one.
+  // An epoch consists of full batches; the rest of the shuffled set is left out. A set smaller than a batch is one
+  // batch.
   uint64_t steps_per_epoch() const { return steps_per_epoch_; }
-  // (images (batch, C, H, W) with their border, labels (batch)) of a step, counted over all epochs. `half_size`: images
-  // are halved, by means of 2x2 pixels, before they get their border.
+  // Returns the images (batch, C, H, W) with their border, and the labels (batch), of a step; steps are counted over
+  // all epochs. If `half_size`, halves the images, by means of 2x2 pixels, before adding the border.
   std::pair<at::Tensor, at::Tensor> Training(uint64_t step, bool half_size);
-  // Images [begin, end) in order, as they are but for size, border and normalisation.
+  // Returns images [begin, end) in order, changed only in size, border and normalisation.
   at::Tensor Plain(int64_t begin, int64_t end, bool half_size) const;
 
  private:
   void Shuffle(uint64_t epoch);
-  // Crops, flips and colours of a batch of images, in place.
+  // Crops and flips a batch of images and changes their colours, in place.
   void ChangePixels(std::span<uint8_t> pixels, uint64_t step) const;
   at::Tensor Distort(const at::Tensor& images, uint64_t step) const;
-  // Size, border, normalisation. May work in place.
+  // Applies size, border and normalisation. May work in place.
   at::Tensor Finish(at::Tensor images, bool half_size) const;
 
   const ImageSet& set_;

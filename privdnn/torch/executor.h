@@ -9,10 +9,10 @@
 
 namespace privdnn {
 
-// Threads that LibTorch uses for one operator, process-wide (it starts with 1). For small networks 1 is fastest. With
-// more, OpenMP's threads wait actively for each other within a network and end with it. By default they do so for
-// milliseconds an operator, which is slow where other work keeps the cores busy; GOMP_SPINCOUNT=5000 in the
-// environment, as the program sets it, makes them sleep soon.
+// Sets how many threads LibTorch uses for one operator, process-wide (initially 1). For small networks 1 is fastest.
+// With more, OpenMP's threads wait actively for each other during a network's run, and end with it. By default they do
+// so for milliseconds per operator, which is slow if other work keeps the cores busy. With GOMP_SPINCOUNT=5000 in the
+// environment, which the program sets, they soon go to sleep.
 void SetExecutorThreads(int threads);
 
 class Executor {
@@ -23,7 +23,8 @@ class Executor {
   Executor& operator=(Executor&&) noexcept;
   ~Executor();
 
-  // inputs: one tensor for each graph input, all of the same batch. Returns the graph's outputs by name. Thread-safe.
+  // Runs the graph on one tensor per graph input, all with the same batch size. Returns the graph's outputs by name.
+  // Thread-safe.
   absl::StatusOr<std::map<std::string, Tensor>> Run(const std::map<std::string, Tensor>& inputs) const;
 
  private:
@@ -32,7 +33,7 @@ class Executor {
   std::unique_ptr<Impl> impl_;
 };
 
-// argmax of each row of a (batch, classes) tensor.
+// Returns the argmax of each row of a (batch, classes) tensor.
 std::vector<int32_t> Argmax(const Tensor& logits);
 
 }  // namespace privdnn

@@ -5,7 +5,7 @@
 
 namespace privdnn {
 
-// The graph's only output, rounded to floats, for its only input.
+// Returns the graph's only output, rounded to floats, for its only input.
 Tensor RunNaively(const Graph& graph, const Tensor& input);
 
 }  // namespace privdnn

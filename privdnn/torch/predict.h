@@ -1,4 +1,4 @@
-// Labels of many images, batch by batch, whatever computes the scores.
+// Predicts labels of many images, batch by batch, with any function that computes scores.
 #pragma once
 
 #include <functional>
@@ -12,26 +12,28 @@
 
 namespace privdnn {
 
-// Calls `work` with [begin, end) for all of `count`, in order, at most `batch` (1 or more) at a time. Its first error
-// ends that. `progress`, if there is one, hears after each call how many are done; Cancelled, with that number of
-// `unit`, if it then returns false and some are left.
+// Calls `work` with ranges [begin, end) that cover `count`, in order, at most `batch` (1 or more) at a time. Stops at
+// its first error and returns it. `progress`, if given, is called after each range with the number done. Fails with
+// Cancelled, giving that number of `unit`, if it then returns false and some are left.
 absl::Status InBatches(int64_t count, int64_t batch, const ProgressFn& progress,
                        const std::function<absl::Status(int64_t begin, int64_t end)>& work,
                        const std::string& unit = "images");
 
-// Class scores (N, classes) of images (N, C, H, W).
+// Computes class scores (N, classes) of images (N, C, H, W).
 using ClassScoreFn = std::function<absl::StatusOr<Tensor>(Tensor images)>;
 
-// For each image the class of its largest score, the first of equals. `scores` gets at most `batch` (1 or more) images
-// at a time, in order. Its errors; Internal if it does not give a row of scores for each image. `progress`, if there is
-// one, hears of images.
+// Returns, for each image, the class with the largest score, the first if several are equal. Calls `scores` with at
+// most `batch` (1 or more) images at a time, in order. Returns its errors; fails with Internal if it doesn't return one
+// row of scores per image. `progress`, if given, counts images.
 absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
                                              const ProgressFn& progress = {});
 
-// Percent of predictions that are the label; 0 for none. As many labels as predictions, or more.
+// Returns the percentage of predictions that equal the label; 0 if there are none. There must be at least as many
+// labels as predictions.
 double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels);
 
-// How many scores are larger than that of `index`, or as large and in front of it; all of them if it is not a number.
+// Returns how many scores are larger than that of `index`, or equal and before it; the number of all scores if that
+// score is not a number.
 int64_t RankOf(std::span<const float> scores, size_t index);
 
 }  // namespace privdnn

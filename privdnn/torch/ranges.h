@@ -1,4 +1,4 @@
-// What values a network's inner tensors take: measured on images, for quantising what a segment reads.
+// Measures on images what values a network's inner tensors take, for quantising the inputs of segments.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ struct ValueRange {
   float min = 0, max = 0;
 };
 
-// The least and the largest element of each value over all images. InvalidArgument if a value isn't in the graph or the
-// images don't fit its one input.
+// Returns the smallest and the largest element of each value over all images. Fails with InvalidArgument if a value
+// isn't in the graph or the images don't fit its one input.
 absl::StatusOr<std::vector<ValueRange>> MeasureRanges(const Graph& graph, const std::vector<std::string>& values,
                                                       const ImageSet& images);
 

@@ -1,4 +1,4 @@
-// How each architecture is trained unless one says otherwise.
+// How each architecture is trained by default.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ struct Recipe {
   TrainOptions options;
 };
 
-// The recipe of an architecture: what experiments/README.md reports figures of. Seed, threads, checkpoint and callback
-// are left at their defaults. NotFound for a name that BuildArchitecture does not know.
+// Returns the recipe of an architecture, the one behind the figures in experiments/README.md. Leaves seed, threads,
+// checkpoint and callback at their defaults. Fails with NotFound for a name that BuildArchitecture does not know.
 absl::StatusOr<Recipe> FindRecipe(const std::string& architecture);
 
 }  // namespace privdnn

@@ -22,19 +22,19 @@ struct EpochReport {
   bool operator==(const EpochReport&) const = default;
 };
 
-// Random changes to the training images, new ones for each image and epoch.
+// Random changes to the training images, different for each image and epoch.
 struct Augmentation {
-  // Affine maps; what comes in from outside is black. Each parameter is drawn uniformly from plus/minus its value.
+  // Affine maps; pixels from outside the image are black. Each parameter is drawn uniformly from plus/minus its value.
   double shift_pixels = 2.5;
   double rotation_degrees = 12;
   double log_scale = 0.15;  // natural logarithm of the zoom, for each axis
-  double shear = 0.2;       // horizontal displacement a unit of height
-  // Crops of the image's size from the image with a black border of this many pixels, anywhere.
+  double shear = 0.2;       // horizontal displacement per unit of height
+  // Adds a black border of this many pixels, then crops to the image's size at a random position.
   int64_t crop_padding = 0;
-  double flip = 0;       // probability of an image to be mirrored, left to right
-  double grayscale = 0;  // probability of an image of 3 channels to lose its colours (ITU-R 601-2 luma)
+  double flip = 0;       // probability that an image is mirrored, left to right
+  double grayscale = 0;  // probability that an image of 3 channels becomes grey (ITU-R 601-2 luma)
 
-  // Images as they are.
+  // Leaves images as they are.
   static Augmentation None() { return {0, 0, 0, 0, 0, 0, 0}; }
   bool HasAffineMaps() const { return shift_pixels != 0 || rotation_degrees != 0 || log_scale != 0 || shear != 0; }
   bool operator==(const Augmentation&) const = default;
@@ -45,16 +45,16 @@ enum class Optimizer {
   kSgd,   // Nesterov's momentum 0.9; weight decay is part of the gradient
 };
 
-// What convolutions and matrix products are computed in, during training. Weights, their updates, losses, running
+// The precision of convolutions and matrix products during training. Weights, their updates, losses, running
 // statistics, validation and the result are 32-bit floats in both cases.
 enum class Precision { kFloat32, kBfloat16 };
 
-// The defaults train the assets.
+// The defaults are those used to train the assets.
 struct TrainOptions {
   int epochs = 60;
   int64_t batch = 128;
   Optimizer optimizer = Optimizer::kAdam;
-  // The highest: the rate rises linearly in the first `warm_up` of the steps, then falls to 0 by a cosine.
+  // The highest rate: it rises linearly during the first `warm_up` of the steps, then falls to 0 along a cosine.
   double learning_rate = 2e-3;
   double warm_up = 0.02;
   double weight_decay = 0;     // on weights with at least two dimensions
@@ -63,50 +63,52 @@ struct TrainOptions {
   uint64_t seed = 1;
   int threads = 2;
   Augmentation augmentation;
-  // What is validated and returned is an exponential average of the weights; 0: the weights themselves. The decay a
-  // step.
+  // The decay per step of an exponential average of the weights, which is what is validated and returned. 0: the
+  // weights themselves.
   double averaging = 0.999;
-  // Train on inputs of mean 0 and variance 1 (a channel). The returned graph takes [0, 1] all the same: the map is
-  // folded into the first convolution, which gets a bias if it has none. If that convolution is padded, the training
-  // images get a black border instead. Left out if `rates` names one of that convolution's initializers.
+  // Train on inputs of mean 0 and variance 1 (per channel). The returned graph still takes [0, 1]: the map is folded
+  // into the first convolution, which gets a bias if it has none. If that convolution is padded, the training images
+  // get a black border instead. Has no effect if `rates` names one of that convolution's initializers.
   bool normalize = true;
-  // In the first epochs, this many, the images (and validation images) are halved in height and width, by means of 2x2
-  // pixels, and the last average pool's window is halved: an epoch then takes a quarter of the time. Needs a graph in
-  // which this leaves the shapes of all weights as they are. Such epochs are not returned, unless there are no others.
+  // The number of initial epochs in which the images (and validation images) are halved in height and width, by means
+  // of 2x2 pixels, and the last average pool's window is halved. Such an epoch takes a quarter of the time. Needs a
+  // graph in which this leaves the shapes of all weights unchanged. These epochs are not returned, unless there are no
+  // others.
   int half_size_epochs = 0;
-  // With a validation set: end after this many epochs in a row none of which was better than all before. Epochs on
-  // halved images don't count. 0: never.
+  // With a validation set: stop after this many epochs in a row without a new best. Epochs on halved images don't
+  // count. 0: never.
   int patience = 0;
-  // The shares of the learning rate that an initializer's values get, each in [0, 1]: one number for all of them, or
-  // one for each, row-major. Those not named get all of it. A value with share 0 stays what it is, in every bit, and
-  // has no part in the gradient's length. Running statistics are measured, unless their share is 0; batch normalisation
-  // all of whose statistics stay normalises by them.
+  // The shares of the learning rate, each in [0, 1], for the values of an initializer: one number for all of them, or
+  // one for each, row-major. Initializers not named get the full rate. A value with share 0 stays the same in every
+  // bit, and does not count in the gradient's length. Running statistics are measured, unless their share is 0; batch
+  // normalisation normalises by them if none of them change.
   std::map<std::string, std::vector<float>> rates;
-  // A file that holds the state of an unfinished training: written once a minute or, if that takes long, less often, on
-  // cancellation and at the end. A training with the same graph, data and options that finds it goes on from there and
-  // ends with the same result; a different one is a FailedPrecondition. It is left in place at the end. Empty: none.
+  // A file that holds the state of unfinished training. It is written once a minute (less often if that takes long), on
+  // cancellation and at the end. Training with the same graph, data and options resumes from it and ends with the same
+  // result; different training fails with FailedPrecondition. The file remains at the end. Empty: none.
   std::filesystem::path checkpoint;
-  // Called after each epoch with what it reached.
+  // Called after each epoch with its report.
   std::function<void(const EpochReport&)> on_epoch;
 };
 
 struct TrainResult {
-  Graph graph;                 // the best epoch on the validation set, the later of equals; without one, the last
+  Graph graph;  // of the best epoch on the validation set, the later of equals; without a set, of the last
   double validation_accuracy;  // percent
   std::vector<EpochReport> epochs;
 };
 
-// Trains every float initializer of the graph that an operator uses as weight, bias, scale or shift by cross-entropy on
-// the graph's single output, the logits. The initial graph takes inputs in [0, 1]; its function is where training
-// starts. Deterministic for a seed, a machine and a thread count. `progress` counts batches; when it returns false the
-// result is Cancelled. A loss that is no longer finite is a FailedPrecondition. `validation` may be empty.
+// Trains every float initializer of the graph that an operator uses as weight, bias, scale or shift, by cross-entropy
+// on the graph's single output, the logits. `initial` takes inputs in [0, 1]; training starts from the function that it
+// computes. Deterministic for a given seed, machine and thread count. `progress` counts batches. Fails with Cancelled
+// if it returns false, and with FailedPrecondition if the loss is no longer finite. `validation` may be empty.
 absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, const ImageSet& validation,
                                   const TrainOptions& options, const ProgressFn& progress);
 
-// Percent of images whose largest output is their label. `progress`, if there is one, hears of images.
+// Returns the percentage of images whose largest output is their label. `progress`, if given, counts images.
 absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, const ProgressFn& progress = {},
                                 int64_t batch = 250);
-// For each k: percent of images whose label is among the k largest outputs. Of equal outputs, the first is the larger.
+// Returns, for each k, the percentage of images whose label is among the k largest outputs. Of equal outputs, the first
+// counts as larger.
 absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const ImageSet& set, std::span<const int64_t> ks,
                                                   const ProgressFn& progress = {}, int64_t batch = 250);
 

@@ -1,4 +1,4 @@
-// What a training needs to know before it starts. Internal to nn.
+// Checks and derives what training needs before it starts. Internal to torch.
 #pragma once
 
 #include <map>
@@ -13,24 +13,24 @@ namespace privdnn {
 
 enum class Role { kTrained, kStatistics, kFixed };
 using Rates = std::map<std::string, std::vector<float>>;  // as in TrainOptions
-// The initializers of which every value has rate 0.
+// Returns the initializers whose values all have rate 0.
 std::set<std::string> FixedByRates(const Rates& rates);
-// What training does with each initializer: running statistics are measured, all else that a node reads is trained,
-// except what is fixed by its rates.
+// Returns what training does with each initializer: measures running statistics, and trains everything else that a node
+// reads, except what its rates fix.
 std::map<std::string, Role> AssignRoles(const Graph& graph, const Rates& rates);
 
-// Whether a node that reads a graph input has an initializer with rates of its own. Normalisation would change what
-// they are rates of.
+// Returns whether a node that reads a graph input has an initializer with rates of its own. Normalisation would change
+// the values to which these rates apply.
 bool FirstLayerHasRates(const Graph& graph, const Rates& rates);
 
 absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, const ImageSet& validation,
                                  const TrainOptions& options);
 
-// The graph for images of half the height and width, with the same initializers: the last average pool's window and
-// strides are halved. InvalidArgument if that does not fit together.
+// Returns the graph for images of half the height and width, with the same initializers: halves the window and strides
+// of the last average pool. Fails with InvalidArgument if that does not fit together.
 absl::StatusOr<Graph> ForHalfSize(Graph graph);
 
-// SHA-256 of everything that decides the result.
+// Returns the SHA-256 of everything that decides the result.
 Fingerprint FingerprintOf(const Graph& graph, const ImageSet& train, const ImageSet& validation,
                           const TrainOptions& options);
 
