@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
 
   // Do they equal the owner's? The plan has the true kernels; a user couldn't compare.
   const QuantizedSegment& truth = plan.segments[0].quantized;
-  const bool equal = polynomial.Sums(truth.kernels[0], truth.bias[0]) == kernels.sums[0];
+  const bool equal = polynomial.Sums(truth.kernels[0].Reveal(), truth.bias.Reveal()[0]) == kernels.sums[0];
   std::printf("every number is the owner's: %s\n", equal ? "yes" : "no");
 
   // From here on the user needs no owner.

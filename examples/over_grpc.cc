@@ -43,8 +43,7 @@ void Prepare(const fs::path& assets, const fs::path& owner, const fs::path& alic
 
 // The owner, every day: a server that answers Alice within her budget, which a ledger records.
 std::unique_ptr<Server> Serve(const fs::path& owner) {
-  const auto bytes = Must(ReadSecretFile(owner / "alice-package.key", uint64_t{1} << 28));
-  OwnerKey key = Must(ParseOwnerKey(bytes, "alice-package.key"));
+  OwnerKey key = Must(OwnerKey::Open(owner / "alice-package.key"));
   ServerOptions options;
   options.listen_address = "127.0.0.1:0";  // any free port
   options.tls = Must(LoadTlsFiles(owner, "owner"));

@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   std::printf("\n%zu segments, package of %.1f MB, %.1f bits of statistical security over %d images\n",
               plan.segments.size(), static_cast<double>(plan.PackageSize()) * 1e-6, plan.StatisticalSecurity(), 10'000);
   for (const PlannedSegment& s : plan.segments) {
-    const Geometry& g = s.plan.geometry;
+    const Geometry& g = s.plan.geometry();
     std::printf(
         "  layer %d: %u encrypted outputs, ring of degree %zu, %u polynomials a kernel, plaintext modulus 2^%d\n",
         static_cast<int>(s.segment.layer_number), g.spec().outputs(), s.plan.parameters.n, g.terms(),

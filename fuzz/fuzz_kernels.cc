@@ -87,25 +87,25 @@ void Pointwise(fuzz::Input& input, const Modulus& q, size_t n) {
 
 void InnerProducts(fuzz::Input& input, const Modulus& q) {
   const size_t tiles = input.InRange(1, 4, 1), rows = input.InRange(1, 9, 1);
-  const size_t images = input.InRange(1, kMaxImagesPerPass, 1), gap = kTile * input.InRange(0, 2, 1);
+  const size_t units = input.InRange(1, kMaxUnitsPerPass, 1), gap = kTile * input.InRange(0, 2, 1);
   const size_t terms = input.Integer(1) % 16 == 0 ? kMaxTerms : input.InRange(1, 160, 1);
   const size_t row_stride = tiles * kTile + gap;
   const Words weights = Residues(input, q, tiles * rows * terms * kTile);
   Outputs features;
-  for (size_t i = 0; i < images; ++i) features.push_back(Residues(input, q, tiles * terms * kTile));
+  for (size_t i = 0; i < units; ++i) features.push_back(Residues(input, q, tiles * terms * kTile));
   Compare("inner products agree", [&](const Kernels& kernels) {
     // What lies between rows stays as it is.
-    Outputs out(images, Words(rows * row_stride, ~uint64_t{0}));
-    const uint64_t* x[kMaxImagesPerPass];
-    uint64_t* y[kMaxImagesPerPass];
-    for (size_t i = 0; i < images; ++i) {
+    Outputs out(units, Words(rows * row_stride, ~uint64_t{0}));
+    const uint64_t* x[kMaxUnitsPerPass];
+    uint64_t* y[kMaxUnitsPerPass];
+    for (size_t i = 0; i < units; ++i) {
       x[i] = features[i].data();
       y[i] = out[i].data();
     }
     kernels.inner_products(q, {.tiles = tiles,
                                .rows = rows,
                                .terms = terms,
-                               .images = images,
+                               .units = units,
                                .weights = weights.data(),
                                .features = x,
                                .out = y,

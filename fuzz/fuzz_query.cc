@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   const bool finish = input.Integer(1) % 2 == 1;
   Bytes query = fuzz::Forge(valid, input);
-  if (finish && query.size() >= WireSizes::overhead()) FinishMessage(query);
+  if (finish && query.size() >= MessageLayout::overhead()) FinishMessage(query);
   const auto header = owner.Peek(query);
   DeterministicRandom random(2);
   const auto reply = owner.Answer(query, random);
@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   fuzz::Require(header.ok(), "a query that is answered says how many images it has");
-  fuzz::Require(reply->size() == owner.sizes(header->segment).reply(header->images),
+  fuzz::Require(reply->size() == owner.layout(header->segment).reply(header->images),
                 "a reply has the size that the plan gives");
   return 0;
 }

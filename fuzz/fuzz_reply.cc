@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   const bool finish = input.Integer(1) % 2 == 1;
   Bytes reply = fuzz::Forge(f.reply, input);
-  if (finish && reply.size() >= WireSizes::overhead()) FinishMessage(reply);
+  if (finish && reply.size() >= MessageLayout::overhead()) FinishMessage(reply);
   const auto outputs = f.user->Unmask(f.query, reply);
   if (!outputs.ok()) {
     fuzz::Require(!outputs.status().message().empty(), "an error says what is wrong");

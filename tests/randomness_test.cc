@@ -25,9 +25,7 @@ class Randomness : public ProcessTest {
         Run({"encrypt", "--selection", "1:0;2:0", "--package", Path(name + ".privdnn"), "--key", Path(name + ".key")});
     ASSERT_EQ(made.exit_code, 0) << made.err;
   }
-  static OwnerKey Key(const std::string& name) {
-    return *ParseOwnerKey(*ReadSecretFile(Path(name + ".key"), kMost), name);
-  }
+  static OwnerKey Key(const std::string& name) { return *OwnerKey::Open(Path(name + ".key")); }
   // The share of bytes that two messages of one length have in common; 1/256 for random ones.
   static double Common(std::span<const uint8_t> a, std::span<const uint8_t> b) {
     EXPECT_EQ(a.size(), b.size());
@@ -41,8 +39,8 @@ TEST_F(Randomness, EncryptDrawsSeedsKeysAndErrorsAnew) {
   Encrypt("a");
   Encrypt("b");
   const OwnerKey a = Key("a"), b = Key("b");
-  EXPECT_NE(a.header.segments[0].seed, b.header.segments[0].seed);
-  const auto s = a.segments[0].keys[0].coefficients().Reveal(), t = b.segments[0].keys[0].coefficients().Reveal();
+  EXPECT_NE(a.segments()[0].header.seed, b.segments()[0].header.seed);
+  const auto s = a.secrets(0).keys[0].coefficients().Reveal(), t = b.secrets(0).keys[0].coefficients().Reveal();
   size_t equal = 0;
   for (size_t k = 0; k < s.size(); ++k) equal += s[k] == t[k];
   EXPECT_LT(equal, s.size() / 2);  // a third of them, give or take 30

@@ -78,7 +78,7 @@ struct Observed {
   explicit Observed(const Truth& truth)
       : geometry(*Geometry::Create(truth.quantized.spec, 4096)), polynomial(*OutputPolynomial::Create(geometry, 0)) {
     for (size_t f = 0; f < truth.quantized.kernels.size(); ++f) {
-      kernels.sums.push_back(polynomial.Sums(truth.quantized.kernels[f], truth.quantized.bias[f]));
+      kernels.sums.push_back(polynomial.Sums(truth.quantized.kernels[f].Reveal(), truth.quantized.bias.Reveal()[f]));
     }
   }
   Observed(const Observed&) = delete;  // the polynomial refers to the geometry

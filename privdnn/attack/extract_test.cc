@@ -21,13 +21,14 @@ using ::testing::HasSubstr;
 QuantizedSegment RandomSegment(const Geometry& g, std::mt19937_64& random) {
   QuantizedSegment segment;
   segment.spec = g.spec();
+  segment.bias = Secret<int64_t>(g.spec().outputs());
   std::uniform_int_distribution<int32_t> coefficient(-2047, 2047);
   std::uniform_int_distribution<int64_t> bias(-(int64_t{1} << 50), int64_t{1} << 50);
   for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
-    std::vector<int32_t> kernel(g.features() * g.spec().groups[g.group(f)].kernel.area());
-    for (int32_t& v : kernel) v = coefficient(random);
-    segment.kernels.push_back(kernel);
-    segment.bias.push_back(bias(random));
+    Secret<int32_t> kernel(g.features() * g.spec().groups[g.group(f)].kernel.area());
+    for (int32_t& v : kernel.RevealMutable()) v = coefficient(random);
+    segment.kernels.push_back(std::move(kernel));
+    segment.bias.RevealMutable()[f] = bias(random);
   }
   return segment;
 }
@@ -74,7 +75,9 @@ void ExpectExtracts(const SegmentSpec& spec, size_t n, uint64_t seed) {
     ASSERT_TRUE(kernels.ok()) << kernels.status();
     const uint32_t first = group == 0 ? 0 : spec.groups[0].outputs;
     for (uint32_t f = 0; f < polynomial->outputs(); ++f) {
-      EXPECT_EQ(kernels->sums[f], polynomial->Sums(segment.kernels[first + f], segment.bias[first + f])) << f;
+      EXPECT_EQ(kernels->sums[f],
+                polynomial->Sums(segment.kernels[first + f].Reveal(), segment.bias.Reveal()[first + f]))
+          << f;
     }
     const auto z = RandomImage(g, random);
     EXPECT_EQ(kernels->Outputs(*polynomial, z), Outputs(g, segment, z, group));

@@ -222,7 +222,7 @@ absl::Status ExtractionAttack::Compare(const ModelPlan& model) {
     }
     for (uint32_t f = 0; f < a.polynomial->outputs(); ++f) {
       const uint32_t output = a.first_output() + f;
-      const auto sums = a.polynomial->Sums(truth.kernels[output], truth.bias[output]);
+      const auto sums = a.polynomial->Sums(truth.kernels[output].Reveal(), truth.bias.Reveal()[output]);
       for (size_t u = 0; u < sums.size(); ++u) a.mismatches += sums[u] != a.kernels.sums[f][u];
     }
   }

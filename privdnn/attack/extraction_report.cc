@@ -75,7 +75,7 @@ std::vector<std::vector<double>> FirstWeights(const FoldedLayer& first) {
 std::vector<std::vector<double>> SecondWeights(const PlannedSegment& truth) {
   std::vector<std::vector<double>> weights;
   for (size_t f = 0; f < truth.segment.neurons.size(); ++f) {
-    weights.push_back(FoldedKernel(truth.plan.geometry, truth.segment.layer, truth.segment.neurons[f]));
+    weights.push_back(FoldedKernel(truth.plan.geometry(), truth.segment.layer, truth.segment.neurons[f]));
     for (double& v : weights.back()) v /= truth.quantized.output_scale[f];
   }
   return weights;

@@ -12,6 +12,7 @@
 
 #include "privdnn/attack/image_quality.h"
 #include "privdnn/attack/statistics.h"
+#include "privdnn/base/progress.h"
 #include "privdnn/partition/partition.h"
 #include "privdnn/party/owner.h"
 #include "privdnn/party/user.h"

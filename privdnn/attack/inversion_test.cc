@@ -42,7 +42,7 @@ class InversionTest : public ::testing::Test {
 
     const auto quantized = *LiftSegment(segments[0], {});
     const auto plan = *PlanSegment(quantized.spec, quantized.plain_bits(), 1'000'000);
-    const EncryptionTask task{&quantized, &plan};
+    const EncryptionTask task{&quantized, &plan.encryption};
     DeterministicRandom random(1);
     EncryptedModel model = *EncryptToMemory({&task, 1}, ExportOnnx(*PlaintextRest(graph, segments)), "user", random, 2);
     Package package = *Package::Parse(model.package, "package");

@@ -1,6 +1,6 @@
 #include "privdnn/attack/owner_view.h"
 
-#include "privdnn/party/wire.h"
+#include <utility>
 
 namespace privdnn {
 namespace {
@@ -18,41 +18,31 @@ size_t PairCell(uint64_t r, uint64_t q, uint64_t other, uint64_t other_q) {
 
 }  // namespace
 
-absl::StatusOr<Observer> Observer::Create(OwnerKey key) {
-  PRIVDNN_ASSIGN_OR_RETURN(auto segments, PrepareSegments(key.header, "owner key"));
-  return Observer(std::move(key), std::move(segments));
+Observer::Observer(OwnerKey key) : key_(std::move(key)) {
+  for (const PreparedSegment& segment : key_.segments()) layouts_.emplace_back(segment);
 }
 
-absl::StatusOr<std::vector<OwnerView>> Observer::Views(std::span<const uint8_t> query) const {
-  PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header,
-                           PeekHeader(MessageKind::kQuery, query, key_.package_id, segments_.size()));
-  const PreparedSegment& segment = segments_[header.segment];
+absl::StatusOr<std::vector<OwnerView>> Observer::Views(std::span<const uint8_t> bytes) const {
+  PRIVDNN_ASSIGN_OR_RETURN(const Query query, Query::Parse(bytes, key_.package_id(), layouts_));
+  const size_t k = query.header().segment;
+  const PreparedSegment& segment = key_.segments()[k];
   const Ring& ring = segment.parameters.ring();
-  const auto& primes = segment.parameters.spec().primes;
-  const Geometry& g = segment.geometry;
-  const WireSizes sizes(segment);
   const TorusMap torus(ring);
-  const uint64_t units = g.units(header.images);
-  PRIVDNN_ASSIGN_OR_RETURN(auto body, ParseBody(MessageKind::kQuery, query, sizes.query_offset(units, header.images)));
   std::vector<OwnerView> views;
-  for (uint64_t u = 0; u < units; ++u) {
+  for (uint64_t u = 0; u < query.units(); ++u) {
     OwnerView view{NttPoly(ring), CoefficientPoly(ring), std::vector<std::vector<uint64_t>>(ring.num_primes()), {}};
-    bool good = UnpackResidues(primes, body.first(sizes.masked_poly()), view.a.all());
-    body = body.subspan(sizes.masked_poly());
-    for (uint32_t f = 0; f < outputs(header.segment) && good; ++f) {
-      const auto positions = g.positions(g.unit(u, header.images), f);
+    PRIVDNN_RETURN_IF_ERROR(query.ReadMaskedPoly(u, view.a.all()));
+    for (uint32_t f = 0; f < outputs(k); ++f) {
+      const auto positions = segment.geometry.positions(segment.geometry.unit(u, query.header().images), f);
       std::vector<uint64_t> b(ring.num_primes() * positions.size());
-      good = UnpackResidues(primes, body.first(sizes.masked_output(positions.size())), b);
-      body = body.subspan(sizes.masked_output(positions.size()));
-      const auto phases =
-          Phases(segment.parameters, torus, key_.segments[header.segment].keys[f], view.a, b, positions, {});
+      PRIVDNN_RETURN_IF_ERROR(query.ReadMaskedOutput(u, f, b));
+      const auto phases = Phases(segment.parameters, torus, key_.secrets(k).keys[f], view.a, b, positions, {});
       view.phases.insert(view.phases.end(), phases.begin(), phases.end());
       for (size_t i = 0; i < ring.num_primes(); ++i) {
         const auto limb = std::span(b).subspan(i * positions.size(), positions.size());
         view.b[i].insert(view.b[i].end(), limb.begin(), limb.end());
       }
     }
-    if (!good) return InvalidArgument("query: unit {}: a residue is not below its prime", u);
     view.a_coefficients = ToCoefficients(ring, view.a);
     views.push_back(std::move(view));
   }

@@ -15,7 +15,8 @@
 #include <vector>
 
 #include "privdnn/attack/statistics.h"
-#include "privdnn/package/package.h"
+#include "privdnn/package/owner_key.h"
+#include "privdnn/party/wire.h"
 
 namespace privdnn {
 
@@ -31,18 +32,16 @@ struct OwnerView {
 // An owner that inspects queries instead of answering them.
 class Observer {
  public:
-  static absl::StatusOr<Observer> Create(OwnerKey key);
+  explicit Observer(OwnerKey key);
 
-  const Parameters& parameters(size_t segment) const { return segments_[segment].parameters; }
-  size_t outputs(size_t segment) const { return segments_[segment].header.spec.outputs(); }
+  const Parameters& parameters(size_t segment) const { return key_.segments()[segment].parameters; }
+  size_t outputs(size_t segment) const { return key_.segments()[segment].header.spec.outputs(); }
   // Returns one view per unit. Returns the errors of Owner::Answer if the message isn't a query to this owner.
   absl::StatusOr<std::vector<OwnerView>> Views(std::span<const uint8_t> query) const;
 
  private:
-  Observer(OwnerKey key, std::vector<PreparedSegment> segments)
-      : key_(std::move(key)), segments_(std::move(segments)) {}
   OwnerKey key_;
-  std::vector<PreparedSegment> segments_;
+  std::vector<MessageLayout> layouts_;  // [segment]
 };
 
 // Pearson's chi-square statistic, sum (observed - expected)^2 / expected over kCells cells of equal probability. Under

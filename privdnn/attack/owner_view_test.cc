@@ -34,7 +34,7 @@ EncryptedModel EncryptLenet() {
   const auto quantized = *LiftSegment(segments[0], {});
   const auto plan = *PlanSegment(quantized.spec, quantized.plain_bits(), 1'000'000);
   const auto rest = *PlaintextRest(graph, segments);
-  const EncryptionTask task{&quantized, &plan};
+  const EncryptionTask task{&quantized, &plan.encryption};
   DeterministicRandom random(1);
   return *EncryptToMemory({&task, 1}, ExportOnnx(rest), "user", random, 2);
 }
@@ -64,7 +64,7 @@ class OwnerViewTest : public ::testing::Test {
     EncryptedModel model = EncryptLenet();
     package_ = new Bytes(std::move(model.package));
     user_ = new User(*User::Create(*Package::Parse(*package_, "package"), 2));
-    observer_ = new Observer(*Observer::Create(std::move(model.owner_key)));
+    observer_ = new Observer(std::move(model.owner_key));
     images_ = new Tensor(
         LoadIdx(kAssets / "t10k-1000-images-idx3-ubyte", kAssets / "t10k-1000-labels-idx1-ubyte")->Batch(0, kImages));
   }

@@ -63,10 +63,10 @@ absl::StatusOr<NoiseReport> RunNoise(const ExtractCommand& command, const Extrac
                       exact.extraction.output_deviations, ReportingToPeople());
 }
 
-// `local`: the owner that was started here, whose model the report compares with; nullptr for another.
+// `local` and `truth`: the owner that was started here, and its plan, which the report compares with; nullptr for
+// another.
 absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, OutputOracle& target, const std::string& owner,
-                                     LocalOwner* local) {
-  const ModelPlan* truth = local ? &local->model() : nullptr;
+                                     LocalOwner* local, const ModelPlan* truth) {
   PRIVDNN_ASSIGN_OR_RETURN(const ExtractionImages images, LoadImages(command, target.rest()));
   for (const double level : command.noise.levels) {  // before anything takes long
     PRIVDNN_RETURN_IF_ERROR(CheckNoiseRoom(target.user(), level));
@@ -88,19 +88,19 @@ absl::StatusOr<CommandOutput> RunExtract(const ExtractCommand& command) {
   SetExecutorThreads(threads);
   if (!command.owner.address.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(SessionOracle target, ConnectTarget(command.owner, threads));
-    return Attack(command, target, "the owner at " + command.owner.address, nullptr);
+    return Attack(command, target, "the owner at " + command.owner.address, nullptr, nullptr);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.CalibrationImages(graph, command.images));
   PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.settings));
-  PRIVDNN_ASSIGN_OR_RETURN(ModelPlan model, Plan(graph, selection, options, images));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan model, Plan(graph, selection, options, images));
   PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner,
-                           LocalOwner::Start(std::move(model), {.threads = threads, .reporting = ReportingToPeople()}));
+                           LocalOwner::Start(model, {.threads = threads, .reporting = ReportingToPeople()}));
   PRIVDNN_ASSIGN_OR_RETURN(SessionOracle target, ConnectTarget(AddressOf(owner), threads));
   PRIVDNN_ASSIGN_OR_RETURN(
       CommandOutput output,
-      Attack(command, target, "an owner in a process of its own on this machine (gRPC, TLS)", &owner));
+      Attack(command, target, "an owner in a process of its own on this machine (gRPC, TLS)", &owner, &model));
   PRIVDNN_RETURN_IF_ERROR(owner.Stop().status());
   return output;
 }

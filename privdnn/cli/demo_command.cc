@@ -1,4 +1,5 @@
 // demo: private inference on real MNIST images between two processes, and what each side could see of it.
+#include "privdnn/base/file.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/plan_options.h"
 #include "privdnn/cli/two_parties_json.h"

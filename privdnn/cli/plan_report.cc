@@ -25,7 +25,7 @@ const char* KindName(const Segment& s) { return s.first ? "quadratic" : "linear"
 Json SizeJson(Size2 size) { return Json::array({size.h, size.w}); }
 
 Json ShapeJson(const PlannedSegment& s) {
-  const Geometry& g = s.plan.geometry;
+  const Geometry& g = s.plan.geometry();
   const OutputGroup& group = g.spec().groups[0];
   Json layers = Json::array(), core = Json::array(), neurons = Json::array();
   for (const CoreLayer& layer : CoreLayers(s.segment)) {
@@ -56,17 +56,17 @@ Json SegmentJson(const PlannedSegment& s, const SegmentFigures& f) {
   json.update({{"ring_dimension", p.parameters.n},
                {"primes", p.parameters.primes},
                {"log_q", f.log_q},
-               {"input_bits", p.geometry.spec().input_bits},
+               {"input_bits", p.geometry().spec().input_bits},
                {"worst_case_output_bits", f.worst_case_output_bits},
                {"plain_bits", p.parameters.plain_bits},
                {"statistical_security_bits", p.statistical_security},
-               {"ciphertext_bytes", p.ciphertext_bytes},
-               {"query_bytes_per_image", p.query_bytes_per_image},
-               {"reply_bytes_per_image", p.reply_bytes_per_image},
-               {"user_kernel_memory_bytes", p.user_memory_bytes},
-               {"user_forward_ntts_per_image", p.user_forward_ntts},
-               {"user_inverse_ntts_per_image", p.user_inverse_ntts},
-               {"user_macs_per_image", p.user_macs},
+               {"ciphertext_bytes", p.cost.ciphertext_bytes},
+               {"query_bytes_per_image", p.cost.query_bytes_per_image},
+               {"reply_bytes_per_image", p.cost.reply_bytes_per_image},
+               {"user_kernel_memory_bytes", p.cost.user_memory_bytes},
+               {"user_forward_ntts_per_image", p.cost.user_forward_ntts},
+               {"user_inverse_ntts_per_image", p.cost.user_inverse_ntts},
+               {"user_macs_per_image", p.cost.user_macs},
                {"user_encrypted_ms", f.user_ms},
                {"owner_ms", f.owner_ms},
                {"unknowns_per_output", f.exposure.kernels.unknowns},
@@ -131,7 +131,7 @@ Json PlanJson(const ModelPlan& plan) {
 namespace {
 
 void AddShapeFacts(const PlannedSegment& s, FactTable& table) {
-  const Geometry& g = s.plan.geometry;
+  const Geometry& g = s.plan.geometry();
   const OutputGroup& group = g.spec().groups[0];
   std::string core;
   for (const CoreLayer& layer : CoreLayers(s.segment)) {
@@ -153,20 +153,20 @@ void AddShapeFacts(const PlannedSegment& s, FactTable& table) {
 
 void AddCostFacts(const SegmentPlan& p, const SegmentFigures& f, FactTable& table) {
   table.Add("ring", fmt::format("N = {}, {} primes, log2 Q = {:.1f}, {} polynomials a kernel", p.parameters.n,
-                                p.parameters.primes.size(), f.log_q, p.geometry.terms()));
+                                p.parameters.primes.size(), f.log_q, p.geometry().terms()));
   table.Add("integers", fmt::format("{}-bit inputs, outputs below 2^{:.1f}, plaintext modulus 2^{}",
-                                    p.geometry.spec().input_bits, f.worst_case_output_bits, p.parameters.plain_bits));
-  table.Add("ciphertexts in the package", FormatBytes(p.ciphertext_bytes));
-  table.Add("an image",
-            fmt::format("{} up, {} down", FormatBytes(p.query_bytes_per_image), FormatBytes(p.reply_bytes_per_image)));
-  table.Add("user's work an image",
-            fmt::format("{} transforms, {:.1f} M multiply-accumulates", p.user_forward_ntts + p.user_inverse_ntts,
-                        static_cast<double>(p.user_macs) * 1e-6));
+                                    p.geometry().spec().input_bits, f.worst_case_output_bits, p.parameters.plain_bits));
+  table.Add("ciphertexts in the package", FormatBytes(p.cost.ciphertext_bytes));
+  table.Add("an image", fmt::format("{} up, {} down", FormatBytes(p.cost.query_bytes_per_image),
+                                    FormatBytes(p.cost.reply_bytes_per_image)));
+  table.Add("user's work an image", fmt::format("{} transforms, {:.1f} M multiply-accumulates",
+                                                p.cost.user_forward_ntts + p.cost.user_inverse_ntts,
+                                                static_cast<double>(p.cost.user_macs) * 1e-6));
 }
 
 void AddExposureFacts(const SegmentPlan& p, const Exposure& e, FactTable& table) {
   table.Add("images to reconstruct", fmt::format("{} ({} unknowns an output, {} equations an image)", e.kernels.images,
-                                                 e.kernels.unknowns, p.geometry.spec().groups[0].positions()));
+                                                 e.kernels.unknowns, p.geometry().spec().groups[0].positions()));
   if (e.kernels.inner_images != e.kernels.images) {
     table.Add("  the first of them", fmt::format("{}", e.kernels.inner_images));
   }

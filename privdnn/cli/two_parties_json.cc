@@ -29,8 +29,8 @@ Json TwoPartyJson(const TwoPartyResult& r) {
   json["ring_dimension"] = first.parameters.n;
   json["log_q"] = plan.segments[0].log_q;
   json["plain_bits"] = first.parameters.plain_bits;
-  json["polynomials"] = first.geometry.terms();
-  const auto tiles = first.geometry.spec().tiles;
+  json["polynomials"] = first.geometry().terms();
+  const auto tiles = first.geometry().spec().tiles;
   json["tiles"] = Json::array({tiles.h, tiles.w});
   json["statistical_security_bits"] = plan.statistical_security;
   json["images_to_reconstruct"] = plan.images_to_reconstruct;

@@ -10,10 +10,11 @@ uint64_t DivideUp(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 }  // namespace
 
 Exposure CountExposure(const Segment& segment, const SegmentPlan& plan) {
-  const Geometry& g = plan.geometry;
+  const Geometry& g = plan.geometry();
   const uint64_t positions = g.spec().groups[0].positions();
   // Weights and bias of the neuron itself.
-  const auto own = static_cast<uint64_t>(segment.layer.inputs * segment.layer.kernel[0] * segment.layer.kernel[1]) + 1;
+  const auto own =
+      static_cast<uint64_t>(segment.layer.inputs * segment.layer.window.kernel[0] * segment.layer.window.kernel[1]) + 1;
   const uint64_t core = segment.first_neurons.size();
   Exposure e{.kernels = plan.extraction, .parameters = own + core * (g.window() + 1)};
   if (segment.first && core == 0 && own < e.kernels.unknowns) {

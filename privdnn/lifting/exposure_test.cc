@@ -11,16 +11,9 @@ constexpr size_t kRing = 16384;
 
 SegmentPlan PlanOf(const SegmentSpec& spec) {
   const Geometry geometry = *Geometry::Create(spec, kRing);
-  return {.parameters = {},
-          .geometry = geometry,
-          .image_budget = 0,
-          .ciphertext_bytes = 0,
-          .query_bytes_per_image = 0,
-          .reply_bytes_per_image = 0,
-          .user_memory_bytes = 0,
-          .user_forward_ntts = 0,
-          .user_inverse_ntts = 0,
-          .user_macs = 0,
+  return {.encryption = {.parameters = {}, .geometry = geometry, .image_budget = 0},
+          .parameters = {},
+          .cost = {},
           .statistical_security = 0,
           .extraction = CountExtraction(geometry, 0),
           .key_recovery = {}};
@@ -32,7 +25,7 @@ Segment Quadratic(int64_t inputs, int64_t kernel, std::vector<int64_t> first_neu
   s.first.emplace();
   s.first->outputs = inputs;
   s.layer.inputs = inputs;
-  s.layer.kernel = {kernel, kernel};
+  s.layer.window.kernel = {kernel, kernel};
   s.first_neurons = std::move(first_neurons);
   s.neurons = {0};
   return s;

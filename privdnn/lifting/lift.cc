@@ -42,19 +42,20 @@ SegmentSpec MakeSpec(const Segment& segment, const LiftOptions& options) {
   spec.input = MapOf(segment.input_shape);
   if (!segment.first) {
     spec.kind = SegmentKind::kLinear;
-    spec.pads1 = ToPads(layer.pads);
+    spec.pads1 = ToPads(layer.window.pads);
   } else {
     spec.kind = SegmentKind::kQuadratic;
-    spec.kernel1 = ToSize(segment.first->kernel);
-    spec.stride1 = ToSize(segment.first->strides);
-    spec.pads1 = ToPads(segment.first->pads);
-    spec.pool1 = ToSize(segment.first->pool);
-    spec.pool1_stride = ToSize(segment.first->pool_strides);
-    spec.pads2 = ToPads(layer.pads);
+    spec.kernel1 = ToSize(segment.first->window.kernel);
+    spec.stride1 = ToSize(segment.first->window.strides);
+    spec.pads1 = ToPads(segment.first->window.pads);
+    spec.pool1 = ToSize(segment.first->pool.kernel);
+    spec.pool1_stride = ToSize(segment.first->pool.strides);
+    spec.pads2 = ToPads(layer.window.pads);
   }
   // The average pool behind the layer widens its kernel and its stride.
-  const Size2 kernel = ToSize(layer.kernel), stride = ToSize(layer.strides), pool = ToSize(layer.pool);
-  const Size2 pool_stride = ToSize(layer.pool_strides);
+  const Size2 kernel = ToSize(layer.window.kernel), stride = ToSize(layer.window.strides),
+              pool = ToSize(layer.pool.kernel);
+  const Size2 pool_stride = ToSize(layer.pool.strides);
   spec.groups.push_back({static_cast<uint32_t>(segment.neurons.size()),
                          {kernel.h + stride.h * (pool.h - 1), kernel.w + stride.w * (pool.w - 1)},
                          {stride.h * pool_stride.h, stride.w * pool_stride.w},
@@ -101,7 +102,8 @@ std::vector<double> SquareCoefficients(const Geometry& g, const FoldedLayer& fir
 
 std::vector<double> FoldedKernel(const Geometry& g, const FoldedLayer& layer, int64_t f) {
   const Size2 k = g.spec().groups[0].kernel;
-  const Size2 inner = ToSize(layer.kernel), stride = ToSize(layer.strides), pool = ToSize(layer.pool);
+  const Size2 inner = ToSize(layer.window.kernel), stride = ToSize(layer.window.strides),
+              pool = ToSize(layer.pool.kernel);
   std::vector<double> r(static_cast<size_t>(layer.inputs) * k.area());
   const double share = 1.0 / static_cast<double>(pool.area());
   const double* weights = layer.weights.data() + static_cast<size_t>(f * layer.inputs) * inner.area();
@@ -135,11 +137,12 @@ absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, 
     return InvalidArgument("neuron {}: its largest coefficient, {}, can't be scaled to {} bits",
                            out.neurons[out.kernels.size()], largest, options.kernel_bits);
   }
-  std::vector<int32_t> kernel(real.size());
+  Secret<int32_t> kernel(real.size());
+  const std::span<int32_t> rounded = kernel.RevealMutable();
   __extension__ unsigned __int128 bound = 0;  // exact: the plaintext modulus depends on it
   for (size_t i = 0; i < real.size(); ++i) {
-    kernel[i] = static_cast<int32_t>(std::lround(real[i] / scale));
-    bound += static_cast<uint64_t>(std::abs(kernel[i])) *
+    rounded[i] = static_cast<int32_t>(std::lround(real[i] / scale));
+    bound += static_cast<uint64_t>(std::abs(rounded[i])) *
              static_cast<uint64_t>(g.max_abs_feature(static_cast<uint32_t>(i / taps)));
   }
   const double whole_bias = std::round(bias / scale);
@@ -151,8 +154,8 @@ absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, 
         out.neurons[out.kernels.size()], std::log2(static_cast<double>(bound) + std::fabs(whole_bias)),
         options.kernel_bits, options.input_bits);
   }
+  out.bias.RevealMutable()[out.kernels.size()] = static_cast<int64_t>(whole_bias);
   out.kernels.push_back(std::move(kernel));
-  out.bias.push_back(static_cast<int64_t>(whole_bias));
   out.output_scale.push_back(scale);
   out.worst_case = std::max(out.worst_case, static_cast<int64_t>(bound));
   return absl::OkStatus();
@@ -216,6 +219,7 @@ absl::StatusOr<QuantizedSegment> LiftSegment(const Segment& segment, const LiftO
   out.spec = MakeSpec(segment, options);
   out.neurons = segment.neurons;
   out.neurons.insert(out.neurons.end(), segment.shortcut.begin(), segment.shortcut.end());
+  out.bias = Secret<int64_t>(out.neurons.size());
   // What doesn't fit a ring can't be packed, and a few bytes of model could ask for any amount of memory here.
   PRIVDNN_ASSIGN_OR_RETURN(const Geometry g, KernelGeometry(out.spec));
   if (g.terms() >= kMaxTerms) {

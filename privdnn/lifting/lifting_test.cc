@@ -30,18 +30,20 @@ struct Map {
 
 Map Apply(const FoldedLayer& layer, const Map& in) {
   Map u{layer.outputs,
-        (in.h + layer.pads[0] + layer.pads[2] - layer.kernel[0]) / layer.strides[0] + 1,
-        (in.w + layer.pads[1] + layer.pads[3] - layer.kernel[1]) / layer.strides[1] + 1,
+        (in.h + layer.window.pads[0] + layer.window.pads[2] - layer.window.kernel[0]) / layer.window.strides[0] + 1,
+        (in.w + layer.window.pads[1] + layer.window.pads[3] - layer.window.kernel[1]) / layer.window.strides[1] + 1,
         {}};
   for (int64_t o = 0; o < u.c; ++o) {
     for (int64_t i = 0; i < u.h; ++i) {
       for (int64_t j = 0; j < u.w; ++j) {
         double sum = layer.bias[static_cast<size_t>(o)];
         for (int64_t c = 0; c < in.c; ++c) {
-          for (int64_t a = 0; a < layer.kernel[0]; ++a) {
-            for (int64_t b = 0; b < layer.kernel[1]; ++b) {
-              sum += in.at(c, i * layer.strides[0] - layer.pads[0] + a, j * layer.strides[1] - layer.pads[1] + b) *
-                     layer.weights[static_cast<size_t>(((o * in.c + c) * layer.kernel[0] + a) * layer.kernel[1] + b)];
+          for (int64_t a = 0; a < layer.window.kernel[0]; ++a) {
+            for (int64_t b = 0; b < layer.window.kernel[1]; ++b) {
+              sum += in.at(c, i * layer.window.strides[0] - layer.window.pads[0] + a,
+                           j * layer.window.strides[1] - layer.window.pads[1] + b) *
+                     layer.weights[static_cast<size_t>(
+                         ((o * in.c + c) * layer.window.kernel[0] + a) * layer.window.kernel[1] + b)];
             }
           }
         }
@@ -49,17 +51,19 @@ Map Apply(const FoldedLayer& layer, const Map& in) {
       }
     }
   }
-  Map out{
-      u.c, (u.h - layer.pool[0]) / layer.pool_strides[0] + 1, (u.w - layer.pool[1]) / layer.pool_strides[1] + 1, {}};
+  Map out{u.c,
+          (u.h - layer.pool.kernel[0]) / layer.pool.strides[0] + 1,
+          (u.w - layer.pool.kernel[1]) / layer.pool.strides[1] + 1,
+          {}};
   for (int64_t o = 0; o < out.c; ++o) {
     for (int64_t i = 0; i < out.h; ++i) {
       for (int64_t j = 0; j < out.w; ++j) {
         double sum = 0;
-        for (int64_t a = 0; a < layer.pool[0]; ++a) {
-          for (int64_t b = 0; b < layer.pool[1]; ++b)
-            sum += u.at(o, i * layer.pool_strides[0] + a, j * layer.pool_strides[1] + b);
+        for (int64_t a = 0; a < layer.pool.kernel[0]; ++a) {
+          for (int64_t b = 0; b < layer.pool.kernel[1]; ++b)
+            sum += u.at(o, i * layer.pool.strides[0] + a, j * layer.pool.strides[1] + b);
         }
-        out.v.push_back(sum / static_cast<double>(layer.pool[0] * layer.pool[1]));
+        out.v.push_back(sum / static_cast<double>(layer.pool.kernel[0] * layer.pool.kernel[1]));
       }
     }
   }
@@ -172,9 +176,9 @@ void ExpectPolynomialsHoldTheReference(const Geometry& g, const QuantizedSegment
       const Geometry::Patch patch = g.patch(unit.tile, g.group(f));
       const uint32_t columns = g.spec().groups[g.group(f)].map.w;
       ASSERT_EQ(positions.size(), size_t{patch.positions()} * unit.images);
-      std::vector<int64_t> sums(positions.size(), q.bias[f]);
+      std::vector<int64_t> sums(positions.size(), q.bias.Reveal()[f]);
       for (uint32_t j = 0; j < g.terms(); ++j) {
-        const auto a = PackKernel(g, f, q.kernels[f], j);
+        const auto a = PackKernel(g, f, q.kernels[f].Reveal(), j);
         for (size_t p = 0; p < sums.size(); ++p) sums[p] += ProductAt(phi[j], a, positions[p]);
       }
       for (size_t p = 0; p < sums.size(); ++p) {
@@ -281,9 +285,9 @@ TEST(Planner, LeNetCostsWhatTheDesignSays) {
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->parameters.n, 4096u);
   EXPECT_EQ(plan->parameters.primes.size(), 2u);
-  EXPECT_EQ(plan->ciphertext_bytes, 14u * 51200);
-  EXPECT_EQ(plan->query_bytes_per_image, 51200u + 200);
-  EXPECT_EQ(plan->reply_bytes_per_image, 78u);  // 16 values of 39 bits
+  EXPECT_EQ(plan->cost.ciphertext_bytes, 14u * 51200);
+  EXPECT_EQ(plan->cost.query_bytes_per_image, 51200u + 200);
+  EXPECT_EQ(plan->cost.reply_bytes_per_image, 78u);  // 16 values of 39 bits
   EXPECT_GT(plan->statistical_security, 40);
   EXPECT_EQ(plan->extraction.images, 366u);
   EXPECT_EQ(plan->key_recovery.images_by_packing, 12u);  // 22 coefficients a value, 16 values an image
@@ -292,10 +296,10 @@ TEST(Planner, LeNetCostsWhatTheDesignSays) {
 TEST(Planner, CutsMapsThatNoRingHoldsOrThatAreCheaperInTiles) {
   const auto plan = PlanSegment(ResNetSpec(), 34, 1000);
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_GT(plan->geometry.num_tiles(), 1u);
+  EXPECT_GT(plan->geometry().num_tiles(), 1u);
   // Both groups: 2 * 32 outputs of 64x64, each packed to 100 bits with every tile on a byte of its own.
   const uint64_t unit = PackedResidueBytes(plan->parameters.primes, plan->parameters.n);
-  const uint64_t masked = plan->query_bytes_per_image - plan->geometry.num_tiles() * unit;
+  const uint64_t masked = plan->cost.query_bytes_per_image - plan->geometry().num_tiles() * unit;
   EXPECT_EQ(masked, 64u * 64 * 64 * 100 / 8);
 }
 

@@ -2,21 +2,10 @@
 
 #include <utility>
 
-#include "privdnn/base/file.h"
 #include "privdnn/party/hosted_owner.h"
 #include "privdnn/service/sqlite_usage_store.h"
 
 namespace privdnn {
-namespace {
-
-constexpr uint64_t kMaxKeyFileBytes = uint64_t{1} << 28;
-
-}  // namespace
-
-absl::StatusOr<OwnerKey> ReadOwnerKey(const std::filesystem::path& path) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxKeyFileBytes));
-  return ParseOwnerKey(bytes, path.string());
-}
 
 absl::StatusOr<OwnerServer> OwnerServer::Start(const OwnerServerOptions& options) {
   ServerOptions server;
@@ -27,7 +16,7 @@ absl::StatusOr<OwnerServer> OwnerServer::Start(const OwnerServerOptions& options
   PRIVDNN_ASSIGN_OR_RETURN(server.tls, LoadTlsFiles(options.tls, "owner"));
   OwnerServer result;
   for (const std::filesystem::path& path : options.keys) {
-    PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, ReadOwnerKey(path));
+    PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, OwnerKey::Open(path));
     PRIVDNN_ASSIGN_OR_RETURN(auto package, HostedOwner::Create(std::move(key), options.output_noise, options.threads));
     result.packages_.push_back(package->info().id);
     server.packages.push_back(std::move(package));

@@ -45,7 +45,4 @@ class OwnerServer {
   std::vector<std::string> packages_;
 };
 
-// Reads the owner's key to a package from its file. The file's mode is not looked at; encrypting writes it with 0600.
-absl::StatusOr<OwnerKey> ReadOwnerKey(const std::filesystem::path& path);
-
 }  // namespace privdnn

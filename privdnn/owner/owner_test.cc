@@ -24,13 +24,13 @@ class OwnerTest : public ::testing::Test {
     ASSERT_TRUE(CreateAuthority(Path("tls")).ok());
     ASSERT_TRUE(IssueOwner(Path("tls"), {}).ok());
     ASSERT_TRUE(IssueUser(Path("tls"), "user").ok());
-    ASSERT_TRUE(WriteFile(Path("key"), WriteOwnerKey(model_.encrypted.owner_key), 0600).ok());
+    ASSERT_TRUE(WriteFile(Path("key"), model_.encrypted.owner_key.Write(), 0600).ok());
   }
   std::string Path(const std::string& name) const { return (directory_.path() / name).string(); }
   OwnerServerOptions Options() const {
     return {.keys = {Path("key")}, .tls = Path("tls"), .ledger = Path("ledger"), .listen = "127.0.0.1:0"};
   }
-  std::string Id() const { return HexEncode(model_.encrypted.owner_key.package_id); }
+  std::string Id() const { return HexEncode(model_.encrypted.owner_key.package_id()); }
   // Another user's account, as a server would charge it.
   void Charge(const std::string& package, const std::string& user, uint64_t images) const {
     ASSERT_TRUE((*SqliteUsageStore::Open(Path("ledger")))->Add({package, user}, images, images, 1 << 20).ok());
@@ -49,7 +49,7 @@ TEST_F(OwnerTest, AnswersThePackagesOfItsKeysAndRemembersForWhom) {
   auto client = *Client::Connect(server->address(), *LoadTlsFiles(Path("tls"), "user"));
 
   const User user = *User::Create(*Package::Parse(model_.encrypted.package, "p"));
-  const Owner owner = *Owner::Create(*ReadOwnerKey(Path("key")));
+  const Owner owner = *Owner::Create(*OwnerKey::Open(Path("key")));
   const std::vector<float> pixels(3 * user.input_size(0), 0.5F);
   SystemRandom random;
   User::Workspace workspace;

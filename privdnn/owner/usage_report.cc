@@ -30,10 +30,10 @@ absl::StatusOr<std::vector<AccountUsage>> ReadUsage(const std::filesystem::path&
   std::map<Account, uint64_t> used;
   std::map<std::string, uint64_t> budgets;
   for (const std::filesystem::path& path : keys) {
-    PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey key, ReadOwnerKey(path));
-    const std::string id = HexEncode(key.package_id);
-    budgets[id] = key.header.image_budget;
-    for (uint64_t segment = 0; segment < key.segments.size(); ++segment) used[{id, key.user, segment}] = 0;
+    PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey key, OwnerKey::Open(path));
+    const std::string id = HexEncode(key.package_id());
+    budgets[id] = key.image_budget();
+    for (uint64_t segment = 0; segment < key.segments().size(); ++segment) used[{id, key.user(), segment}] = 0;
   }
   PRIVDNN_ASSIGN_OR_RETURN(const auto store, SqliteUsageStore::Open(ledger.string()));
   PRIVDNN_ASSIGN_OR_RETURN(const std::vector<UsageEntry> entries, store->Entries());

@@ -1,4 +1,5 @@
-// Makes packages and their keys.
+#include "privdnn/package/encrypt.h"
+
 #include <algorithm>
 
 #include "privdnn/base/parallel.h"
@@ -29,9 +30,8 @@ Bytes Prologue(uint64_t header_size, uint64_t total) {
   return std::move(w).Take();
 }
 
-uint64_t CiphertextBytes(const SegmentHeader& segment) {
-  const ParameterSpec& p = segment.parameters;
-  return uint64_t{segment.spec.outputs()} * (p.terms + 1) * PackedResidueBytes(p.primes, p.n);
+uint64_t CiphertextBytes(const Geometry& geometry, const EncryptionParameters& p) {
+  return uint64_t{geometry.spec().outputs()} * (geometry.terms() + 1) * PackedResidueBytes(p.primes, p.n);
 }
 
 PackageHeader MakeHeader(std::span<const EncryptionTask> tasks) {
@@ -43,9 +43,9 @@ PackageHeader MakeHeader(std::span<const EncryptionTask> tasks) {
   return header;
 }
 
-uint64_t TotalBytes(const PackageHeader& header, uint64_t header_size, uint64_t rest_model_bytes) {
+uint64_t TotalBytes(std::span<const EncryptionTask> tasks, uint64_t header_size, uint64_t rest_model_bytes) {
   uint64_t total = Prologue(0, 0).size() + header_size + rest_model_bytes + Sha256({}).size();
-  for (const SegmentHeader& segment : header.segments) total += CiphertextBytes(segment);
+  for (const EncryptionTask& task : tasks) total += CiphertextBytes(task.plan->geometry, task.plan->parameters);
   return total;
 }
 
@@ -106,7 +106,8 @@ absl::Status EncryptSegment(const PreparedSegment& segment, const EncryptionTask
   const Parameters& params = segment.parameters;
   const size_t outputs = task.quantized->kernels.size(), terms = params.terms() + 1, count = outputs * terms;
   for (size_t f = 0; f < outputs; ++f) key.keys.push_back(OutputKey::Generate(params, *random.Fork()));
-  key.bias = task.quantized->bias;
+  key.bias = Secret<int64_t>(outputs);
+  std::ranges::copy(task.quantized->bias.Reveal(), key.bias.RevealMutable().begin());
   const std::vector<NttPoly> a = ExpandPublic(params, segment.header.seed);
   const uint64_t size = PackedResidueBytes(params.spec().primes, params.spec().n);
   Bytes block;
@@ -118,8 +119,7 @@ absl::Status EncryptSegment(const PreparedSegment& segment, const EncryptionTask
       const size_t f = (begin + i) / terms, j = (begin + i) % terms;
       ZeroizingVector<int32_t> message;
       if (j < params.terms()) {
-        const auto packed = PackKernel(segment.geometry, static_cast<uint32_t>(f), task.quantized->kernels[f], j);
-        message.assign(packed.begin(), packed.end());
+        message = PackKernel(segment.geometry, static_cast<uint32_t>(f), task.quantized->kernels[f].Reveal(), j);
       }
       PackResidues(params.spec().primes, EncryptTerm(params, a[j], key.keys[f], message, *errors[i]).all(),
                    std::span(block).subspan(i * size, size));
@@ -137,7 +137,7 @@ absl::Status EncryptSegment(const PreparedSegment& segment, const EncryptionTask
 
 uint64_t PackageBytes(std::span<const EncryptionTask> tasks, uint64_t rest_model_bytes) {
   const PackageHeader header = MakeHeader(tasks);
-  return TotalBytes(header, SerializeHeader(header, rest_model_bytes).size(), rest_model_bytes);
+  return TotalBytes(tasks, SerializeHeader(header, rest_model_bytes).size(), rest_model_bytes);
 }
 
 uint64_t HeaderAllowance(std::span<const PlanTask> tasks) {
@@ -152,23 +152,23 @@ absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std
   PRIVDNN_RETURN_IF_ERROR(CheckTasks(tasks, user));
   PackageHeader header = MakeHeader(tasks);
   for (SegmentHeader& segment : header.segments) random.Fork()->Fill(std::span<uint8_t>(segment.seed));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto segments, PrepareSegments(header, "encrypt"));
+  PRIVDNN_ASSIGN_OR_RETURN(auto segments, PrepareSegments(header, "encrypt"));
 
   Writer writer(sink);
   const Bytes header_bytes = SerializeHeader(header, rest_model.size());
   PRIVDNN_RETURN_IF_ERROR(
-      writer.Append(Prologue(header_bytes.size(), TotalBytes(header, header_bytes.size(), rest_model.size()))));
+      writer.Append(Prologue(header_bytes.size(), TotalBytes(tasks, header_bytes.size(), rest_model.size()))));
   PRIVDNN_RETURN_IF_ERROR(writer.Append(header_bytes));
   PRIVDNN_RETURN_IF_ERROR(writer.Append(rest_model));
 
-  OwnerKey key{{}, user, std::move(header), std::vector<SegmentKey>(segments.size())};
+  std::vector<SegmentKey> secrets(segments.size());
   Progress counted{progress};
   for (const PreparedSegment& s : segments) counted.total += s.header.spec.outputs() * (s.parameters.terms() + 1);
   for (size_t k = 0; k < segments.size(); ++k) {
-    PRIVDNN_RETURN_IF_ERROR(EncryptSegment(segments[k], tasks[k], random, threads, writer, counted, key.segments[k]));
+    PRIVDNN_RETURN_IF_ERROR(EncryptSegment(segments[k], tasks[k], random, threads, writer, counted, secrets[k]));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(key.package_id, writer.Finish());
-  return key;
+  PRIVDNN_ASSIGN_OR_RETURN(const PackageId id, writer.Finish());
+  return OwnerKey::Create(id, user, header.image_budget, std::move(segments), std::move(secrets));
 }
 
 }  // namespace privdnn

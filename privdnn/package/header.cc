@@ -1,18 +1,11 @@
-// What packages and key files say in the clear.
+#include "privdnn/package/header.h"
+
 #include <algorithm>
 
-#include "privdnn/package/package.h"
+#include "privdnn/segment/encryption_plan.h"
 
 namespace privdnn {
 namespace {
-
-// The parameters that follow from the segment's shape and the budget rather than being stored.
-absl::Status DeriveParameters(const Geometry& geometry, uint64_t image_budget, ParameterSpec& parameters) {
-  parameters.terms = geometry.terms();
-  parameters.max_feature = geometry.max_feature();
-  PRIVDNN_ASSIGN_OR_RETURN(parameters.released_values, CheckedMul(image_budget, geometry.spec().values_per_image()));
-  return absl::OkStatus();
-}
 
 void WriteSegment(const SegmentHeader& segment, ByteWriter& w) {
   w.U32(static_cast<uint32_t>(segment.parameters.n));
@@ -77,15 +70,14 @@ absl::StatusOr<std::vector<PreparedSegment>> PrepareSegments(const PackageHeader
   std::vector<PreparedSegment> prepared;
   for (size_t k = 0; k < header.segments.size(); ++k) {
     const std::string where = fmt::format("{}: segment {}", what, k);
-    SegmentHeader segment = header.segments[k];
+    const SegmentHeader& segment = header.segments[k];
     auto geometry = Geometry::Create(segment.spec, segment.parameters.n);
     if (!geometry.ok()) return Annotate(geometry.status(), where);
-    if (auto status = DeriveParameters(*geometry, header.image_budget, segment.parameters); !status.ok()) {
-      return Annotate(status, where);
-    }
-    auto parameters = Parameters::Create(segment.parameters, kernels);
+    const auto derived = DeriveParameters(segment.parameters, *geometry, header.image_budget);
+    if (!derived.ok()) return Annotate(derived.status(), where);
+    auto parameters = Parameters::Create(*derived, kernels);
     if (!parameters.ok()) return Annotate(parameters.status(), where);
-    prepared.push_back({std::move(segment), *std::move(parameters), *std::move(geometry)});
+    prepared.push_back({segment, *std::move(parameters), *std::move(geometry)});
   }
   if (const double s = StatisticalSecurity(prepared); s < kMinStatisticalSecurity) {
     return InvalidArgument(

@@ -1,6 +1,8 @@
+#include "privdnn/package/owner_key.h"
+
 #include <algorithm>
 
-#include "privdnn/package/package.h"
+#include "privdnn/base/file.h"
 
 namespace privdnn {
 namespace {
@@ -11,15 +13,17 @@ constexpr std::string_view kMagic = "PVDNNKEY";
 constexpr uint32_t kVersion = 2;
 constexpr int kTernaryBits = 2;
 
+constexpr uint64_t kMaxFileBytes = uint64_t{1} << 28;
+
 uint64_t KeyBytes(size_t n) { return PackedBytes(n, kTernaryBits); }
 
 // Bias and keys of a segment.
-uint64_t SecretBytes(const SegmentHeader& segment) {
-  return uint64_t{segment.spec.outputs()} * (8 + KeyBytes(segment.parameters.n));
+uint64_t SecretBytes(const PreparedSegment& segment) {
+  return uint64_t{segment.header.spec.outputs()} * (8 + KeyBytes(segment.geometry.n()));
 }
 
 void WriteSecrets(const SegmentKey& key, size_t n, std::span<uint8_t> out) {
-  for (const int64_t bias : key.bias) {
+  for (const int64_t bias : key.bias.Reveal()) {
     PackBits(std::array{static_cast<uint64_t>(bias)}, 64, out.first(8));
     out = out.subspan(8);
   }
@@ -33,16 +37,12 @@ void WriteSecrets(const SegmentKey& key, size_t n, std::span<uint8_t> out) {
 
 absl::StatusOr<SegmentKey> ReadSecrets(const PreparedSegment& segment, ByteReader& r) {
   const uint32_t outputs = segment.header.spec.outputs();
-  SegmentKey key;
-  for (uint32_t f = 0; f < outputs; ++f) {
-    PRIVDNN_ASSIGN_OR_RETURN(const uint64_t bias, r.U64("bias"));
-    // Encrypting refuses outputs beyond the plaintext modulus, of which the bias is a part.
-    const uint64_t half = uint64_t{1} << (segment.parameters.plain_bits() - 1);
-    if (bias + half >= 2 * half)
-      return r.Error("bias", fmt::format("output {} is beyond +-2^{}", f, segment.parameters.plain_bits() - 1));
-    key.bias.push_back(static_cast<int64_t>(bias));
+  const size_t n = segment.geometry.n();
+  SegmentKey key{.bias = Secret<int64_t>(outputs), .keys = {}};
+  for (int64_t& bias : key.bias.RevealMutable()) {
+    PRIVDNN_ASSIGN_OR_RETURN(const uint64_t bits, r.U64("bias"));
+    bias = static_cast<int64_t>(bits);
   }
-  const size_t n = segment.header.parameters.n;
   for (uint32_t f = 0; f < outputs; ++f) {
     PRIVDNN_ASSIGN_OR_RETURN(const auto packed, r.Take(KeyBytes(n), "secret key"));
     ZeroizingVector<uint64_t> digits(n);
@@ -56,52 +56,106 @@ absl::StatusOr<SegmentKey> ReadSecrets(const PreparedSegment& segment, ByteReade
   return key;
 }
 
-}  // namespace
-
-ZeroizingVector<uint8_t> WriteOwnerKey(const OwnerKey& key) {
-  ByteWriter w;
-  w.Raw(kMagic);
-  w.U32(kVersion);
-  w.Raw(key.package_id);
-  w.String(key.user);
-  WriteHeader(key.header, w);
-  uint64_t size = w.size() + 32;
-  for (const SegmentHeader& segment : key.header.segments) size += SecretBytes(segment);
-  // Secrets are written straight into zeroised memory of the final size.
-  ZeroizingVector<uint8_t> out(size);
-  std::copy(w.view().begin(), w.view().end(), out.begin());
-  auto rest = std::span(out).subspan(w.size());
-  for (size_t k = 0; k < key.segments.size(); ++k) {
-    const SegmentHeader& header = key.header.segments[k];
-    WriteSecrets(key.segments[k], header.parameters.n, rest.first(SecretBytes(header)));
-    rest = rest.subspan(SecretBytes(header));
+// `k`: the segment's index, for errors.
+absl::Status CheckSecrets(const PreparedSegment& segment, size_t k, const SegmentKey& key) {
+  const size_t outputs = segment.header.spec.outputs();
+  if (key.bias.size() != outputs || key.keys.size() != outputs) {
+    return InvalidArgument("owner key: segment {}: {} biases and {} keys for {} outputs", k, key.bias.size(),
+                           key.keys.size(), outputs);
   }
-  const auto digest = Sha256(std::span(out).first(out.size() - 32));
-  std::copy(digest.begin(), digest.end(), rest.begin());
-  return out;
+  // Encrypting refuses outputs beyond the plaintext modulus, of which the bias is a part.
+  const int bits = segment.parameters.plain_bits() - 1;
+  const uint64_t half = uint64_t{1} << bits;
+  for (size_t f = 0; f < outputs; ++f) {
+    if (static_cast<uint64_t>(key.bias.Reveal()[f]) + half >= 2 * half) {
+      return InvalidArgument("owner key: segment {}: the bias of output {} is beyond +-2^{}", k, f, bits);
+    }
+  }
+  for (size_t f = 0; f < outputs; ++f) {
+    if (const size_t n = key.keys[f].coefficients().size(); n != segment.geometry.n()) {
+      return InvalidArgument("owner key: segment {}: the key of output {} has {} coefficients, the ring {}", k, f, n,
+                             segment.geometry.n());
+    }
+  }
+  return absl::OkStatus();
 }
 
-absl::StatusOr<OwnerKey> ParseOwnerKey(std::span<const uint8_t> bytes, const std::string& what) {
+}  // namespace
+
+OwnerKey::OwnerKey(const PackageId& package_id, std::string user, uint64_t image_budget,
+                   std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets)
+    : package_id_(package_id),
+      user_(std::move(user)),
+      image_budget_(image_budget),
+      segments_(std::move(segments)),
+      secrets_(std::move(secrets)) {}
+
+absl::StatusOr<OwnerKey> OwnerKey::Create(const PackageId& package_id, std::string user, uint64_t image_budget,
+                                          std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets) {
+  if (user.empty() || user.size() > kMaxUserName) {
+    return InvalidArgument("owner key: the user's name has {} bytes, must have 1 to {}", user.size(), kMaxUserName);
+  }
+  if (segments.empty() || segments.size() > kMaxSegments || secrets.size() != segments.size()) {
+    return InvalidArgument("owner key: secrets for {} of {} segments, must be for 1 to {}", secrets.size(),
+                           segments.size(), kMaxSegments);
+  }
+  for (size_t k = 0; k < segments.size(); ++k) PRIVDNN_RETURN_IF_ERROR(CheckSecrets(segments[k], k, secrets[k]));
+  return OwnerKey(package_id, std::move(user), image_budget, std::move(segments), std::move(secrets));
+}
+
+absl::StatusOr<OwnerKey> OwnerKey::Open(const std::filesystem::path& path) {
+  PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxFileBytes));
+  return Parse(bytes, path.string());
+}
+
+absl::StatusOr<OwnerKey> OwnerKey::Parse(std::span<const uint8_t> bytes, const std::string& what) {
   ByteReader r(bytes, what);
   PRIVDNN_RETURN_IF_ERROR(r.Magic(kMagic, "owners' key files"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kVersion, kVersion, "version").status());
-  OwnerKey key;
-  PRIVDNN_ASSIGN_OR_RETURN(const auto id, r.Take(key.package_id.size(), "package id"));
-  std::copy(id.begin(), id.end(), key.package_id.begin());
-  PRIVDNN_ASSIGN_OR_RETURN(key.user, r.String(kMaxUserName, "user"));
-  if (key.user.empty()) return r.Error("user", "is empty");
-  PRIVDNN_ASSIGN_OR_RETURN(key.header, ReadHeader(r));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto segments, PrepareSegments(key.header, what));
+  PackageId package_id;
+  PRIVDNN_ASSIGN_OR_RETURN(const auto id, r.Take(package_id.size(), "package id"));
+  std::copy(id.begin(), id.end(), package_id.begin());
+  PRIVDNN_ASSIGN_OR_RETURN(std::string user, r.String(kMaxUserName, "user"));
+  if (user.empty()) return r.Error("user", "is empty");
+  PRIVDNN_ASSIGN_OR_RETURN(const PackageHeader header, ReadHeader(r));
+  PRIVDNN_ASSIGN_OR_RETURN(auto segments, PrepareSegments(header, what));
+  std::vector<SegmentKey> secrets;
   for (const PreparedSegment& segment : segments) {
-    PRIVDNN_ASSIGN_OR_RETURN(SegmentKey secrets, ReadSecrets(segment, r));
-    key.segments.push_back(std::move(secrets));
+    PRIVDNN_ASSIGN_OR_RETURN(SegmentKey read, ReadSecrets(segment, r));
+    secrets.push_back(std::move(read));
   }
   const auto digest = Sha256(bytes.first(r.offset()));
   PRIVDNN_ASSIGN_OR_RETURN(const auto stored, r.Take(digest.size(), "digest"));
   PRIVDNN_RETURN_IF_ERROR(r.Finish());
   if (!std::equal(digest.begin(), digest.end(), stored.begin()))
     return DataLoss("{}: damaged: its SHA-256 does not match", what);
+  auto key = Create(package_id, std::move(user), header.image_budget, std::move(segments), std::move(secrets));
+  if (!key.ok()) return Annotate(key.status(), what);
   return key;
+}
+
+ZeroizingVector<uint8_t> OwnerKey::Write() const {
+  PackageHeader header{.image_budget = image_budget_, .segments = {}};
+  for (const PreparedSegment& segment : segments_) header.segments.push_back(segment.header);
+  ByteWriter w;
+  w.Raw(kMagic);
+  w.U32(kVersion);
+  w.Raw(package_id_);
+  w.String(user_);
+  WriteHeader(header, w);
+  uint64_t size = w.size() + 32;
+  for (const PreparedSegment& segment : segments_) size += SecretBytes(segment);
+  // Secrets are written straight into zeroised memory of the final size.
+  ZeroizingVector<uint8_t> out(size);
+  std::copy(w.view().begin(), w.view().end(), out.begin());
+  auto rest = std::span(out).subspan(w.size());
+  for (size_t k = 0; k < segments_.size(); ++k) {
+    WriteSecrets(secrets_[k], segments_[k].geometry.n(), rest.first(SecretBytes(segments_[k])));
+    rest = rest.subspan(SecretBytes(segments_[k]));
+  }
+  const auto digest = Sha256(std::span(out).first(out.size() - 32));
+  std::copy(digest.begin(), digest.end(), rest.begin());
+  return out;
 }
 
 }  // namespace privdnn

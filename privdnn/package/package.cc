@@ -49,7 +49,7 @@ absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std
   PRIVDNN_ASSIGN_OR_RETURN(package.segments_, PrepareSegments(header, what, kernels));
   PRIVDNN_ASSIGN_OR_RETURN(package.rest_, r.Take(rest_size, "plaintext model"));
   for (const PreparedSegment& segment : package.segments_) {
-    const ParameterSpec& spec = segment.header.parameters;
+    const ParameterSpec& spec = segment.parameters.spec();
     const uint64_t size = uint64_t{segment.header.spec.outputs()} * (spec.terms + 1) * CiphertextBytes(spec);
     PRIVDNN_ASSIGN_OR_RETURN(const auto ciphertexts, r.Take(size, "ciphertexts"));
     package.ciphertexts_.push_back(ciphertexts);
@@ -71,7 +71,7 @@ absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std
 }
 
 absl::Status Package::ReadCiphertext(size_t segment, size_t output, size_t term, std::span<uint64_t> residues) const {
-  const ParameterSpec& spec = segments_[segment].header.parameters;
+  const ParameterSpec& spec = segments_[segment].parameters.spec();
   const uint64_t size = CiphertextBytes(spec);
   auto bytes = ciphertexts_[segment].subspan((output * (spec.terms + 1) + term) * size, size);
   for (size_t i = 0; i < spec.primes.size(); ++i) {

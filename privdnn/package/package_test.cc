@@ -38,12 +38,12 @@ TEST_F(PackageTest, HoldsWhatWasPutIn) {
   const auto p = Package::Parse(package(), "p");
   ASSERT_TRUE(p.ok()) << p.status();
   ASSERT_EQ(p->segments().size(), 1u);
-  EXPECT_EQ(p->segments()[0].header.spec, model_->plans[0].geometry.spec());
+  EXPECT_EQ(p->segments()[0].header.spec, model_->plans[0].geometry().spec());
   EXPECT_EQ(p->segments()[0].header.output_scale, model_->quantized[0].output_scale);
   EXPECT_EQ(p->image_budget(), 1000u);
-  EXPECT_EQ(p->id(), model_->encrypted.owner_key.package_id);
+  EXPECT_EQ(p->id(), model_->encrypted.owner_key.package_id());
   EXPECT_EQ(p->size(), package().size());
-  const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
+  const EncryptionTask task{&model_->quantized[0], &model_->plans[0].encryption};
   EXPECT_EQ(PackageBytes({&task, 1}, p->rest_model().size()), package().size());
   const auto rest = ImportOnnx(p->rest_model(), "rest");
   ASSERT_TRUE(rest.ok()) << rest.status();
@@ -66,8 +66,8 @@ void ExpectHeadersWithinTheirAllowance(const Graph& graph, const Selection& sele
   std::vector<EncryptionTask> encrypted;
   uint64_t ciphertexts = 0;
   for (size_t k = 0; k < plans->size(); ++k) {
-    encrypted.push_back({&quantized[k], &(*plans)[k]});
-    ciphertexts += (*plans)[k].ciphertext_bytes;
+    encrypted.push_back({&quantized[k], &(*plans)[k].encryption});
+    ciphertexts += (*plans)[k].cost.ciphertext_bytes;
   }
   EXPECT_LE(PackageBytes(encrypted, 100) - ciphertexts - 100, HeaderAllowance(tasks));
 }
@@ -109,12 +109,12 @@ TEST_F(PackageTest, DecryptsToTheKernels) {
       ASSERT_TRUE(p.ReadCiphertext(0, f, j, b.all()).ok());
       // b + a s - Delta A = e: at most 21 in every coefficient, modulo every prime.
       AddInPlace(params.ring(), b,
-                 Multiply(params.ring(), a[j], model_->encrypted.owner_key.segments[0].keys[f].ntt()));
+                 Multiply(params.ring(), a[j], model_->encrypted.owner_key.secrets(0).keys[f].ntt().Reveal()));
       const auto phase = ToCoefficients(params.ring(), b);
       const bool zero = j == params.terms();
       const auto message =
-          zero ? std::vector<int32_t>(params.ring().n())
-               : PackKernel(segment.geometry, static_cast<uint32_t>(f), model_->quantized[0].kernels[f], j);
+          zero ? ZeroizingVector<int32_t>(params.ring().n())
+               : PackKernel(segment.geometry, static_cast<uint32_t>(f), model_->quantized[0].kernels[f].Reveal(), j);
       for (size_t i = 0; i < params.ring().num_primes(); ++i) {
         const Modulus& m = params.ring().modulus(i);
         for (size_t k = 0; k < message.size(); ++k) {
@@ -151,7 +151,7 @@ TEST_F(PackageTest, CoreWeightsAreAbsent) {
 TEST_F(PackageTest, KnownAnswer) {
   // The same model, plan and randomness give the same bytes, on every machine and with every kernel.
   EXPECT_EQ(HexEncode(Sha256(package())), "acd57f4c73a51dfdf7e746be2b17b9dc69c6a8f7baf2e21bc0b4c1fcd0dfa099");
-  EXPECT_EQ(HexEncode(Sha256(WriteOwnerKey(model_->encrypted.owner_key))),
+  EXPECT_EQ(HexEncode(Sha256(model_->encrypted.owner_key.Write())),
             "a808b736aa3ef8b3bb61b552607d4bb5fcb8fc43deb64785798141eb1c51b7aa");
 }
 
@@ -233,39 +233,43 @@ TEST_F(PackageTest, ResiduesMustBeBelowTheirPrimes) {
 }
 
 TEST_F(PackageTest, OwnerKeyRoundTripsAndDamageIsFound) {
-  const auto bytes = WriteOwnerKey(model_->encrypted.owner_key);
-  const auto key = ParseOwnerKey(bytes, "k");
+  const auto bytes = model_->encrypted.owner_key.Write();
+  const auto key = OwnerKey::Parse(bytes, "k");
   ASSERT_TRUE(key.ok()) << key.status();
-  EXPECT_EQ(key->package_id, model_->encrypted.owner_key.package_id);
-  EXPECT_EQ(key->user, "user");
-  EXPECT_EQ(key->segments[0].bias, model_->quantized[0].bias);
-  EXPECT_EQ(WriteOwnerKey(*key), bytes);
+  EXPECT_EQ(key->package_id(), model_->encrypted.owner_key.package_id());
+  EXPECT_EQ(key->user(), "user");
+  EXPECT_TRUE(std::ranges::equal(key->secrets(0).bias.Reveal(), model_->quantized[0].bias.Reveal()));
+  EXPECT_EQ(key->Write(), bytes);
   for (size_t size = 0; size < bytes.size(); size += size < 400 ? 1 : 61) {
-    EXPECT_FALSE(ParseOwnerKey(std::span(bytes).first(size), "k").ok()) << size;
+    EXPECT_FALSE(OwnerKey::Parse(std::span(bytes).first(size), "k").ok()) << size;
   }
   auto damaged = bytes;
   for (size_t byte = 0; byte < bytes.size(); byte += byte < 400 ? 1 : 37) {
     damaged[byte] ^= 0x10;
-    EXPECT_FALSE(ParseOwnerKey(damaged, "k").ok()) << byte;
+    EXPECT_FALSE(OwnerKey::Parse(damaged, "k").ok()) << byte;
     damaged[byte] ^= 0x10;
   }
   damaged.push_back(0);
-  EXPECT_THAT(Message(ParseOwnerKey(damaged, "k").status()), HasSubstr("trailing"));
+  EXPECT_THAT(Message(OwnerKey::Parse(damaged, "k").status()), HasSubstr("trailing"));
 }
 
 // Biases fill the plaintext modulus and no more, whatever the digest says.
 TEST_F(PackageTest, OwnerKeysWithBiasesBeyondThePlaintextModulusAreRefused) {
   const auto with_bias = [](int64_t bias) {
-    const auto written = WriteOwnerKey(model_->encrypted.owner_key);
-    OwnerKey key = *ParseOwnerKey(written, "k");
-    key.segments[0].bias[0] = bias;
-    return Message(ParseOwnerKey(WriteOwnerKey(key), "k").status());
+    auto written = model_->encrypted.owner_key.Write();
+    // The secrets are the end of the file: 8 bytes an output, then N/4; and the digest.
+    const PreparedSegment& segment = model_->encrypted.owner_key.segments()[0];
+    const size_t at = written.size() - 32 - segment.header.spec.outputs() * (8 + segment.geometry.n() / 4);
+    PackBits(std::array{static_cast<uint64_t>(bias)}, 64, std::span(written).subspan(at, 8));
+    const auto digest = Sha256(std::span(written).first(written.size() - 32));
+    std::copy(digest.begin(), digest.end(), written.end() - 32);
+    return Message(OwnerKey::Parse(written, "k").status());
   };
   const int64_t half = int64_t{1} << (model_->plans[0].parameters.plain_bits - 1);
   EXPECT_EQ(with_bias(half - 1), "");
   EXPECT_EQ(with_bias(-half), "");
   for (const int64_t bias : {half, -half - 1, INT64_MAX, INT64_MIN}) {
-    EXPECT_THAT(with_bias(bias), HasSubstr("output 0 is beyond +-2^")) << bias;
+    EXPECT_THAT(with_bias(bias), HasSubstr("segment 0: the bias of output 0 is beyond +-2^")) << bias;
   }
 }
 
@@ -283,39 +287,39 @@ TEST_F(PackageTest, OpensFromAFile) {
 }
 
 TEST_F(PackageTest, TwoEncryptionsShareNothing) {
-  const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
+  const EncryptionTask task{&model_->quantized[0], &model_->plans[0].encryption};
   SystemRandom random;
   const auto twice = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 2);
   const auto again = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 2);
-  EXPECT_NE(twice.owner_key.header.segments[0].seed, again.owner_key.header.segments[0].seed);
+  EXPECT_NE(twice.owner_key.segments()[0].header.seed, again.owner_key.segments()[0].header.seed);
   EXPECT_NE(twice.package, again.package);
-  const auto first = twice.owner_key.segments[0].keys[0].coefficients().Reveal(),
-             second = again.owner_key.segments[0].keys[0].coefficients().Reveal();
+  const auto first = twice.owner_key.secrets(0).keys[0].coefficients().Reveal(),
+             second = again.owner_key.secrets(0).keys[0].coefficients().Reveal();
   EXPECT_FALSE(std::equal(first.begin(), first.end(), second.begin()));
 }
 
 // One deterministic source gives another package every time; a source that starts afresh gives the same with any number
 // of threads.
 TEST_F(PackageTest, ASourceIsUsedUpAndThreadsDoNotShowInThePackage) {
-  const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
+  const EncryptionTask task{&model_->quantized[0], &model_->plans[0].encryption};
   DeterministicRandom random(1);
   const auto one = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 1);
   const auto next = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 1);
-  EXPECT_NE(one.owner_key.header.segments[0].seed, next.owner_key.header.segments[0].seed);
-  EXPECT_FALSE(std::ranges::equal(one.owner_key.segments[0].keys[0].coefficients().Reveal(),
-                                  next.owner_key.segments[0].keys[0].coefficients().Reveal()));
+  EXPECT_NE(one.owner_key.segments()[0].header.seed, next.owner_key.segments()[0].header.seed);
+  EXPECT_FALSE(std::ranges::equal(one.owner_key.secrets(0).keys[0].coefficients().Reveal(),
+                                  next.owner_key.secrets(0).keys[0].coefficients().Reveal()));
   for (const int threads : {2, 5}) {
     DeterministicRandom same(1);
     const auto again = *EncryptToMemory({&task, 1}, Bytes{1}, "user", same, threads);
     EXPECT_EQ(again.package, one.package) << threads << " threads";
-    EXPECT_EQ(WriteOwnerKey(again.owner_key), WriteOwnerKey(one.owner_key)) << threads << " threads";
+    EXPECT_EQ(again.owner_key.Write(), one.owner_key.Write()) << threads << " threads";
   }
 }
 
 TEST_F(PackageTest, TasksMustFitTheirPlans) {
-  QuantizedSegment other = model_->quantized[0];
+  QuantizedSegment other = *LiftSegment(model_->segments[0], {});
   other.kernels.pop_back();
-  const EncryptionTask task{&other, &model_->plans[0]};
+  const EncryptionTask task{&other, &model_->plans[0].encryption};
   SystemRandom random;
   EXPECT_THAT(Message(EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 1).status()),
               HasSubstr(fmt::format("segment 0: {} kernels, the plan has {} outputs", other.kernels.size(),
@@ -323,7 +327,7 @@ TEST_F(PackageTest, TasksMustFitTheirPlans) {
 }
 
 TEST_F(PackageTest, EncryptionStopsWhenToldToAndPassesOnWhatTheSinkSays) {
-  const EncryptionTask task{&model_->quantized[0], &model_->plans[0]};
+  const EncryptionTask task{&model_->quantized[0], &model_->plans[0].encryption};
   const auto encrypt = [&](const ByteSink& sink, const ProgressFn& progress) {
     SystemRandom random;
     return EncryptModel({&task, 1}, Bytes{1}, "user", random, 1, sink, progress).status();
@@ -337,7 +341,8 @@ TEST_F(PackageTest, EncryptionStopsWhenToldToAndPassesOnWhatTheSinkSays) {
 
 // Two segments, which between them use up what one could have.
 TEST_F(PackageTest, SegmentsShareTheStatisticalSecurity) {
-  PackageHeader header = model_->encrypted.owner_key.header;
+  const OwnerKey& key = model_->encrypted.owner_key;
+  PackageHeader header{.image_budget = key.image_budget(), .segments = {key.segments()[0].header}};
   // As many plaintext bits as leave little beyond what is needed.
   while (StatisticalSecurity(*PrepareSegments(header, "p")) > 46) {
     ++header.segments[0].parameters.plain_bits;

@@ -6,6 +6,7 @@
 #include "privdnn/lifting/lift.h"
 #include "privdnn/lifting/test_models.h"
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/package/encrypt.h"
 #include "privdnn/package/package.h"
 
 namespace privdnn {
@@ -41,10 +42,10 @@ struct TestModel {
 // Segments that read the network's input take [0, 1], others [-8, 8]. `change` may alter a quantised segment's packing.
 inline absl::StatusOr<TestModel> EncryptTestModel(const Graph& graph, const Selection& selection, uint64_t seed,
                                                   const std::function<void(SegmentSpec&)>& change = {}) {
-  TestModel model{graph, selection, {}, {}, {}, {}};
-  PRIVDNN_ASSIGN_OR_RETURN(model.segments, FindSegments(graph, selection));
+  PRIVDNN_ASSIGN_OR_RETURN(auto segments, FindSegments(graph, selection));
+  std::vector<QuantizedSegment> lifted;
   std::vector<PlanTask> planned;
-  for (const Segment& segment : model.segments) {
+  for (const Segment& segment : segments) {
     LiftOptions options;
     if (segment.input != graph.inputs[0].name) {
       options.input_min = -8;
@@ -53,15 +54,15 @@ inline absl::StatusOr<TestModel> EncryptTestModel(const Graph& graph, const Sele
     PRIVDNN_ASSIGN_OR_RETURN(QuantizedSegment quantized, LiftSegment(segment, options));
     if (change) change(quantized.spec);
     planned.push_back({quantized.spec, quantized.plain_bits()});
-    model.quantized.push_back(std::move(quantized));
+    lifted.push_back(std::move(quantized));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(model.plans, PlanSegments(planned, {.image_budget = 1000}));
+  PRIVDNN_ASSIGN_OR_RETURN(auto plans, PlanSegments(planned, {.image_budget = 1000}));
   std::vector<EncryptionTask> tasks;
-  for (size_t k = 0; k < model.plans.size(); ++k) tasks.push_back({&model.quantized[k], &model.plans[k]});
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph rest, PlaintextRest(graph, model.segments));
+  for (size_t k = 0; k < plans.size(); ++k) tasks.push_back({&lifted[k], &plans[k].encryption});
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph rest, PlaintextRest(graph, segments));
   DeterministicRandom random(seed);
-  PRIVDNN_ASSIGN_OR_RETURN(model.encrypted, EncryptToMemory(tasks, ExportOnnx(rest), "user", random, 1));
-  return model;
+  PRIVDNN_ASSIGN_OR_RETURN(EncryptedModel encrypted, EncryptToMemory(tasks, ExportOnnx(rest), "user", random, 1));
+  return TestModel{graph, selection, std::move(segments), std::move(lifted), std::move(plans), std::move(encrypted)};
 }
 inline absl::StatusOr<TestModel> EncryptTestModel(const Graph& graph, TestModelBuilder& builder, uint64_t seed) {
   return EncryptTestModel(graph, RandomSelection(builder, graph), seed);

@@ -7,7 +7,6 @@ namespace privdnn {
 namespace {
 
 constexpr std::array<int64_t, 4> kNoPads{0, 0, 0, 0};
-constexpr std::array<int64_t, 2> kOnes{1, 1};
 
 // A pool in front of a kernel makes it larger. A few bytes of model must not ask for any amount of memory: kernels of
 // more weights than this (512 MiB of doubles) don't take a pool.
@@ -91,16 +90,16 @@ std::optional<PooledAxis> PoolAxis(int64_t side, int64_t pool, int64_t pool_stri
 
 void SpreadWeights(const Window& pool, const FoldedLayer& from, FoldedLayer& to) {
   const int64_t planes = from.outputs * from.inputs;
-  to.weights.assign(static_cast<size_t>(planes * to.kernel[0] * to.kernel[1]), 0.0);
+  to.weights.assign(static_cast<size_t>(planes * to.window.kernel[0] * to.window.kernel[1]), 0.0);
   const double share = 1.0 / (static_cast<double>(pool.kernel[0]) * static_cast<double>(pool.kernel[1]));
   auto w = from.weights.begin();
   for (int64_t plane = 0; plane < planes; ++plane) {
-    for (int64_t a = 0; a < from.kernel[0]; ++a) {
-      for (int64_t b = 0; b < from.kernel[1]; ++b, ++w) {
+    for (int64_t a = 0; a < from.window.kernel[0]; ++a) {
+      for (int64_t b = 0; b < from.window.kernel[1]; ++b, ++w) {
         for (int64_t i = 0; i < pool.kernel[0]; ++i) {
-          const int64_t row = plane * to.kernel[0] + a * pool.strides[0] + i;
+          const int64_t row = plane * to.window.kernel[0] + a * pool.strides[0] + i;
           for (int64_t j = 0; j < pool.kernel[1]; ++j) {
-            to.weights[static_cast<size_t>(row * to.kernel[1] + b * pool.strides[1] + j)] += share * *w;
+            to.weights[static_cast<size_t>(row * to.window.kernel[1] + b * pool.strides[1] + j)] += share * *w;
           }
         }
       }
@@ -112,16 +111,17 @@ bool PoolInFront(const std::vector<int64_t>& shape, const Window& pool, FoldedLa
   if (pool.pads != kNoPads) return false;
   FoldedLayer pooled = layer;
   for (size_t i = 0; i < 2; ++i) {
-    const auto axis = PoolAxis(shape[i + 2], pool.kernel[i], pool.strides[i],
-                               {layer.kernel[i], layer.strides[i], layer.pads[i], layer.pads[i + 2]});
+    const auto axis =
+        PoolAxis(shape[i + 2], pool.kernel[i], pool.strides[i],
+                 {layer.window.kernel[i], layer.window.strides[i], layer.window.pads[i], layer.window.pads[i + 2]});
     if (!axis) return false;
-    pooled.kernel[i] = axis->kernel;
-    pooled.strides[i] = axis->stride;
-    pooled.pads[i] = axis->begin;
-    pooled.pads[i + 2] = axis->end;
+    pooled.window.kernel[i] = axis->kernel;
+    pooled.window.strides[i] = axis->stride;
+    pooled.window.pads[i] = axis->begin;
+    pooled.window.pads[i + 2] = axis->end;
   }
   const double weights = static_cast<double>(layer.outputs) * static_cast<double>(layer.inputs) *
-                         static_cast<double>(pooled.kernel[0]) * static_cast<double>(pooled.kernel[1]);
+                         static_cast<double>(pooled.window.kernel[0]) * static_cast<double>(pooled.window.kernel[1]);
   if (weights > static_cast<double>(kMaxPooledWeights)) return false;
   if (!layer.weights.empty()) SpreadWeights(pool, layer, pooled);
   layer = std::move(pooled);
@@ -134,7 +134,7 @@ bool FlattenInFront(const std::vector<int64_t>& from, const std::vector<int64_t>
   if (from.size() == 2) return true;
   if (from.size() != 4) return false;
   layer.inputs = from[1];
-  layer.kernel = {from[2], from[3]};
+  layer.window.kernel = {from[2], from[3]};
   return true;
 }
 
@@ -142,8 +142,8 @@ bool FlattenInFront(const std::vector<int64_t>& from, const std::vector<int64_t>
 bool PadInFront(const op::Pad& pad, FoldedLayer& layer) {
   if (pad.value != 0 || pad.pads.size() != 8 || pad.pads[1] != 0 || pad.pads[5] != 0) return false;
   for (size_t i = 0; i < 2; ++i) {
-    layer.pads[i] += pad.pads[i + 2];
-    layer.pads[i + 2] += pad.pads[i + 6];
+    layer.window.pads[i] += pad.pads[i + 2];
+    layer.window.pads[i + 2] += pad.pads[i + 6];
   }
   return true;
 }
@@ -151,8 +151,8 @@ bool PadInFront(const op::Pad& pad, FoldedLayer& layer) {
 bool MapInFront(const ChannelMap& map, FoldedLayer& layer) {
   // Padding would have to be what the map makes 0.
   const bool shifts = std::any_of(map.shift.begin(), map.shift.end(), [](double s) { return s != 0; });
-  if (shifts && layer.pads != kNoPads) return false;
-  const size_t taps = static_cast<size_t>(layer.kernel[0] * layer.kernel[1]);
+  if (shifts && layer.window.pads != kNoPads) return false;
+  const size_t taps = static_cast<size_t>(layer.window.kernel[0] * layer.window.kernel[1]);
   auto w = layer.weights.begin();
   for (double& bias : layer.bias) {
     for (size_t c = 0; c < map.factor.size(); ++c) {
@@ -213,9 +213,7 @@ FoldedLayer LayerFrame(const Graph& graph, const Shapes& shapes, const Node& nod
   layer.outputs = LayerNeurons(graph, node).value();
   layer.inputs = shapes.at(node.inputs[0])[1];
   if (const auto* conv = std::get_if<op::Conv>(&node.op)) {
-    layer.kernel = conv->window.kernel;
-    layer.strides = conv->window.strides;
-    layer.pads = conv->window.pads;
+    layer.window = conv->window;
   }
   return layer;
 }
@@ -246,9 +244,8 @@ FoldedLayer LayerNumbers(const Graph& graph, const Shapes& shapes, const Node& n
 bool FoldBehind(const Graph& graph, const Shapes& shapes, const Node& node, FoldedLayer& layer) {
   if (std::holds_alternative<op::Dropout>(node.op)) return true;
   if (const auto* pool = std::get_if<op::AveragePool>(&node.op)) {
-    if (pool->window.pads != kNoPads || layer.pool != kOnes || layer.pool_strides != kOnes) return false;
-    layer.pool = pool->window.kernel;
-    layer.pool_strides = pool->window.strides;
+    if (pool->window.pads != kNoPads || layer.pool != Window{}) return false;
+    layer.pool = pool->window;
     return true;
   }
   // An average that is never padded and a map of channels may change places.

@@ -48,11 +48,10 @@ absl::Status CheckSelection(const Graph& graph, const Selection& selection);
 // convolution whose kernel covers the whole map. A fully connected layer that reads L values has C = L and H = W = 1.
 struct FoldedLayer {
   int64_t outputs = 1, inputs = 1;  // all neurons of the layer; channels read
-  std::array<int64_t, 2> kernel{1, 1}, strides{1, 1};
-  std::array<int64_t, 4> pads{0, 0, 0, 0};                // top, left, bottom, right
-  std::vector<double> weights;                            // [outputs][inputs][kernel height][kernel width]
-  std::vector<double> bias;                               // [outputs]
-  std::array<int64_t, 2> pool{1, 1}, pool_strides{1, 1};  // average pool after the layer, never padded
+  Window window;
+  std::vector<double> weights;  // [outputs][inputs][kernel height][kernel width]
+  std::vector<double> bias;     // [outputs]
+  Window pool;                  // average pool after the layer, never padded
 };
 
 // The computation of one round trip. A linear segment is one layer and the affine nodes after it. A quadratic segment

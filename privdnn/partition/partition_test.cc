@@ -71,17 +71,17 @@ TEST(FindSegments, OfLeNet) {
   EXPECT_EQ(s.square_shape, (std::vector<int64_t>{6, 12, 12}));
   EXPECT_EQ(s.output_shape, (std::vector<int64_t>{16, 4, 4}));
   EXPECT_EQ(s.first->outputs, 6);
-  EXPECT_EQ(s.first->pool, (std::array<int64_t, 2>{2, 2}));
+  EXPECT_EQ(s.first->pool.kernel, (std::array<int64_t, 2>{2, 2}));
   EXPECT_EQ(s.layer.outputs, 16);
   EXPECT_EQ(s.layer.inputs, 6);
-  EXPECT_EQ(s.layer.pool_strides, (std::array<int64_t, 2>{2, 2}));
+  EXPECT_EQ(s.layer.pool.strides, (std::array<int64_t, 2>{2, 2}));
   EXPECT_EQ(s.first_neurons, (std::vector<int64_t>{1, 4}));
   EXPECT_EQ(s.neurons, (std::vector<int64_t>{3, 7, 9}));
   EXPECT_TRUE(s.shortcut.empty());
   EXPECT_EQ(s.square_output, graph.nodes[s.square].output);
 
   const Segment fc = Find(graph, "3:5")[0];  // reads the flattened square of layer 2
-  EXPECT_EQ(fc.layer.kernel, (std::array<int64_t, 2>{4, 4}));
+  EXPECT_EQ(fc.layer.window.kernel, (std::array<int64_t, 2>{4, 4}));
   EXPECT_EQ(fc.layer.inputs, 16);
   EXPECT_EQ(fc.output_shape, (std::vector<int64_t>{120, 1, 1}));
   EXPECT_EQ(Find(graph, "4:5")[0].input_shape, (std::vector<int64_t>{120, 1, 1}));
@@ -165,7 +165,7 @@ TEST(FindSegments, FoldsOnlyWhatIsExact) {
     return [=](NetworkBuilder& b) { b.Append(op::Pad{{0, 0, 1, 0, 0, 0, 0, 2}, value}); };
   };
   EXPECT_EQ(outline(network(pad(0), top)), "1+2");
-  EXPECT_EQ(Find(network(pad(0), top), "2:0")[0].layer.pads, (std::array<int64_t, 4>{2, 0, 0, 2}));
+  EXPECT_EQ(Find(network(pad(0), top), "2:0")[0].layer.window.pads, (std::array<int64_t, 4>{2, 0, 0, 2}));
   EXPECT_EQ(outline(network(pad(1), bare)), "2");
   const auto quotient = [](bool reciprocal) {
     return [=](NetworkBuilder& b) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "privdnn/base/cpu.h"
+#include "privdnn/package/encrypt.h"
 #include "privdnn/party/owner.h"
 #include "privdnn/party/user.h"
 #include "privdnn/ring/kernels/kernels.h"
@@ -74,8 +75,6 @@ std::vector<Shape> Shapes() {
 
 // A segment with kernels of no meaning, encrypted; and everything that its parties need.
 struct Session {
-  Geometry geometry;
-  ParameterSpec parameters;
   Bytes package;
   User user;
   Owner owner;
@@ -83,33 +82,18 @@ struct Session {
 
 absl::StatusOr<Session> Open(const Shape& shape) {
   PRIVDNN_ASSIGN_OR_RETURN(Geometry geometry, Geometry::Create(shape.spec, shape.n));
-  QuantizedSegment quantized{.spec = shape.spec, .neurons = {}, .kernels = {}, .bias = {}, .output_scale = {}};
+  QuantizedSegment quantized;
+  quantized.spec = shape.spec;
   for (const OutputGroup& group : shape.spec.groups) {
-    for (uint32_t f = 0; f < group.outputs; ++f) {
-      quantized.kernels.emplace_back(geometry.features() * group.kernel.area(), 1);
-    }
+    const ZeroizingVector<int32_t> ones(geometry.features() * group.kernel.area(), 1);
+    for (uint32_t f = 0; f < group.outputs; ++f) quantized.kernels.emplace_back(ones);
   }
-  quantized.bias.resize(quantized.kernels.size());
+  quantized.bias = Secret<int64_t>(quantized.kernels.size());
   quantized.output_scale.assign(quantized.kernels.size(), 1);
-  const ParameterSpec parameters{.n = shape.n,
-                                 .primes = NttPrimes(shape.primes),
-                                 .plain_bits = shape.plain_bits,
-                                 .terms = geometry.terms(),
-                                 .max_feature = geometry.max_feature(),
-                                 .released_values = shape.spec.values_per_image()};
-  const SegmentPlan plan{.parameters = parameters,
-                         .geometry = geometry,
-                         .image_budget = 1,
-                         .ciphertext_bytes = 0,
-                         .query_bytes_per_image = 0,
-                         .reply_bytes_per_image = 0,
-                         .user_memory_bytes = 0,
-                         .user_forward_ntts = 0,
-                         .user_inverse_ntts = 0,
-                         .user_macs = 0,
-                         .statistical_security = 0,
-                         .extraction = {},
-                         .key_recovery = {}};
+  const EncryptionPlan plan{
+      .parameters = {.n = shape.n, .primes = NttPrimes(shape.primes), .plain_bits = shape.plain_bits},
+      .geometry = geometry,
+      .image_budget = 1};
   const EncryptionTask task{&quantized, &plan};
   Bytes bytes;
   const ByteSink sink = [&](std::span<const uint8_t> piece) {
@@ -122,7 +106,7 @@ absl::StatusOr<Session> Open(const Shape& shape) {
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Parse(bytes, "calibration"));
   PRIVDNN_ASSIGN_OR_RETURN(User user, User::Create(std::move(package)));
   PRIVDNN_ASSIGN_OR_RETURN(Owner owner, Owner::Create(std::move(key)));
-  return Session{std::move(geometry), parameters, std::move(bytes), std::move(user), std::move(owner)};
+  return Session{std::move(bytes), std::move(user), std::move(owner)};
 }
 
 // Nanoseconds of processor time of this thread: what others do on the machine is not the machine's constant.
@@ -202,8 +186,10 @@ absl::StatusOr<Calibration> Calibrate(int repeats, const ProgressFn& progress) {
       // Sixteen images tell of the cost of a message beside that of an image; for large segments it is nothing.
       if (images == 16 && session->user.segment(0).header.spec.outputs() > 16) continue;
       PRIVDNN_ASSIGN_OR_RETURN(const Times times, Measure(*session, images, repeats, flush));
-      observations.push_back({UserWork(session->geometry, session->parameters, images, prior.cache_bytes), times.user});
-      observations.push_back({OwnerWork(session->geometry, session->parameters, images), times.owner});
+      const PreparedSegment& segment = session->user.segment(0);
+      const ParameterSpec& parameters = segment.parameters.spec();
+      observations.push_back({UserWork(segment.geometry, parameters, images, prior.cache_bytes), times.user});
+      observations.push_back({OwnerWork(segment.geometry, parameters, images), times.owner});
       result.points.push_back({shapes[k].what, images, times.user * 1e-6, times.owner * 1e-6, 0, 0});
     }
   }

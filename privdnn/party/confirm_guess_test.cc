@@ -100,9 +100,8 @@ class ConfirmGuessTest : public ::testing::Test {
   Confirmed Guess(std::span<const float> image, std::span<const float> guess, RandomSource&& random) {
     const PreparedQuery query = *user_.Prepare(0, image, random, workspace_);
     NttPoly a_masked(params().ring());
-    const WireSizes& sizes = user_.sizes(0);
-    const auto body = *ParseBody(MessageKind::kQuery, query.message, sizes.query_offset(1, 1));
-    EXPECT_TRUE(UnpackResidues(params().spec().primes, body.first(sizes.masked_poly()), a_masked.all()));
+    const auto sent = Query::Parse(query.message, user_.package().id(), {&user_.layout(0), 1});
+    EXPECT_TRUE(sent.ok() && sent->ReadMaskedPoly(0, a_masked.all()).ok());
     const Geometry& g = user_.segment(0).geometry;
     const FeaturePlanes planes(g, QuantizeInput(g, guess));
     std::vector<std::vector<int32_t>> features(params().terms(), std::vector<int32_t>(params().ring().n()));

@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 class HostedOwnerTest : public ::testing::Test {
  protected:
   std::unique_ptr<const HostedOwner> Host(double output_noise = 0) const {
-    return *HostedOwner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), output_noise, 1);
+    return *HostedOwner::Create(*OwnerKey::Parse(model_.encrypted.owner_key.Write(), "k"), output_noise, 1);
   }
 
   TestModelBuilder builder_{7};
@@ -24,12 +24,12 @@ class HostedOwnerTest : public ::testing::Test {
 
 TEST_F(HostedOwnerTest, SessionsAnswerAndTakeEveryQuerysImagesAtOnce) {
   const auto host = Host();
-  EXPECT_EQ(host->info().id, HexEncode(model_.encrypted.owner_key.package_id));
+  EXPECT_EQ(host->info().id, HexEncode(model_.encrypted.owner_key.package_id()));
   EXPECT_EQ(host->info().user, "user");
   EXPECT_EQ(host->info().segments, 1u);
   EXPECT_EQ(host->info().image_budget, 1000u);
   EXPECT_EQ(host->info().output_noise, 0);
-  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"));
+  const auto owner = *Owner::Create(*OwnerKey::Parse(model_.encrypted.owner_key.Write(), "k"));
   const auto first = *host->OpenSession(), second = *host->OpenSession();
   User::Workspace workspace;
   SystemRandom random;
@@ -57,8 +57,7 @@ TEST_F(HostedOwnerTest, RefusesWhatTheOwnerRefuses) {
   EXPECT_EQ(session->Peek(Bytes{1, 2}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(session->Step(Bytes{1, 2}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Host(0.5)->info().output_noise, 0.5);
-  const auto negative =
-      HostedOwner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), -1, 1).status();
+  const auto negative = HostedOwner::Create(*OwnerKey::Parse(model_.encrypted.owner_key.Write(), "k"), -1, 1).status();
   EXPECT_THAT(Message(negative), HasSubstr("deviation of -1"));
 }
 

@@ -1,7 +1,9 @@
 // The model owner: turns query bytes into reply bytes with the secrets of one package.
 #pragma once
 
+#include "privdnn/package/owner_key.h"
 #include "privdnn/party/wire.h"
+#include "privdnn/rlwe/torus.h"
 
 namespace privdnn {
 
@@ -22,12 +24,12 @@ class Owner {
   // IntegerNoise's deviation, drawn anew for every reply. InvalidArgument as there.
   static absl::StatusOr<Owner> Create(OwnerKey key, double output_noise = 0);
 
-  const PackageId& package_id() const { return key_.package_id; }
-  const std::string& user() const { return key_.user; }
-  uint64_t image_budget() const { return key_.header.image_budget; }
+  const PackageId& package_id() const { return key_.package_id(); }
+  const std::string& user() const { return key_.user(); }
+  uint64_t image_budget() const { return key_.image_budget(); }
   size_t num_segments() const { return segments_.size(); }
-  const PreparedSegment& segment(size_t k) const { return segments_[k].prepared; }
-  const WireSizes& sizes(size_t k) const { return segments_[k].sizes; }
+  const PreparedSegment& segment(size_t k) const { return key_.segments()[k]; }
+  const MessageLayout& layout(size_t k) const { return layouts_[k]; }
 
   // Segment and number of images of a query, judged by its header alone.
   absl::StatusOr<MessageHeader> Peek(std::span<const uint8_t> query) const;
@@ -38,17 +40,16 @@ class Owner {
 
  private:
   struct Segment {
-    PreparedSegment prepared;
-    WireSizes sizes;
     TorusMap torus;
     std::vector<double> noise;  // [F], deviation of the errors that are added to integers; empty: none are
   };
-  Owner(OwnerKey key, std::vector<Segment> segments) : key_(std::move(key)), segments_(std::move(segments)) {}
-  absl::Status AnswerUnits(size_t segment, uint32_t images, uint64_t first, uint64_t last,
-                           std::span<const uint8_t> query, RandomSource& random, int threads,
-                           std::span<uint8_t> reply) const;
+  Owner(OwnerKey key, std::vector<Segment> segments, std::vector<MessageLayout> layouts)
+      : key_(std::move(key)), segments_(std::move(segments)), layouts_(std::move(layouts)) {}
+  absl::Status AnswerUnits(const Query& query, uint64_t first, uint64_t last, RandomSource& random, int threads,
+                           ReplyWriter& reply) const;
   OwnerKey key_;
   std::vector<Segment> segments_;
+  std::vector<MessageLayout> layouts_;  // [segment]
 };
 
 }  // namespace privdnn

@@ -35,7 +35,7 @@ std::vector<int64_t> Expected(const QuantizedSegment& quantized, const Geometry&
 void ExpectExact(const TestModel& model, TestModelBuilder& builder, int threads) {
   const auto user = User::Create(*Package::Parse(model.encrypted.package, "p"), threads);
   ASSERT_TRUE(user.ok()) << user.status();
-  const auto owner = Owner::Create(*ParseOwnerKey(WriteOwnerKey(model.encrypted.owner_key), "k"));
+  const auto owner = Owner::Create(*OwnerKey::Parse(model.encrypted.owner_key.Write(), "k"));
   ASSERT_TRUE(owner.ok()) << owner.status();
   User::Workspace workspace;
   SystemRandom random;
@@ -44,26 +44,28 @@ void ExpectExact(const TestModel& model, TestModelBuilder& builder, int threads)
       const auto images = RandomImages(builder, count * user->input_size(k));
       const auto query = user->Prepare(k, images, random, workspace, threads);
       ASSERT_TRUE(query.ok()) << query.status();
-      EXPECT_EQ(query->message.size(), user->sizes(k).query(count));
+      EXPECT_EQ(query->message.size(), user->layout(k).query(count));
       EXPECT_EQ(owner->Peek(query->message)->segment, k);
       EXPECT_EQ(owner->Peek(query->message)->images, count);
       const auto reply = owner->Answer(query->message, random, threads);
       ASSERT_TRUE(reply.ok()) << reply.status();
-      EXPECT_EQ(reply->size(), user->sizes(k).reply(count));
+      EXPECT_EQ(reply->size(), user->layout(k).reply(count));
       const auto y = user->Unmask(*query, *reply);
       ASSERT_TRUE(y.ok()) << y.status();
       ASSERT_EQ(*y, Expected(model.quantized[k], user->segment(k).geometry, images, user->input_size(k)))
           << "segment " << k;
     }
     const SegmentPlan& plan = model.plans[k];
-    const uint64_t full = plan.geometry.images_per_ciphertext();
+    const uint64_t full = plan.geometry().images_per_ciphertext();
     for (const uint64_t images : {uint64_t{1}, full, full + 1, 3 * full, uint64_t{64}}) {
-      const MessageBytes bytes = BodyBytes(plan.geometry, plan.parameters, images);
-      EXPECT_EQ(bytes.query + WireSizes::overhead(), user->sizes(k).query(images)) << images << " images";
-      EXPECT_EQ(bytes.reply + WireSizes::overhead(), user->sizes(k).reply(images)) << images << " images";
+      const MessageBytes bytes = BodyBytes(plan.geometry(), plan.parameters, images);
+      EXPECT_EQ(bytes.query + MessageLayout::overhead(), user->layout(k).query(images)) << images << " images";
+      EXPECT_EQ(bytes.reply + MessageLayout::overhead(), user->layout(k).reply(images)) << images << " images";
     }
-    EXPECT_EQ(plan.query_bytes_per_image, (user->sizes(k).query(full) - WireSizes::overhead() + full - 1) / full);
-    EXPECT_EQ(plan.reply_bytes_per_image, (user->sizes(k).reply(full) - WireSizes::overhead() + full - 1) / full);
+    EXPECT_EQ(plan.cost.query_bytes_per_image,
+              (user->layout(k).query(full) - MessageLayout::overhead() + full - 1) / full);
+    EXPECT_EQ(plan.cost.reply_bytes_per_image,
+              (user->layout(k).reply(full) - MessageLayout::overhead() + full - 1) / full);
   }
 }
 
@@ -102,13 +104,12 @@ TEST(Parties, EncryptedEqualsReferenceInTilesAndWithSeveralImagesACiphertext) {
   auto tiled = *EncryptTestModel(graph, selection, 7);
   SegmentSpec spec = tiled.quantized[0].spec;
   spec.tiles = {3, 2};
-  tiled.plans[0].geometry = *Geometry::Create(spec, tiled.plans[0].parameters.n);
-  tiled.plans[0].parameters.terms = tiled.plans[0].geometry.terms();
-  const EncryptionTask task{&tiled.quantized[0], &tiled.plans[0]};
+  tiled.plans[0].encryption.geometry = *Geometry::Create(spec, tiled.plans[0].parameters.n);
+  const EncryptionTask task{&tiled.quantized[0], &tiled.plans[0].encryption};
   DeterministicRandom random(7);
   tiled.encrypted = *EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 2);
   const auto user = *User::Create(*Package::Parse(tiled.encrypted.package, "p"));
-  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(tiled.encrypted.owner_key), "k"));
+  const auto owner = *Owner::Create(*OwnerKey::Parse(tiled.encrypted.owner_key.Write(), "k"));
   EXPECT_EQ(user.segment(0).geometry.num_tiles(), 6u);
   User::Workspace workspace;
   const auto images = RandomImages(builder, 3 * user.input_size(0));
@@ -144,7 +145,7 @@ class WireTest : public ::testing::Test {
       : builder_(7),
         model_(*EncryptTestModel(builder_.Build(TinyShape()), builder_, 5)),
         user_(*User::Create(*Package::Parse(model_.encrypted.package, "p"))),
-        owner_(*Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"))),
+        owner_(*Owner::Create(*OwnerKey::Parse(model_.encrypted.owner_key.Write(), "k"))),
         images_(RandomImages(builder_, 2 * user_.input_size(0))),
         query_(Query(1)),
         reply_(Reply(owner_, 2)) {}
@@ -213,7 +214,7 @@ TEST_F(WireTest, MalformedQueriesAreRefusedWithTheReason) {
 TEST_F(WireTest, OutputNoiseHasItsDeviationInTheLayersUnits) {
   const SegmentHeader& header = user_.segment(0).header;
   const double noise = 40 * std::ranges::max(header.output_scale);
-  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), noise);
+  const auto owner = *Owner::Create(*OwnerKey::Parse(model_.encrypted.owner_key.Write(), "k"), noise);
   const auto exact = *user_.Unmask(query_, reply_);
   const uint64_t values = user_.segment(0).geometry.spec().values_per_image();
   const uint64_t positions = header.spec.groups[0].positions();
@@ -241,13 +242,13 @@ TEST_F(WireTest, OutputNoiseHasItsDeviationInTheLayersUnits) {
 }
 
 TEST_F(WireTest, NoOutputNoiseChangesNoByte) {
-  const auto owner = *Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), 0.0);
+  const auto owner = *Owner::Create(*OwnerKey::Parse(model_.encrypted.owner_key.Write(), "k"), 0.0);
   EXPECT_EQ(Reply(owner, 2), reply_);
 }
 
 TEST_F(WireTest, RefusesOutputNoiseThatIsNoneOrCouldWrapAround) {
   const auto error = [&](double noise) {
-    return Message(Owner::Create(*ParseOwnerKey(WriteOwnerKey(model_.encrypted.owner_key), "k"), noise).status());
+    return Message(Owner::Create(*OwnerKey::Parse(model_.encrypted.owner_key.Write(), "k"), noise).status());
   };
   EXPECT_THAT(error(-0.1), HasSubstr("deviation of -0.1"));
   EXPECT_THAT(error(NAN), HasSubstr("deviation of nan"));

@@ -23,6 +23,7 @@ struct User::Wave {
 
 absl::StatusOr<User> User::Create(Package package, int threads) {
   std::vector<Segment> segments;
+  std::vector<MessageLayout> layouts;
   for (size_t k = 0; k < package.segments().size(); ++k) {
     const PreparedSegment& segment = package.segments()[k];
     const Parameters& params = segment.parameters;
@@ -38,9 +39,10 @@ absl::StatusOr<User> User::Create(Package package, int threads) {
       package.DropResidentPages();  // so that the package and its copy are never both in memory
     });
     for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
-    segments.push_back({std::move(kernels), WireSizes(segment), TorusMap(params.ring())});
+    segments.push_back({std::move(kernels), TorusMap(params.ring())});
+    layouts.emplace_back(segment);
   }
-  return User(std::move(package), std::move(segments));
+  return User(std::move(package), std::move(segments), std::move(layouts));
 }
 
 size_t User::input_size(size_t k) const {
@@ -49,8 +51,8 @@ size_t User::input_size(size_t k) const {
 }
 
 void User::PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
-                       int threads, EvaluationScratch& scratch, std::span<uint8_t> body) const {
-  const auto& [kernels, sizes, torus] = segments_[k];
+                       int threads, EvaluationScratch& scratch, QueryWriter& query) const {
+  const auto& [kernels, torus] = segments_[k];
   const Parameters& params = segment(k).parameters;
   const Geometry& g = segment(k).geometry;
   const auto unit_at = [&](size_t i) { return g.unit(first_unit + i, wave.images); };
@@ -65,15 +67,12 @@ void User::PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::spa
   };
   const auto masked = Evaluate(params, torus, kernels, features, positions, random, scratch, masks, threads);
   for (size_t i = 0; i < masked.size(); ++i) {
-    auto out = body.subspan(sizes.query_offset(first_unit + i, wave.images));
-    PackResidues(params.spec().primes, masked[i].a.all(), out.first(sizes.masked_poly()));
-    out = out.subspan(sizes.masked_poly());
+    query.WriteMaskedPoly(first_unit + i, masked[i].a.all());
     auto b = std::span(masked[i].b);
-    for (size_t f = 0; f < kernels.outputs(); ++f) {
-      const size_t count = positions(i, f).size(), residues = count * params.ring().num_primes();
-      PackResidues(params.spec().primes, b.first(residues), out.first(sizes.masked_output(count)));
+    for (uint32_t f = 0; f < kernels.outputs(); ++f) {
+      const size_t residues = positions(i, f).size() * params.ring().num_primes();
+      query.WriteMaskedOutput(first_unit + i, f, b.first(residues));
       b = b.subspan(residues);
-      out = out.subspan(sizes.masked_output(count));
     }
   }
 }
@@ -87,9 +86,8 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
   const Geometry& g = segment(k).geometry;
   const auto images = static_cast<uint32_t>(count);
   const MessageHeader header{package_.id(), static_cast<uint32_t>(k), images};
-  PreparedQuery query{StartMessage(MessageKind::kQuery, header, sizes(k).query(images)), header,
-                      std::vector<Masks>(g.units(images))};
-  const auto body = Body(query.message);
+  QueryWriter query(header, layouts_[k]);
+  std::vector<Masks> masks(g.units(images));
   // Whole ciphertexts of images, so many that their planes stay within bounds.
   const uint64_t per_ciphertext = g.images_per_ciphertext(), plane_values = g.window() * g.layer1().area();
   const uint64_t at_once =
@@ -101,47 +99,36 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
       wave.planes[i] = FeaturePlanes(g, QuantizeInput(g, inputs.subspan((first_image + i) * size, size)));
     });
     const uint64_t first_unit = first_image / per_ciphertext * g.num_tiles(), last_unit = g.units(last_image);
-    const uint64_t passes = (last_unit - first_unit + kMaxImagesPerPass - 1) / kMaxImagesPerPass;
+    const uint64_t passes = (last_unit - first_unit + kMaxUnitsPerPass - 1) / kMaxUnitsPerPass;
     const bool side_by_side = PassesSideBySide(segment(k).parameters.spec(), g.spec().outputs(), passes, threads);
     const auto fresh = Forks(random, passes);
     ParallelFor(passes, side_by_side ? threads : 1, [&](size_t pass) {
-      const uint64_t first = first_unit + pass * kMaxImagesPerPass;
-      const uint64_t units = std::min<uint64_t>(kMaxImagesPerPass, last_unit - first);
-      PreparePass(k, wave, first, std::span(query.masks).subspan(first, units), *fresh[pass],
-                  side_by_side ? 1 : threads, workspace.local(), body);
+      const uint64_t first = first_unit + pass * kMaxUnitsPerPass;
+      const uint64_t units = std::min<uint64_t>(kMaxUnitsPerPass, last_unit - first);
+      PreparePass(k, wave, first, std::span(masks).subspan(first, units), *fresh[pass], side_by_side ? 1 : threads,
+                  workspace.local(), query);
     });
   }
-  FinishMessage(query.message);
-  return query;
+  return PreparedQuery{std::move(query).Finish(), header, std::move(masks)};
 }
 
 absl::StatusOr<std::vector<int64_t>> User::Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const {
-  PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header,
-                           PeekHeader(MessageKind::kReply, reply, package_.id(), segments_.size()));
-  if (header != query.header) {
-    return InvalidArgument("reply: has {} images of segment {}, the query had {} of segment {}", header.images,
-                           header.segment, query.header.images, query.header.segment);
-  }
+  const MessageHeader& header = query.header;
+  PRIVDNN_ASSIGN_OR_RETURN(const Reply parsed, Reply::Parse(reply, header, layouts_));
   const size_t k = header.segment;
   const Parameters& params = segment(k).parameters;
   const Geometry& g = segment(k).geometry;
-  const uint64_t units = g.units(header.images), per_image = g.spec().values_per_image();
-  PRIVDNN_ASSIGN_OR_RETURN(auto body,
-                           ParseBody(MessageKind::kReply, reply, sizes(k).reply_offset(units, header.images)));
+  const uint64_t per_image = g.spec().values_per_image();
   std::vector<int64_t> y(header.images * per_image);
   std::vector<uint64_t> values;
-  for (uint64_t u = 0; u < units; ++u) {
+  for (uint64_t u = 0; u < parsed.units(); ++u) {
     const Geometry::Unit unit = g.unit(u, header.images);
     auto masks = query.masks[u].Reveal();
     for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
       const Geometry::Patch patch = g.patch(unit.tile, g.group(f));
       const uint32_t columns = g.spec().groups[g.group(f)].map.w;
       values.resize(size_t{patch.positions()} * unit.images);
-      const uint64_t size = sizes(k).reply_output(values.size());
-      if (!UnpackBits(body.first(size), params.reply_bits(), values)) {
-        return InvalidArgument("reply: unit {}: surplus bits after output {} are not zero", u, f);
-      }
-      body = body.subspan(size);
+      PRIVDNN_RETURN_IF_ERROR(parsed.ReadOutput(u, f, values));
       for (size_t i = 0; i < values.size(); ++i) {
         const uint64_t image = unit.first_image + i / patch.positions(), place = i % patch.positions();
         const uint64_t row = patch.top + place / patch.columns, column = patch.left + place % patch.columns;

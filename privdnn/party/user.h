@@ -3,6 +3,7 @@
 
 #include <tbb/enumerable_thread_specific.h>
 
+#include "privdnn/package/package.h"
 #include "privdnn/party/wire.h"
 #include "privdnn/rlwe/evaluation.h"
 
@@ -26,7 +27,7 @@ class User {
   const Package& package() const { return package_; }
   size_t num_segments() const { return segments_.size(); }
   const PreparedSegment& segment(size_t k) const { return package_.segments()[k]; }
-  const WireSizes& sizes(size_t k) const { return segments_[k].sizes; }
+  const MessageLayout& layout(size_t k) const { return layouts_[k]; }
   // Values that segment k reads of one image: channels * height * width.
   size_t input_size(size_t k) const;
 
@@ -40,15 +41,16 @@ class User {
  private:
   struct Segment {
     EncryptedKernels kernels;
-    WireSizes sizes;
     TorusMap torus;
   };
-  User(Package package, std::vector<Segment> segments) : package_(std::move(package)), segments_(std::move(segments)) {}
+  User(Package package, std::vector<Segment> segments, std::vector<MessageLayout> layouts)
+      : package_(std::move(package)), segments_(std::move(segments)), layouts_(std::move(layouts)) {}
   struct Wave;
   void PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
-                   int threads, EvaluationScratch& scratch, std::span<uint8_t> body) const;
+                   int threads, EvaluationScratch& scratch, QueryWriter& query) const;
   Package package_;
   std::vector<Segment> segments_;
+  std::vector<MessageLayout> layouts_;  // [segment]
 };
 
 }  // namespace privdnn

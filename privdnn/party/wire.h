@@ -1,59 +1,18 @@
-// Query and reply messages; docs/protocol.md specifies them byte by byte.
+// Query and reply messages; docs/protocol.md specifies them byte by byte. No other code knows where a part of a message
+// lies.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "privdnn/package/package.h"
-#include "privdnn/ring/residues.h"
+#include "privdnn/package/header.h"
 
 namespace privdnn {
 
 inline constexpr uint32_t kWireVersion = 2;
 // Images that one message may carry.
 inline constexpr uint32_t kMaxImagesPerMessage = 1024;
-
-// Sizes that follow from a segment's parameters. Units are Geometry's.
-class WireSizes {
- public:
-  explicit WireSizes(const PreparedSegment& segment);
-  uint64_t masked_poly() const { return masked_poly_; }  // a'
-  // b'_f, and the reply's part for it, for `positions` values.
-  uint64_t masked_output(size_t positions) const { return PackedResidueBytes(primes_, positions); }
-  uint64_t reply_output(size_t positions) const { return PackedBytes(positions, reply_bits_); }
-  // Bytes before output f of the parts of a unit that have these sizes, an output of each group.
-  uint64_t before_output(uint32_t f, uint64_t first_group, uint64_t second_group) const {
-    const uint32_t first = groups_[0].outputs;
-    return f < first ? f * first_group : first * first_group + (f - first) * second_group;
-  }
-  // Where a unit begins in the body of a message; the body's size for one behind the last.
-  uint64_t query_offset(uint64_t unit, uint64_t images) const;
-  uint64_t reply_offset(uint64_t unit, uint64_t images) const;
-  // Whole messages.
-  uint64_t query(uint64_t images) const { return overhead() + query_offset(units(images), images); }
-  uint64_t reply(uint64_t images) const { return overhead() + reply_offset(units(images), images); }
-  // Header and checksum.
-  static uint64_t overhead();
-
- private:
-  struct Group {
-    uint32_t outputs;
-    std::vector<uint32_t> positions;  // [tile], of one image
-  };
-  struct UnitBytes {
-    uint64_t query, reply;
-  };
-  uint64_t units(uint64_t images) const { return (images + images_ - 1) / images_ * tiles_; }
-  UnitBytes SizeOf(uint64_t tile, uint64_t images) const;
-  UnitBytes Offset(uint64_t unit, uint64_t images) const;
-
-  std::vector<uint64_t> primes_;
-  int reply_bits_;
-  uint64_t masked_poly_, tiles_, images_;
-  std::vector<Group> groups_;
-  std::vector<UnitBytes> before_;  // of tiles before one, in full units; the last: all tiles
-};
 
 enum class MessageKind { kQuery, kReply };
 
@@ -65,17 +24,127 @@ struct MessageHeader {
   bool operator==(const MessageHeader&) const = default;
 };
 
-// A message with its header written, room for the images and for the checksum: `size` bytes.
-Bytes StartMessage(MessageKind kind, const MessageHeader& header, uint64_t size);
-// The bytes between header and checksum.
-std::span<uint8_t> Body(Bytes& message);
-// Fills in the checksum: XXH3-64 of all before it. It finds damage by accident; against attackers there is TLS.
-void FinishMessage(Bytes& message);
+// The layout of one segment's messages. Units are Geometry's. Parts are offsets and sizes in a message's body.
+class MessageLayout {
+ public:
+  explicit MessageLayout(const PreparedSegment& segment);
 
-// The header of a message for `package`, which has `segments` segments; nothing behind it is looked at.
+  const std::vector<uint64_t>& primes() const { return primes_; }
+  int reply_bits() const { return reply_bits_; }
+  // Returns the units of a message of `images` images, and the values of one output in one of them.
+  uint64_t units(uint64_t images) const { return (images + images_ - 1) / images_ * tiles_; }
+  uint64_t values(uint64_t unit, uint64_t images, uint32_t output) const;
+  // Return the bytes of a whole message, header and checksum included; overhead() is the bytes of these two.
+  uint64_t query(uint64_t images) const { return overhead() + Offset(units(images), images).query; }
+  uint64_t reply(uint64_t images) const { return overhead() + Offset(units(images), images).reply; }
+  static uint64_t overhead();
+
+  struct Part {
+    uint64_t offset = 0, size = 0;
+  };
+  Part MaskedPoly(uint64_t unit, uint64_t images) const;                     // a'
+  Part MaskedOutput(uint64_t unit, uint64_t images, uint32_t output) const;  // b'_f
+  Part ReplyOutput(uint64_t unit, uint64_t images, uint32_t output) const;
+
+ private:
+  struct Group {
+    uint32_t outputs;
+    std::vector<uint32_t> positions;  // [tile], of one image
+  };
+  struct UnitBytes {
+    uint64_t query, reply;
+  };
+  // The bytes of b'_f, and of the reply's part for it.
+  UnitBytes OutputBytes(const Group& group, uint64_t tile, uint64_t images) const;
+  UnitBytes SizeOf(uint64_t tile, uint64_t images) const;
+  // Where a unit begins; for one behind the last, the body's size.
+  UnitBytes Offset(uint64_t unit, uint64_t images) const;
+  // Where an output begins among those of its unit.
+  UnitBytes Before(uint64_t unit, uint64_t images, uint32_t output) const;
+  uint64_t ImagesIn(uint64_t unit, uint64_t images) const;
+  const Group& GroupOf(uint32_t output) const { return groups_[output < groups_[0].outputs ? 0 : 1]; }
+
+  std::vector<uint64_t> primes_;
+  int reply_bits_;
+  uint64_t masked_poly_, tiles_, images_;
+  std::vector<Group> groups_;
+  std::vector<UnitBytes> before_;  // of tiles before one, in full units; the last: all tiles
+};
+
+// Writes a query. Different parts may be written from several threads. The layout must outlive the writer.
+class QueryWriter {
+ public:
+  QueryWriter(const MessageHeader& header, const MessageLayout& layout);
+  // a' of a unit: residues [prime][n].
+  void WriteMaskedPoly(uint64_t unit, std::span<const uint64_t> residues);
+  // b' of an output: residues [prime][value].
+  void WriteMaskedOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> residues);
+  Bytes Finish() &&;
+
+ private:
+  const MessageLayout* layout_;
+  uint32_t images_;
+  Bytes message_;
+};
+
+// A query whose header, size and checksum are right; residues are checked as they are read. Refers to the message's
+// bytes and to the layout. Reading is const and thread-safe.
+class Query {
+ public:
+  // `layouts`: of the package's segments. Fails with InvalidArgument, naming field and byte.
+  static absl::StatusOr<Query> Parse(std::span<const uint8_t> message, const PackageId& package,
+                                     std::span<const MessageLayout> layouts);
+  const MessageHeader& header() const { return header_; }
+  uint64_t units() const { return layout_->units(header_.images); }
+  // Read what QueryWriter wrote. Fail with InvalidArgument, naming the unit, if a residue is not below its prime.
+  absl::Status ReadMaskedPoly(uint64_t unit, std::span<uint64_t> residues) const;
+  absl::Status ReadMaskedOutput(uint64_t unit, uint32_t output, std::span<uint64_t> residues) const;
+
+ private:
+  Query(const MessageHeader& header, const MessageLayout& layout, std::span<const uint8_t> body)
+      : header_(header), layout_(&layout), body_(body) {}
+  MessageHeader header_;
+  const MessageLayout* layout_;
+  std::span<const uint8_t> body_;
+};
+
+// Writes a reply; like QueryWriter.
+class ReplyWriter {
+ public:
+  ReplyWriter(const MessageHeader& header, const MessageLayout& layout);
+  // Values of an output, below 2^reply_bits().
+  void WriteOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> values);
+  Bytes Finish() &&;
+
+ private:
+  const MessageLayout* layout_;
+  uint32_t images_;
+  Bytes message_;
+};
+
+// A reply to a query; like Query.
+class Reply {
+ public:
+  // Fails with InvalidArgument, naming field and byte, or if the reply is to another query than one with this header.
+  static absl::StatusOr<Reply> Parse(std::span<const uint8_t> message, const MessageHeader& query,
+                                     std::span<const MessageLayout> layouts);
+  uint64_t units() const { return layout_->units(images_); }
+  // Reads values below 2^reply_bits(). Fails with InvalidArgument, naming the unit, if padding bits are set.
+  absl::Status ReadOutput(uint64_t unit, uint32_t output, std::span<uint64_t> values) const;
+
+ private:
+  Reply(uint32_t images, const MessageLayout& layout, std::span<const uint8_t> body)
+      : images_(images), layout_(&layout), body_(body) {}
+  uint32_t images_;
+  const MessageLayout* layout_;
+  std::span<const uint8_t> body_;
+};
+
+// Returns the header of a message for `package`, which has `segments` segments. Looks at nothing behind it.
 absl::StatusOr<MessageHeader> PeekHeader(MessageKind kind, std::span<const uint8_t> message, const PackageId& package,
                                          size_t segments);
-// Checks everything else about a message but the residues, and returns its body, which must have `size` bytes.
-absl::StatusOr<std::span<const uint8_t>> ParseBody(MessageKind kind, std::span<const uint8_t> message, uint64_t size);
+// Fills in the checksum of a message: XXH3-64 of all before it. It finds damage by accident; against attackers there is
+// TLS.
+void FinishMessage(Bytes& message);
 
 }  // namespace privdnn

@@ -18,12 +18,12 @@ CostPrediction PredictCost(const ModelPlan& plan, const Workload& workload) {
   p.owner_memory_bytes = kOwnerBaseBytes;
   for (const PlannedSegment& s : plan.segments) {
     const ParameterSpec& parameters = s.plan.parameters;
-    const Geometry& g = s.plan.geometry;
+    const Geometry& g = s.plan.geometry();
     const auto message = [&](uint64_t images, uint64_t times) {
       if (images == 0 || times == 0) return;
       const MessageBytes bytes = BodyBytes(g, parameters, images);
-      p.bytes_up += times * (bytes.query + WireSizes::overhead());
-      p.bytes_down += times * (bytes.reply + WireSizes::overhead());
+      p.bytes_up += times * (bytes.query + MessageLayout::overhead());
+      p.bytes_down += times * (bytes.reply + MessageLayout::overhead());
       p.user_ms += static_cast<double>(times) * UserMs(g, parameters, plan.costs.costs, images, workload.threads);
       p.owner_ms += static_cast<double>(times) * OwnerMs(g, parameters, plan.costs.costs, images, workload.threads);
       user_working = std::max(user_working, UserWorkingBytes(g, parameters, images, workload.threads));

@@ -39,8 +39,8 @@ absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::
   SystemRandom random;
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey owner_key,
                            EncryptModel(plan.Tasks(), plan.rest_model, user, random, threads, sink, progress));
-  written.id = owner_key.package_id;
-  PRIVDNN_RETURN_IF_ERROR(WriteFile(key, WriteOwnerKey(owner_key), 0600));
+  written.id = owner_key.package_id();
+  PRIVDNN_RETURN_IF_ERROR(WriteFile(key, owner_key.Write(), 0600));
   if (const absl::Status committed = writer.Commit(); !committed.ok()) {
     std::error_code ignored;
     std::filesystem::remove(key, ignored);  // it is of no use without its package

@@ -49,10 +49,10 @@ TEST_F(EncryptForUserTest, WritesAPackageAndTheKeyToIt) {
   EXPECT_EQ(package->size(), written->bytes);
   EXPECT_EQ(plan_.PackageSize(), written->bytes);
   EXPECT_EQ(package->image_budget(), 1000u);
-  const auto key = ParseOwnerKey(*ReadSecretFile(key_, 1 << 24), "key");
+  const auto key = OwnerKey::Parse(*ReadSecretFile(key_, 1 << 24), "key");
   ASSERT_TRUE(key.ok()) << key.status();
-  EXPECT_EQ(key->package_id, written->id);
-  EXPECT_EQ(key->user, "alice");
+  EXPECT_EQ(key->package_id(), written->id);
+  EXPECT_EQ(key->user(), "alice");
   struct stat info {};
   ASSERT_EQ(stat(key_.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);

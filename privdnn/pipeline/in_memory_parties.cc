@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "privdnn/base/random.h"
+#include "privdnn/package/encrypt.h"
 
 namespace privdnn {
 
@@ -22,7 +23,7 @@ absl::StatusOr<InMemoryParties> InMemoryParties::Create(const ModelPlan& plan, c
 
 absl::StatusOr<InMemoryParties> InMemoryParties::Open(Bytes package, std::span<const uint8_t> key,
                                                       const InMemoryOptions& options) {
-  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey parsed, ParseOwnerKey(key, "key in memory"));
+  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey parsed, OwnerKey::Parse(key, "key in memory"));
   return Connect(std::move(package), std::move(parsed), options);
 }
 
@@ -30,8 +31,8 @@ absl::StatusOr<InMemoryParties> InMemoryParties::Connect(Bytes bytes, OwnerKey k
   InMemoryParties parties;
   parties.package_ = std::make_unique<Bytes>(std::move(bytes));
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Parse(*parties.package_, "package in memory"));
-  if (package.id() != key.package_id) {
-    return InvalidArgument("the key is that of package {}, not of {}", HexEncode(key.package_id),
+  if (package.id() != key.package_id()) {
+    return InvalidArgument("the key is that of package {}, not of {}", HexEncode(key.package_id()),
                            HexEncode(package.id()));
   }
   PRIVDNN_ASSIGN_OR_RETURN(auto transport,

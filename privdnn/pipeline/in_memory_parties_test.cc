@@ -88,7 +88,7 @@ class InMemoryPartiesTest : public ::testing::Test {
         const size_t size = feed.values.size() / count;
         std::vector<int64_t> outputs;
         for (size_t i = 0; i < count; ++i) {
-          const Geometry& geometry = plan_->segments[k].plan.geometry;
+          const Geometry& geometry = plan_->segments[k].plan.geometry();
           const auto z = QuantizeInput(geometry, std::span(feed.values).subspan(i * size, size));
           std::ranges::copy(ReferenceOutputs(geometry, plan_->segments[k].quantized, z), std::back_inserter(outputs));
         }
@@ -255,7 +255,7 @@ TEST_F(InMemoryPartiesTest, FilesMakePartiesToo) {
   const auto encrypt = [&](Bytes& bytes) {
     return *EncryptModel(plan_->Tasks(), plan_->rest_model, "user", random, 1, into(bytes), Begin(nullptr, ""));
   };
-  const auto key = WriteOwnerKey(encrypt(package));
+  const auto key = encrypt(package).Write();
   encrypt(other);
   auto parties = InMemoryParties::Open(package, key);
   ASSERT_TRUE(parties.ok()) << parties.status();

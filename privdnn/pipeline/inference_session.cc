@@ -93,11 +93,11 @@ absl::StatusOr<OwnerTerms> InferenceSession::AskTerms() {
   for (size_t k = 0; k < user_.num_segments(); ++k) {
     const auto fits = [&](int64_t n) {
       const auto count = static_cast<uint64_t>(n);
-      return user_.sizes(k).query(count) <= owner.max_message_bytes &&
-             user_.sizes(k).reply(count) <= owner.max_message_bytes;
+      return user_.layout(k).query(count) <= owner.max_message_bytes &&
+             user_.layout(k).reply(count) <= owner.max_message_bytes;
     };
     while (most > 0 && !fits(most)) --most;
-    needed = std::max(needed, user_.sizes(k).query(1));
+    needed = std::max(needed, user_.layout(k).query(1));
   }
   terms.most_images = most;
   if (most < 1) {

@@ -48,7 +48,7 @@ absl::StatusOr<LocalOwner::Serving> LocalOwner::Serve(const std::filesystem::pat
   return Serving{std::move(process), std::move(address)};
 }
 
-absl::StatusOr<LocalOwner> LocalOwner::Start(ModelPlan model, const LocalOwnerOptions& options) {
+absl::StatusOr<LocalOwner> LocalOwner::Start(const ModelPlan& model, const LocalOwnerOptions& options) {
   PrivateDirectory::RemoveAbandoned();
   PRIVDNN_ASSIGN_OR_RETURN(PrivateDirectory directory, PrivateDirectory::Create(options.reporting.warn));
   const std::filesystem::path own = directory.path() / "owner", user = directory.path() / "user";
@@ -61,7 +61,7 @@ absl::StatusOr<LocalOwner> LocalOwner::Start(ModelPlan model, const LocalOwnerOp
                                          Begin(options.reporting.begin, "encrypting"))
                               .status());
   PRIVDNN_ASSIGN_OR_RETURN(Serving serving, Serve(own, /*output_noise=*/0, options));
-  return LocalOwner(std::move(model), std::move(directory), std::move(serving), options);
+  return LocalOwner(std::move(directory), std::move(serving), options);
 }
 
 absl::Status LocalOwner::Restart(double output_noise) {

@@ -24,9 +24,8 @@ class LocalOwner {
  public:
   // Makes identities and a package in a temporary directory and starts `serve`. First removes the directories, and the
   // keys in them, that killed processes left behind.
-  static absl::StatusOr<LocalOwner> Start(ModelPlan model, const LocalOwnerOptions& options);
+  static absl::StatusOr<LocalOwner> Start(const ModelPlan& model, const LocalOwnerOptions& options);
 
-  const ModelPlan& model() const { return model_; }
   const std::string& address() const { return address_; }
   // The directory for all files, and the directory inside it for the user's files.
   const std::filesystem::path& directory() const { return directory_.path(); }
@@ -46,15 +45,13 @@ class LocalOwner {
     ChildProcess process;
     std::string address;
   };
-  LocalOwner(ModelPlan model, PrivateDirectory directory, Serving serving, LocalOwnerOptions options)
-      : model_(std::move(model)),
-        directory_(std::move(directory)),
+  LocalOwner(PrivateDirectory directory, Serving serving, LocalOwnerOptions options)
+      : directory_(std::move(directory)),
         process_(std::move(serving.process)),
         address_(std::move(serving.address)),
         options_(std::move(options)) {}
   static absl::StatusOr<Serving> Serve(const std::filesystem::path& own, double output_noise,
                                        const LocalOwnerOptions& options);
-  ModelPlan model_;
   PrivateDirectory directory_;
   std::optional<ChildProcess> process_;
   std::string address_;

@@ -76,7 +76,7 @@ absl::StatusOr<std::vector<SegmentPlan>> PlanQuantized(const std::vector<Quantiz
 
 std::vector<EncryptionTask> ModelPlan::Tasks() const {
   std::vector<EncryptionTask> tasks;
-  for (const PlannedSegment& s : segments) tasks.push_back({&s.quantized, &s.plan});
+  for (const PlannedSegment& s : segments) tasks.push_back({&s.quantized, &s.plan.encryption});
   return tasks;
 }
 

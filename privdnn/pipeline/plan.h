@@ -9,7 +9,7 @@
 
 #include "privdnn/base/progress.h"
 #include "privdnn/lifting/range.h"
-#include "privdnn/package/package.h"
+#include "privdnn/package/encrypt.h"
 #include "privdnn/partition/partition.h"
 #include "privdnn/pipeline/machine_costs.h"
 #include "privdnn/segment/planner.h"

@@ -10,8 +10,8 @@ SegmentFigures OfSegment(const PlannedSegment& s, const CostConstants& costs) {
   const SegmentPlan& p = s.plan;
   return {.log_q = LogQ(p.parameters.primes),
           .worst_case_output_bits = std::log2(static_cast<double>(s.quantized.worst_case)),
-          .user_ms = UserMs(p.geometry, p.parameters, costs, 1),
-          .owner_ms = OwnerMs(p.geometry, p.parameters, costs, 1),
+          .user_ms = UserMs(p.geometry(), p.parameters, costs, 1),
+          .owner_ms = OwnerMs(p.geometry(), p.parameters, costs, 1),
           .exposure = CountExposure(s.segment, p)};
 }
 
@@ -26,12 +26,12 @@ PlanFigures ComputeFigures(const ModelPlan& plan) {
   for (const PlannedSegment& s : plan.segments) {
     const SegmentPlan& p = s.plan;
     f.segments.push_back(OfSegment(s, plan.costs.costs));
-    f.query_bytes_per_image += p.query_bytes_per_image;
-    f.reply_bytes_per_image += p.reply_bytes_per_image;
-    f.user_kernel_memory_bytes += p.user_memory_bytes;
-    f.user_forward_ntts += p.user_forward_ntts;
-    f.user_inverse_ntts += p.user_inverse_ntts;
-    f.user_macs += p.user_macs;
+    f.query_bytes_per_image += p.cost.query_bytes_per_image;
+    f.reply_bytes_per_image += p.cost.reply_bytes_per_image;
+    f.user_kernel_memory_bytes += p.cost.user_memory_bytes;
+    f.user_forward_ntts += p.cost.user_forward_ntts;
+    f.user_inverse_ntts += p.cost.user_inverse_ntts;
+    f.user_macs += p.cost.user_macs;
     const Exposure& e = f.segments.back().exposure;
     f.images_to_reconstruct = std::min(f.images_to_reconstruct, e.kernels.images);
     f.images_to_reconstruct_first = std::min(f.images_to_reconstruct_first, e.kernels.inner_images);
@@ -41,7 +41,7 @@ PlanFigures ComputeFigures(const ModelPlan& plan) {
     f.images_that_keep_keys_safe = std::min(f.images_that_keep_keys_safe, keys.safe_images);
     f.images_by_parameter_count = std::min(f.images_by_parameter_count, e.images_by_parameter_count);
   }
-  f.image_budget = plan.segments[0].plan.image_budget;
+  f.image_budget = plan.segments[0].plan.encryption.image_budget;
   f.statistical_security = plan.StatisticalSecurity();
   f.package_bytes = plan.PackageSize();
   f.rest_model_bytes = plan.rest_model.size();

@@ -40,11 +40,11 @@ TEST(Plan, HoldsWhatEncryptingNeeds) {
   EXPECT_EQ(plan->objective, Objective::kBytes);
   EXPECT_EQ(plan->costs.costs, DocumentedMachineCosts()->costs);
   ASSERT_EQ(plan->segments.size(), 1u);
-  EXPECT_EQ(plan->segments[0].plan.image_budget, 1234u);
+  EXPECT_EQ(plan->segments[0].plan.encryption.image_budget, 1234u);
   EXPECT_EQ(plan->StatisticalSecurity(), plan->segments[0].plan.statistical_security);
   ASSERT_EQ(plan->Tasks().size(), 1u);
   EXPECT_EQ(plan->Tasks()[0].quantized, &plan->segments[0].quantized);
-  EXPECT_EQ(plan->Tasks()[0].plan, &plan->segments[0].plan);
+  EXPECT_EQ(plan->Tasks()[0].plan, &plan->segments[0].plan.encryption);
   EXPECT_EQ(plan->rest_model, ExportOnnx(*PlaintextRest(graph, {plan->segments[0].segment})));
 }
 
@@ -112,9 +112,9 @@ TEST(PlanFigures, AddUpSegmentsAndTakeTheLeastImages) {
   const PlanFigures f = ComputeFigures(*plan);
   EXPECT_EQ(f.image_budget, 1000u);
   EXPECT_EQ(f.package_bytes, plan->PackageSize());
-  EXPECT_EQ(f.query_bytes_per_image, a.query_bytes_per_image + b.query_bytes_per_image);
-  EXPECT_EQ(f.reply_bytes_per_image, a.reply_bytes_per_image + b.reply_bytes_per_image);
-  EXPECT_EQ(f.user_macs, a.user_macs + b.user_macs);
+  EXPECT_EQ(f.query_bytes_per_image, a.cost.query_bytes_per_image + b.cost.query_bytes_per_image);
+  EXPECT_EQ(f.reply_bytes_per_image, a.cost.reply_bytes_per_image + b.cost.reply_bytes_per_image);
+  EXPECT_EQ(f.user_macs, a.cost.user_macs + b.cost.user_macs);
   // 3x3 on one channel with 4x4 outputs, 2x2 on 3 channels with 3x3: 10 and 13 unknowns.
   EXPECT_EQ(f.segments[0].exposure.kernels.unknowns, 10u);
   EXPECT_EQ(f.segments[1].exposure.kernels.unknowns, 13u);

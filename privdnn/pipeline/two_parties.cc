@@ -69,7 +69,7 @@ class Comparison {
 
   // The reference's outputs for a batch of inputs, [image][output][position], of which `first` is the first image.
   std::vector<int64_t> Check(const Tensor& inputs, int64_t first, int threads) {
-    const Geometry& g = segment_.plan.geometry;
+    const Geometry& g = segment_.plan.geometry();
     const auto count = static_cast<size_t>(inputs.dim(0)), size = inputs.values.size() / count;
     const size_t per_image = g.spec().values_per_image();
     std::vector<int64_t> reference(count * per_image);
@@ -149,11 +149,11 @@ absl::StatusOr<TwoPartyResult> RunTwoParties(const Graph& graph, const Selection
                                              const TwoPartyOptions& options) {
   SetExecutorThreads(options.threads);
   PRIVDNN_ASSIGN_OR_RETURN(ModelPlan model, Plan(graph, selection, options.plan, images));
-  PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner, LocalOwner::Start(std::move(model), {.threads = options.threads,
-                                                                                  .program = options.program,
-                                                                                  .reporting = options.reporting}));
+  PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner, LocalOwner::Start(model, {.threads = options.threads,
+                                                                       .program = options.program,
+                                                                       .reporting = options.reporting}));
   const Files files(owner);
-  TwoPartyResult result{.model = owner.model(), .user = {}};
+  TwoPartyResult result{.model = std::move(model), .user = {}};
   result.package_bytes = result.model.PackageSize();
   // The user doesn't get this; its process only runs it for comparison.
   PRIVDNN_RETURN_IF_ERROR(SaveOnnx(graph, files.plain));

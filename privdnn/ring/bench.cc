@@ -79,8 +79,8 @@ InnerProductTiming TimeInnerProduct(const Kernels& kernels, const Modulus& q, co
   const AlignedVector<uint64_t> features = SomeResidues(tiles * vector_words * images, q);
   const size_t row_stride = tiles * kTile;
   AlignedVector<uint64_t> products(images * outputs * row_stride);
-  const uint64_t* f[kMaxImagesPerPass];
-  uint64_t* out[kMaxImagesPerPass];
+  const uint64_t* f[kMaxUnitsPerPass];
+  uint64_t* out[kMaxUnitsPerPass];
   for (size_t i = 0; i < images; ++i) {
     f[i] = features.data() + i * tiles * vector_words;
     out[i] = products.data() + i * outputs * row_stride;
@@ -88,7 +88,7 @@ InnerProductTiming TimeInnerProduct(const Kernels& kernels, const Modulus& q, co
   const InnerProductArgs args{.tiles = tiles,
                               .rows = outputs,
                               .terms = terms,
-                              .images = images,
+                              .units = images,
                               .weights = weights.data(),
                               .features = f,
                               .out = out,
@@ -143,7 +143,7 @@ KernelBenchmark BenchmarkKernels(const Kernels& kernels, const Modulus& q, const
   KernelBenchmark result{
       .kernel = std::string(kernels.name), .ntt = {}, .inner_products = {}, .peak_gmacs = 0, .read_gbytes_per_s = 0};
   for (const size_t n : {4096, 8192, 16384}) result.ntt.push_back(TimeNtt(kernels, n, q, repeats));
-  constexpr size_t kImages[] = {1, 4, kMaxImagesPerPass};
+  constexpr size_t kImages[] = {1, 4, kMaxUnitsPerPass};
   // LeNet-5's 14 terms (13 weight polynomials and the mask) on a cache's worth of weights; VGG16's 137 on many.
   const AlignedVector<uint64_t> in_cache = SomeResidues(size_t{16} << 10, q);
   for (const size_t images : kImages) {

@@ -73,16 +73,16 @@ TEST_F(VectorKernels, PointwiseFunctionsEqualScalar) {
 
 // All implementations, the scalar one included, against the definitions.
 
-// Every supported kernel set, for every number of images, against sums made here with U128. `fill` makes n residues.
+// Every supported kernel set, for every number of units, against sums made here with U128. `fill` makes n residues.
 template <typename Fill>
 void CheckInnerProducts(const Modulus& q, size_t tiles, size_t rows, size_t terms, const Fill& fill) {
   const size_t tile_words = terms * kTile, row_stride = (tiles + 1) * kTile;
   const Words weights = fill(0, tiles * rows * tile_words);
   const Words untouched(rows * row_stride, ~uint64_t{0});  // what lies between rows of the output stays as it is
-  std::array<Words, kMaxImagesPerPass> features, expected, got;
-  const uint64_t* f[kMaxImagesPerPass];
-  uint64_t* out[kMaxImagesPerPass];
-  for (size_t i = 0; i < kMaxImagesPerPass; ++i) {
+  std::array<Words, kMaxUnitsPerPass> features, expected, got;
+  const uint64_t* f[kMaxUnitsPerPass];
+  uint64_t* out[kMaxUnitsPerPass];
+  for (size_t i = 0; i < kMaxUnitsPerPass; ++i) {
     f[i] = (features[i] = fill(i + 1, tiles * tile_words)).data();
     expected[i] = untouched;
     for (size_t row = 0; row < rows; ++row) {
@@ -98,20 +98,20 @@ void CheckInnerProducts(const Modulus& q, size_t tiles, size_t rows, size_t term
     }
   }
   for (const Kernels* kernels : ring_test::SupportedKernels()) {
-    for (size_t images = 1; images <= kMaxImagesPerPass; ++images) {
-      for (size_t i = 0; i < kMaxImagesPerPass; ++i) out[i] = (got[i] = untouched).data();
+    for (size_t units = 1; units <= kMaxUnitsPerPass; ++units) {
+      for (size_t i = 0; i < kMaxUnitsPerPass; ++i) out[i] = (got[i] = untouched).data();
       kernels->inner_products(q, {.tiles = tiles,
                                   .rows = rows,
                                   .terms = terms,
-                                  .images = images,
+                                  .units = units,
                                   .weights = weights.data(),
                                   .features = f,
                                   .out = out,
                                   .row_stride = row_stride});
-      for (size_t i = 0; i < kMaxImagesPerPass; ++i) {
-        ASSERT_EQ(got[i], i < images ? expected[i] : untouched)
+      for (size_t i = 0; i < kMaxUnitsPerPass; ++i) {
+        ASSERT_EQ(got[i], i < units ? expected[i] : untouched)
             << kernels->name << " q " << q.value() << " rows " << rows << " terms " << terms << " image " << i << " of "
-            << images;
+            << units;
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "privdnn/base/status.h"
@@ -66,6 +67,21 @@ class RnsPoly {
 };
 using CoefficientPoly = RnsPoly<Form::kCoefficient>;
 using NttPoly = RnsPoly<Form::kNtt>;
+
+// A secret polynomial in NTT form: movable, never copied, and read through Reveal() alone, like Secret. Its memory is
+// zeroised when released, as that of all polynomials is (AlignedVector).
+class SecretPoly {
+ public:
+  explicit SecretPoly(NttPoly poly) : poly_(std::move(poly)) {}
+  SecretPoly(SecretPoly&&) noexcept = default;
+  SecretPoly& operator=(SecretPoly&&) noexcept = default;
+  SecretPoly(const SecretPoly&) = delete;
+  SecretPoly& operator=(const SecretPoly&) = delete;
+  const NttPoly& Reveal() const { return poly_; }
+
+ private:
+  NttPoly poly_;
+};
 
 NttPoly ToNtt(const Ring& ring, CoefficientPoly poly);
 CoefficientPoly ToCoefficients(const Ring& ring, NttPoly poly);

@@ -50,7 +50,7 @@ NttPoly EncryptTerm(const Parameters& params, const NttPoly& a, const OutputKey&
       }
     }
   }
-  NttPoly b = Multiply(ring, a, key.ntt());
+  NttPoly b = Multiply(ring, a, key.ntt().Reveal());
   NegateInPlace(ring, b);
   AddInPlace(ring, b, ToNtt(ring, std::move(sum)));
   return b;
@@ -62,7 +62,7 @@ std::vector<Torus> Phases(const Parameters& params, const TorusMap& torus, const
   const Ring& ring = params.ring();
   assert(b_masked.size() == positions.size() * ring.num_primes());
   assert(added.empty() || added.size() == positions.size());
-  const CoefficientPoly product = ToCoefficients(ring, Multiply(ring, a_masked, key.ntt()));
+  const CoefficientPoly product = ToCoefficients(ring, Multiply(ring, a_masked, key.ntt().Reveal()));
   std::vector<Torus> phases(positions.size());
   std::vector<uint64_t> residues(ring.num_primes());
   for (size_t p = 0; p < positions.size(); ++p) {

@@ -31,12 +31,12 @@ class OutputKey {
   static absl::StatusOr<OutputKey> FromCoefficients(const Parameters& params, Secret<int32_t> coefficients);
 
   const Secret<int32_t>& coefficients() const { return coefficients_; }
-  const NttPoly& ntt() const { return ntt_; }
+  const SecretPoly& ntt() const { return ntt_; }
 
  private:
   OutputKey(const Parameters& params, Secret<int32_t> coefficients);
   Secret<int32_t> coefficients_;
-  NttPoly ntt_;
+  SecretPoly ntt_;
 };
 
 // b for one term. `message` holds n kernel coefficients, |c| < 2^31, or nothing for an encryption of zero.

@@ -38,14 +38,14 @@ void Fit(Vector& v, size_t size) {
   v.resize(size);
 }
 
-void Prepare(const Parameters& params, size_t outputs, size_t images, size_t workers, EvaluationScratch& scratch) {
+void Prepare(const Parameters& params, size_t outputs, size_t units, size_t workers, EvaluationScratch& scratch) {
   const Ring& ring = params.ring();
   const auto at_least = [](auto& v, size_t size) { v.resize(std::max(v.size(), size)); };
-  at_least(scratch.features, images);
-  at_least(scratch.products, images);
-  at_least(scratch.blinding, images);
+  at_least(scratch.features, units);
+  at_least(scratch.products, units);
+  at_least(scratch.blinding, units);
   at_least(scratch.workers, workers);
-  for (size_t k = 0; k < images; ++k) {
+  for (size_t k = 0; k < units; ++k) {
     Fit(scratch.features[k], ring.limbs_size() * (params.terms() + 1));
     Fit(scratch.products[k], (outputs + 1) * ring.n());
     Fit(scratch.blinding[k], ring.n());
@@ -77,28 +77,28 @@ void TransformSmall(const Parameters& params, std::span<const int32_t> small, Ev
   }
 }
 
-// phi_0 ... phi_{J-1} and v of every image into its tile-major array.
-void TransformFeatures(const Parameters& params, size_t images, const FeatureFn& features, size_t workers,
+// phi_0 ... phi_{J-1} and v of every unit into its tile-major array.
+void TransformFeatures(const Parameters& params, size_t units, const FeatureFn& features, size_t workers,
                        EvaluationScratch& scratch) {
   const Ring& ring = params.ring();
   const size_t terms = params.terms() + 1;
-  ForEachTask(images * terms, workers, [&](size_t task, size_t w) {
-    const size_t image = task / terms, j = task % terms;
+  ForEachTask(units * terms, workers, [&](size_t task, size_t w) {
+    const size_t unit = task / terms, j = task % terms;
     EvaluationScratch::Worker& worker = scratch.workers[w];
-    std::span<const int32_t> small = scratch.blinding[image];
+    std::span<const int32_t> small = scratch.blinding[unit];
     if (j < params.terms()) {
       std::fill(worker.small.begin(), worker.small.end(), 0);
-      features(image, j, worker.small);
+      features(unit, j, worker.small);
       small = worker.small;
     }
     TransformSmall(params, small, worker, [&](size_t i, const uint64_t* residues) {
-      ring.kernels().scatter_tiles(ring.n(), terms, j, residues, scratch.features[image].data() + i * ring.n() * terms);
+      ring.kernels().scatter_tiles(ring.n(), terms, j, residues, scratch.features[unit].data() + i * ring.n() * terms);
     });
   });
 }
 
-// Every row modulo prime i for every image, into scratch.products[image]: [row][n].
-void Products(const Parameters& params, const EncryptedKernels& kernels, size_t i, size_t images, size_t workers,
+// Every row modulo prime i for every unit, into scratch.products[unit]: [row][n].
+void Products(const Parameters& params, const EncryptedKernels& kernels, size_t i, size_t units, size_t workers,
               EvaluationScratch& scratch) {
   const Ring& ring = params.ring();
   const size_t n = ring.n(), terms = params.terms() + 1, tiles = n / kTile;
@@ -106,16 +106,16 @@ void Products(const Parameters& params, const EncryptedKernels& kernels, size_t 
   const size_t chunk = workers == 1 ? tiles : std::max<size_t>(1, tiles / (16 * workers));
   ForEachTask((tiles + chunk - 1) / chunk, workers, [&](size_t task, size_t) {
     const size_t tile = task * chunk, lane = tile * kTile;
-    const uint64_t* x[kMaxImagesPerPass];
-    uint64_t* out[kMaxImagesPerPass];
-    for (size_t k = 0; k < images; ++k) {
+    const uint64_t* x[kMaxUnitsPerPass];
+    uint64_t* out[kMaxUnitsPerPass];
+    for (size_t k = 0; k < units; ++k) {
       x[k] = scratch.features[k].data() + (i * n + lane) * terms;
       out[k] = scratch.products[k].data() + lane;
     }
     ring.kernels().inner_products(ring.modulus(i), {.tiles = std::min(chunk, tiles - tile),
                                                     .rows = kernels.rows(),
                                                     .terms = terms,
-                                                    .images = images,
+                                                    .units = units,
                                                     .weights = kernels.tile(i, tile),
                                                     .features = x,
                                                     .out = out,
@@ -123,12 +123,12 @@ void Products(const Parameters& params, const EncryptedKernels& kernels, size_t 
   });
 }
 
-// Where b'_f begins in MaskedImage::b, counted in positions of one prime, for each image and output; then all.
+// Where b'_f begins in MaskedUnit::b, counted in positions of one prime, for each unit and output; then all.
 using Starts = std::vector<std::vector<size_t>>;
 
-Starts CountPositions(size_t images, size_t outputs, const PositionsFn& positions) {
-  Starts starts(images, std::vector<size_t>(outputs + 1));
-  for (size_t k = 0; k < images; ++k) {
+Starts CountPositions(size_t units, size_t outputs, const PositionsFn& positions) {
+  Starts starts(units, std::vector<size_t>(outputs + 1));
+  for (size_t k = 0; k < units; ++k) {
     for (size_t f = 0; f < outputs; ++f) starts[k][f + 1] = starts[k][f] + positions(k, f).size();
   }
   return starts;
@@ -136,7 +136,7 @@ Starts CountPositions(size_t images, size_t outputs, const PositionsFn& position
 
 // From the products modulo prime i: b' at the positions, without its mask, and a' without its error.
 void Gather(const Parameters& params, const EncryptedKernels& kernels, size_t i, const PositionsFn& positions,
-            const Starts& starts, size_t workers, EvaluationScratch& scratch, std::vector<MaskedImage>& result) {
+            const Starts& starts, size_t workers, EvaluationScratch& scratch, std::vector<MaskedUnit>& result) {
   const Ring& ring = params.ring();
   const size_t rows = kernels.rows(), outputs = kernels.outputs();
   ForEachTask(result.size() * rows, workers, [&](size_t task, size_t) {
@@ -189,34 +189,34 @@ void Mask(const Parameters& params, const TorusMap& torus, const std::vector<siz
 
 }  // namespace
 
-uint64_t EvaluationScratchBytes(const ParameterSpec& spec, size_t outputs, size_t images, int threads) {
+uint64_t EvaluationScratchBytes(const ParameterSpec& spec, size_t outputs, size_t units, int threads) {
   const uint64_t n = spec.n, limbs = n * spec.primes.size(), terms = spec.terms + 1;
-  const uint64_t image = (limbs * terms + n * (outputs + 1)) * sizeof(uint64_t) + n * sizeof(int32_t);
+  const uint64_t unit = (limbs * terms + n * (outputs + 1)) * sizeof(uint64_t) + n * sizeof(int32_t);
   const uint64_t worker = n * (sizeof(int32_t) + sizeof(uint64_t));
-  return images * image + static_cast<uint64_t>(std::max(threads, 1)) * worker;
+  return units * unit + static_cast<uint64_t>(std::max(threads, 1)) * worker;
 }
 
-std::vector<MaskedImage> Evaluate(const Parameters& params, const TorusMap& torus, const EncryptedKernels& kernels,
-                                  const FeatureFn& features, const PositionsFn& positions, RandomSource& random,
-                                  EvaluationScratch& scratch, std::span<Masks> masks, int threads) {
+std::vector<MaskedUnit> Evaluate(const Parameters& params, const TorusMap& torus, const EncryptedKernels& kernels,
+                                 const FeatureFn& features, const PositionsFn& positions, RandomSource& random,
+                                 EvaluationScratch& scratch, std::span<Masks> masks, int threads) {
   const Ring& ring = params.ring();
-  const size_t images = masks.size(), outputs = kernels.outputs(), primes = ring.num_primes();
-  assert(images >= 1 && images <= kMaxImagesPerPass);
+  const size_t units = masks.size(), outputs = kernels.outputs(), primes = ring.num_primes();
+  assert(units >= 1 && units <= kMaxUnitsPerPass);
   const auto workers = static_cast<size_t>(std::max(threads, 1));
-  Prepare(params, outputs, images, workers, scratch);
-  for (size_t k = 0; k < images; ++k) SampleTernary(random, scratch.blinding[k]);
-  TransformFeatures(params, images, features, workers, scratch);
+  Prepare(params, outputs, units, workers, scratch);
+  for (size_t k = 0; k < units; ++k) SampleTernary(random, scratch.blinding[k]);
+  TransformFeatures(params, units, features, workers, scratch);
 
-  const Starts starts = CountPositions(images, outputs, positions);
-  std::vector<MaskedImage> result;
-  for (size_t k = 0; k < images; ++k) {
+  const Starts starts = CountPositions(units, outputs, positions);
+  std::vector<MaskedUnit> result;
+  for (size_t k = 0; k < units; ++k) {
     result.push_back({NttPoly(ring), std::vector<uint64_t>(starts[k].back() * primes)});
   }
   for (size_t i = 0; i < primes; ++i) {
-    Products(params, kernels, i, images, workers, scratch);
+    Products(params, kernels, i, units, workers, scratch);
     Gather(params, kernels, i, positions, starts, workers, scratch, result);
   }
-  for (size_t k = 0; k < images; ++k) {
+  for (size_t k = 0; k < units; ++k) {
     AddError(params, random, scratch, result[k].a);
     Mask(params, torus, starts[k], random, result[k].b, masks[k]);
   }

@@ -38,52 +38,52 @@ class EncryptedKernels {
   AlignedVector<uint64_t> weights_;
 };
 
-// What goes to the owner for one image, which is here what one set of polynomials holds (the unit of Geometry):
+// What goes to the owner for one unit: what one set of polynomials holds (see Geometry).
 //   a'   = sum_j a_j phi_j + a_pk v + g                                          whole, NTT form
 //   b'_f = (sum_j b_{f,j} phi_j + b_{f,pk} v)[positions of f] + rho_f            [output][prime][position]
-struct MaskedImage {
+struct MaskedUnit {
   NttPoly a;
   std::vector<uint64_t> b;
 };
 // rho/Q for each [output][position]; kept by the user, zeroised when it goes.
 using Masks = Secret<Torus>;
 
-// Memory that Evaluate works in; belongs to the caller, one for each concurrent call. Holds the last images' features.
+// Memory that Evaluate works in; belongs to the caller, one for each concurrent call. Holds the last units' features.
 // It grows to what the largest call needed and does not shrink.
 //
-// The features of all images of a pass are held in NTT form, since the transform of a term gives all of its lanes and a
+// The features of all units of a pass are held in NTT form, since the transform of a term gives all of its lanes and a
 // tile of the inner product takes that lane of all terms; so the features are most of the memory. With J = terms(),
 // m primes and F outputs, a call takes
-//   images N (8 m (J+1) + 8 (F+1) + 4) + 12 N threads      bytes,
-// for example 8 images, N = 4096, m = 2: 71.8 + 8.7 MB for VGG16's J = 136, F = 32; 110.1 + 33.8 MB for AlexNet's
+//   units N (8 m (J+1) + 8 (F+1) + 4) + 12 N threads      bytes,
+// for example 8 units, N = 4096, m = 2: 71.8 + 8.7 MB for VGG16's J = 136, F = 32; 110.1 + 33.8 MB for AlexNet's
 // J = 209, F = 128.
 struct EvaluationScratch {
   struct Worker {
     ZeroizingVector<int32_t> small;
     AlignedVector<uint64_t> limb;
   };
-  std::vector<AlignedVector<uint64_t>> features;   // one for each image of a pass: [prime][tile][term][lane]
-  std::vector<AlignedVector<uint64_t>> products;   // one for each image of a pass: [row][n]
-  std::vector<ZeroizingVector<int32_t>> blinding;  // v, one for each image of a pass
+  std::vector<AlignedVector<uint64_t>> features;   // one for each unit of a pass: [prime][tile][term][lane]
+  std::vector<AlignedVector<uint64_t>> products;   // one for each unit of a pass: [row][n]
+  std::vector<ZeroizingVector<int32_t>> blinding;  // v, one for each unit of a pass
   std::vector<Worker> workers;                     // one a thread
 };
 
-// Bytes that a fresh EvaluationScratch holds after Evaluate for so many outputs, images and threads: the formula above.
-uint64_t EvaluationScratchBytes(const ParameterSpec& spec, size_t outputs, size_t images, int threads = 1);
+// Bytes that a fresh EvaluationScratch holds after Evaluate for so many outputs, units and threads: the formula above.
+uint64_t EvaluationScratchBytes(const ParameterSpec& spec, size_t outputs, size_t units, int threads = 1);
 
-// Writes the n coefficients of feature polynomial phi_term of an image: |c| <= max_feature. `out` arrives zeroed.
-// Called once for each (image, term), from several threads at a time if Evaluate has several.
-using FeatureFn = std::function<void(size_t image, size_t term, std::span<int32_t> out)>;
+// Writes the n coefficients of feature polynomial phi_term of a unit: |c| <= max_feature. `out` arrives zeroed.
+// Called once for each (unit, term), from several threads at a time if Evaluate has several.
+using FeatureFn = std::function<void(size_t unit, size_t term, std::span<int32_t> out)>;
 
-// The coefficients of an image's output that the owner is to decrypt, ascending, below n.
-using PositionsFn = std::function<std::span<const uint32_t>(size_t image, size_t output)>;
+// The coefficients of a unit's output that the owner is to decrypt, ascending, below n.
+using PositionsFn = std::function<std::span<const uint32_t>(size_t unit, size_t output)>;
 
-// Evaluates masks.size() images, 1 to kMaxImagesPerPass, on up to `threads` (at least 1) threads. v, g and rho are
+// Evaluates masks.size() units, 1 to kMaxUnitsPerPass, on up to `threads` (at least 1) threads. v, g and rho are
 // fresh for each. All randomness is drawn by the calling thread in one order, so the result does not depend on
 // `threads`.
-std::vector<MaskedImage> Evaluate(const Parameters& params, const TorusMap& torus, const EncryptedKernels& kernels,
-                                  const FeatureFn& features, const PositionsFn& positions, RandomSource& random,
-                                  EvaluationScratch& scratch, std::span<Masks> masks, int threads = 1);
+std::vector<MaskedUnit> Evaluate(const Parameters& params, const TorusMap& torus, const EncryptedKernels& kernels,
+                                 const FeatureFn& features, const PositionsFn& positions, RandomSource& random,
+                                 EvaluationScratch& scratch, std::span<Masks> masks, int threads = 1);
 
 // y = round((reply * Q/2^L - rho)/Delta) mod t, centred: in [-t/2, t/2).
 int64_t Unmask(const Parameters& params, uint64_t reply, Torus mask);

@@ -76,12 +76,11 @@ class ExactPhases {
 
 // LeNet-5's ring, and that with the largest t/Q that any parameters can have.
 ParameterSpec Spec(size_t n, size_t primes, int plain_bits) {
-  return {.n = n,
-          .primes = NttPrimes(primes),
-          .plain_bits = plain_bits,
-          .terms = 1,
-          .max_feature = 2,
-          .released_values = 1000};
+  ParameterSpec spec{{.n = n, .primes = NttPrimes(primes), .plain_bits = plain_bits}};
+  spec.terms = 1;
+  spec.max_feature = 2;
+  spec.released_values = 1000;
+  return spec;
 }
 
 // By how many units of Q a step lies from where Delta*added puts it: at most what TorusMap loses.

@@ -31,10 +31,16 @@ inline constexpr double kMinStatisticalSecurity = 40;
 // What one segment may release at the most; keeps arithmetic on budgets far from overflow.
 inline constexpr uint64_t kMaxReleasedValues = uint64_t{1} << 48;
 
-struct ParameterSpec {
+// What is chosen, and stored in packages and keys.
+struct EncryptionParameters {
   size_t n = 4096;
   std::vector<uint64_t> primes;  // Q = their product
   int plain_bits = 0;            // l; plaintext modulus t = 2^l
+};
+
+// The same with what follows from a segment's shape and its budget of images (DeriveParameters in segment/): all that
+// noise and security depend on.
+struct ParameterSpec : EncryptionParameters {
   uint32_t terms = 0;            // J: weight polynomials a kernel
   int64_t max_feature = 0;       // bound on |coefficient| of every feature polynomial
   uint64_t released_values = 0;  // T: values ever released under the keys

@@ -251,7 +251,7 @@ class Exchange {
   std::vector<std::vector<std::vector<int32_t>>> plain_;
 };
 
-// The same positions for every image and output.
+// The same positions for every unit and output.
 PositionsFn Everywhere(std::span<const uint32_t> positions) {
   return [positions](size_t, size_t) { return positions; };
 }
@@ -264,18 +264,18 @@ TEST(Exchange, EqualsTheIntegerProductAndItsNoiseIsBelowTheBound) {
   for (uint32_t p = 5; p < 4096; p += 97) positions.push_back(p);
   EvaluationScratch scratch;
   double square = 0, count = 0;
-  for (const size_t images : {1, 3, 8}) {
-    std::vector<std::vector<std::vector<int32_t>>> phi(images);
-    for (auto& image : phi) {
-      for (uint32_t j = 0; j < spec.terms; ++j) image.push_back(e.Random(bound));
+  for (const size_t units : {1, 3, 8}) {
+    std::vector<std::vector<std::vector<int32_t>>> phi(units);
+    for (auto& unit : phi) {
+      for (uint32_t j = 0; j < spec.terms; ++j) unit.push_back(e.Random(bound));
     }
     std::fill(phi[0][0].begin(), phi[0][0].end(), bound);  // an extreme polynomial
-    std::vector<Masks> masks(images);
+    std::vector<Masks> masks(units);
     const auto masked = Evaluate(
         e.params_, e.torus_, e.kernels_,
         [&](size_t k, size_t j, std::span<int32_t> out) { std::copy(phi[k][j].begin(), phi[k][j].end(), out.begin()); },
         Everywhere(positions), e.random_, scratch, masks);
-    for (size_t k = 0; k < images; ++k) {
+    for (size_t k = 0; k < units; ++k) {
       for (size_t f = 0; f < 2; ++f) {
         const size_t count_b = positions.size() * 2;
         const int64_t bias = f == 0 ? -123456789 : 987654;
@@ -288,7 +288,7 @@ TEST(Exchange, EqualsTheIntegerProductAndItsNoiseIsBelowTheBound) {
           const Torus mask = masks[k].Reveal()[f * positions.size() + p];
           ASSERT_LT(reply[p], uint64_t{1} << e.params_.reply_bits());
           ASSERT_EQ(Unmask(e.params_, reply[p], mask), y + bias)
-              << "image " << k << " output " << f << " position " << p;
+              << "unit " << k << " output " << f << " position " << p;
           // eta/Q as a signed fraction of the circle.
           __extension__ typedef __int128 Int128;
           std::vector<uint64_t> scaled;  // Delta*(y + bias)
@@ -334,13 +334,13 @@ TEST(Exchange, WorksInEveryRing) {
   }
 }
 
-// What Evaluate gives for `images` images of chosen features, from a random source that starts afresh.
+// What Evaluate gives for `units` units of chosen features, from a random source that starts afresh.
 struct Evaluated {
-  std::vector<MaskedImage> masked;
+  std::vector<MaskedUnit> masked;
   std::vector<Masks> masks;
 };
-Evaluated EvaluateAgain(const Exchange& e, size_t images, EvaluationScratch& scratch, int threads) {
-  Evaluated result{{}, std::vector<Masks>(images)};
+Evaluated EvaluateAgain(const Exchange& e, size_t units, EvaluationScratch& scratch, int threads) {
+  Evaluated result{{}, std::vector<Masks>(units)};
   DeterministicRandom random(99);
   const std::vector<uint32_t> positions = {0, 17, 4095};
   const auto features = [](size_t k, size_t j, std::span<int32_t> out) {
@@ -356,13 +356,13 @@ TEST(Evaluate, DoesNotDependOnTheNumberOfThreads) {
     ParameterSpec spec = SmallSpec();
     spec.terms = terms;
     const Exchange e(spec, terms == 13 ? 12 : 3, 40, terms);
-    for (size_t images = 1; images <= kMaxImagesPerPass; ++images) {
+    for (size_t units = 1; units <= kMaxUnitsPerPass; ++units) {
       EvaluationScratch one_scratch;
-      const Evaluated one = EvaluateAgain(e, images, one_scratch, 1);
+      const Evaluated one = EvaluateAgain(e, units, one_scratch, 1);
       for (const int threads : {2, 3, 7}) {
         EvaluationScratch scratch;
-        const Evaluated many = EvaluateAgain(e, images, scratch, threads);
-        for (size_t k = 0; k < images; ++k) {
+        const Evaluated many = EvaluateAgain(e, units, scratch, threads);
+        for (size_t k = 0; k < units; ++k) {
           ASSERT_TRUE(std::ranges::equal(many.masked[k].a.all(), one.masked[k].a.all())) << threads << " threads";
           ASSERT_EQ(many.masked[k].b, one.masked[k].b) << threads << " threads";
           ASSERT_TRUE(std::ranges::equal(many.masks[k].Reveal(), one.masks[k].Reveal())) << threads << " threads";
@@ -393,9 +393,9 @@ TEST(Evaluate, DoesNotDependOnWhatTheScratchWasUsedFor) {
 TEST(EvaluationScratchBytes, IsWhatAFreshScratchHolds) {
   ParameterSpec spec = SmallSpec();
   const Exchange e(spec, 2, 40, 3);
-  for (const auto& [images, threads] : {std::pair<size_t, int>{1, 1}, {3, 2}, {8, 3}}) {
+  for (const auto& [units, threads] : {std::pair<size_t, int>{1, 1}, {3, 2}, {8, 3}}) {
     EvaluationScratch scratch;
-    EvaluateAgain(e, images, scratch, threads);
+    EvaluateAgain(e, units, scratch, threads);
     uint64_t bytes = 0;
     for (const auto& v : scratch.features) bytes += v.capacity() * sizeof(uint64_t);
     for (const auto& v : scratch.products) bytes += v.capacity() * sizeof(uint64_t);
@@ -403,7 +403,7 @@ TEST(EvaluationScratchBytes, IsWhatAFreshScratchHolds) {
     for (const auto& w : scratch.workers) {
       bytes += w.small.capacity() * sizeof(int32_t) + w.limb.capacity() * sizeof(uint64_t);
     }
-    EXPECT_EQ(EvaluationScratchBytes(e.params_.spec(), 2, images, threads), bytes) << images << " images";
+    EXPECT_EQ(EvaluationScratchBytes(e.params_.spec(), 2, units, threads), bytes) << units << " units";
   }
   // The formula in evaluation.h for VGG16's shape.
   spec.plain_bits = 34;

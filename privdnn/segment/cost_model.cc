@@ -35,7 +35,7 @@ struct Sizes {
   double n, residues, log_n, terms, outputs, units, images, values;
 };
 
-uint64_t Passes(uint64_t units) { return (units + kMaxImagesPerPass - 1) / kMaxImagesPerPass; }
+uint64_t Passes(uint64_t units) { return (units + kMaxUnitsPerPass - 1) / kMaxUnitsPerPass; }
 
 // The share of `bytes` that a cache does not keep from one use to the next.
 double Streamed(double bytes, uint64_t cache_bytes) {
@@ -116,7 +116,7 @@ bool PassesSideBySide(const ParameterSpec& p, size_t outputs, uint64_t passes, i
   constexpr uint64_t kMaxBytes = uint64_t{128} << 20;
   if (passes < static_cast<uint64_t>(std::max(threads, 1))) return false;
   return threads <= 1 ||
-         static_cast<uint64_t>(threads) * EvaluationScratchBytes(p, outputs, kMaxImagesPerPass, 1) <= kMaxBytes;
+         static_cast<uint64_t>(threads) * EvaluationScratchBytes(p, outputs, kMaxUnitsPerPass, 1) <= kMaxBytes;
 }
 
 double UserMs(const Geometry& g, const ParameterSpec& p, const CostConstants& costs, uint64_t images, int threads) {
@@ -162,7 +162,7 @@ uint64_t UserKernelBytes(const ParameterSpec& p, size_t outputs) {
 uint64_t UserWorkingBytes(const Geometry& g, const ParameterSpec& p, uint64_t images, int threads) {
   const uint64_t units = g.units(images), passes = Passes(units);
   const bool side_by_side = PassesSideBySide(p, g.spec().outputs(), passes, threads);
-  const uint64_t a_pass = std::min<uint64_t>(units, kMaxImagesPerPass);
+  const uint64_t a_pass = std::min<uint64_t>(units, kMaxUnitsPerPass);
   const uint64_t at_once = side_by_side ? static_cast<uint64_t>(std::max(threads, 1)) : 1;  // passes
   const uint64_t residues = p.n * p.primes.size(), outputs = g.spec().outputs();
   const uint64_t values = images * g.spec().values_per_image();

@@ -74,7 +74,7 @@ double UserMs(const Geometry& geometry, const ParameterSpec& parameters, const C
 double OwnerMs(const Geometry& geometry, const ParameterSpec& parameters, const CostConstants& costs, uint64_t images,
                int threads = 1);
 
-// Returns true if each of the user's threads runs its own passes (of up to kMaxImagesPerPass units) in its own working
+// Returns true if each of the user's threads runs its own passes (of up to kMaxUnitsPerPass units) in its own working
 // memory, and false if all threads share one pass at a time. Threads run their own passes while there are enough passes
 // and the memory stays small.
 bool PassesSideBySide(const ParameterSpec& parameters, size_t outputs, uint64_t passes, int threads);

@@ -99,7 +99,7 @@ TEST(CountKeyRecovery, LeNetsKeysFallToSixImages) {
   EXPECT_EQ(std::round(keys.cost.ClassicalBits()), 57);
   EXPECT_EQ(keys.safe_images, 0u);
   const auto bits = [&](uint64_t images) {
-    return std::round(KeyCostAfter(plan.geometry, plan.parameters, images).ClassicalBits());
+    return std::round(KeyCostAfter(plan.geometry(), plan.parameters, images).ClassicalBits());
   };
   EXPECT_EQ(bits(0), 141);
   EXPECT_EQ(bits(1), 126);
@@ -120,7 +120,7 @@ TEST(CountKeyRecovery, CountsHoldByDefinitionForOnePosition) {
   spec.groups = {{120, {1, 1}, {1, 1}, {0, 0}, {1, 1}}};
   const SegmentPlan plan = Plan(spec, 26);
   const KeyRecovery& keys = plan.key_recovery;
-  const auto cost = [&](uint64_t images) { return KeyCostAfter(plan.geometry, plan.parameters, images); };
+  const auto cost = [&](uint64_t images) { return KeyCostAfter(plan.geometry(), plan.parameters, images); };
   EXPECT_LT(keys.images_by_lattice, keys.images_by_packing);
   EXPECT_LT(keys.safe_images, keys.images_by_lattice);
   EXPECT_LE(cost(keys.images_by_lattice).ClassicalBits(), kFeasibleBits);

@@ -66,8 +66,8 @@ void FeaturePlanes::Fill(const Geometry& g, uint32_t tile, uint32_t slot, size_t
   }
 }
 
-std::vector<int32_t> PackKernel(const Geometry& g, uint32_t output, std::span<const int32_t> kernel, size_t term) {
-  std::vector<int32_t> out(g.n());
+ZeroizingVector<int32_t> PackKernel(const Geometry& g, uint32_t output, std::span<const int32_t> kernel, size_t term) {
+  ZeroizingVector<int32_t> out(g.n());
   const OutputGroup& group = g.spec().groups[g.group(output)];
   const size_t channel = g.images_per_ciphertext() * g.tile_map().area();
   const auto first = static_cast<uint32_t>(term * g.channels_per_poly());

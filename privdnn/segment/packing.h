@@ -24,7 +24,7 @@ class FeaturePlanes {
 };
 
 // Returns the n coefficients of A_{f,term} for an output's kernel [d][tap].
-std::vector<int32_t> PackKernel(const Geometry& geometry, uint32_t output, std::span<const int32_t> kernel,
-                                size_t term);
+ZeroizingVector<int32_t> PackKernel(const Geometry& geometry, uint32_t output, std::span<const int32_t> kernel,
+                                    size_t term);
 
 }  // namespace privdnn

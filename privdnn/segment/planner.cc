@@ -100,13 +100,10 @@ bool Dominated(const Candidate& c, const Candidate& by) {
   return by.cost <= c.cost && by.ciphertexts <= c.ciphertexts && by.kernels <= c.kernels && by.working <= c.working;
 }
 
+// PlanSegments has checked that the values of all images fit 64 bits.
 ParameterSpec ParametersOf(const PlanTask& task, const Geometry& g, const RingChoice& ring, uint64_t image_budget) {
-  return {.n = ring.n,
-          .primes = NttPrimes(ring.primes),
-          .plain_bits = task.plain_bits,
-          .terms = g.terms(),
-          .max_feature = g.max_feature(),
-          .released_values = image_budget * task.spec.values_per_image()};
+  return *DeriveParameters({.n = ring.n, .primes = NttPrimes(ring.primes), .plain_bits = task.plain_bits}, g,
+                           image_budget);
 }
 
 // The valid rings and packings for a segment that no other beats in everything; empty, with the reason in `refused`, if
@@ -257,16 +254,15 @@ SegmentPlan Describe(const Candidate& chosen, uint64_t image_budget) {
   const uint64_t tiles = geometry.num_tiles(), images = geometry.images_per_ciphertext();
   const auto an_image = [&](uint64_t of_a_unit) { return (of_a_unit * tiles + images - 1) / images; };
   const MessageBytes full = BodyBytes(geometry, parameters, images);
-  return {.parameters = parameters,
-          .geometry = geometry,
-          .image_budget = image_budget,
-          .ciphertext_bytes = chosen.ciphertexts,
-          .query_bytes_per_image = (full.query + images - 1) / images,
-          .reply_bytes_per_image = (full.reply + images - 1) / images,
-          .user_memory_bytes = chosen.kernels,
-          .user_forward_ntts = an_image(primes * (terms + 1)),
-          .user_inverse_ntts = an_image(primes * outputs),
-          .user_macs = an_image(primes * n * (outputs + 1) * terms),
+  return {.encryption = {.parameters = parameters, .geometry = geometry, .image_budget = image_budget},
+          .parameters = parameters,
+          .cost = {.ciphertext_bytes = chosen.ciphertexts,
+                   .query_bytes_per_image = (full.query + images - 1) / images,
+                   .reply_bytes_per_image = (full.reply + images - 1) / images,
+                   .user_memory_bytes = chosen.kernels,
+                   .user_forward_ntts = an_image(primes * (terms + 1)),
+                   .user_inverse_ntts = an_image(primes * outputs),
+                   .user_macs = an_image(primes * n * (outputs + 1) * terms)},
           .statistical_security = StatisticalSecurity(parameters),
           .extraction = CountExtraction(geometry, 0),
           .key_recovery = CountKeyRecovery(geometry, parameters)};

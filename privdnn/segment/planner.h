@@ -7,6 +7,7 @@
 
 #include "privdnn/rlwe/parameters.h"
 #include "privdnn/segment/cost_model.h"
+#include "privdnn/segment/encryption_plan.h"
 #include "privdnn/segment/extraction.h"
 #include "privdnn/segment/geometry.h"
 #include "privdnn/segment/key_recovery.h"
@@ -34,20 +35,26 @@ struct PlanOptions {
 constexpr uint64_t PlannedImages(Objective objective) { return objective == Objective::kLatency ? 1 : kBatchImages; }
 
 // What one segment of a package costs. Sizes in bytes; counts an image unless said otherwise, of all primes.
-struct SegmentPlan {
-  ParameterSpec parameters;
-  Geometry geometry;               // says tiles and images a ciphertext, too
-  uint64_t image_budget;           // images that the package may ever be asked
+struct SegmentCost {
   uint64_t ciphertext_bytes;       // encrypted kernels in the package
   uint64_t query_bytes_per_image;  // user to owner, message headers apart, in full ciphertexts
   uint64_t reply_bytes_per_image;  // owner to user, likewise
   uint64_t user_memory_bytes;      // kernels as the user holds them in memory
   uint64_t user_forward_ntts;
   uint64_t user_inverse_ntts;
-  uint64_t user_macs;           // coefficient multiply-accumulates
+  uint64_t user_macs;  // coefficient multiply-accumulates
+};
+
+// The plan of one segment: how to encrypt it, and what that costs and is worth.
+struct SegmentPlan {
+  EncryptionPlan encryption;
+  ParameterSpec parameters;  // DeriveParameters of the above
+  SegmentCost cost;
   double statistical_security;  // bits
   ExtractionCount extraction;   // of the first group's kernels
   KeyRecovery key_recovery;     // by chosen ciphertexts
+
+  const Geometry& geometry() const { return encryption.geometry; }
 };
 
 struct PlanTask {

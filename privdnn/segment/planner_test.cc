@@ -30,12 +30,13 @@ SegmentSpec FullyConnected(uint32_t inputs, uint32_t outputs) {
 }
 
 double BatchBytes(const SegmentPlan& plan) {
-  const MessageBytes bytes = BodyBytes(plan.geometry, plan.parameters, kBatchImages);
+  const MessageBytes bytes = BodyBytes(plan.geometry(), plan.parameters, kBatchImages);
   return static_cast<double>(bytes.query + bytes.reply) / kBatchImages;
 }
 double Ms(const SegmentPlan& plan, uint64_t images) {
   const CostConstants& costs = DefaultCosts();
-  return UserMs(plan.geometry, plan.parameters, costs, images) + OwnerMs(plan.geometry, plan.parameters, costs, images);
+  return UserMs(plan.geometry(), plan.parameters, costs, images) +
+         OwnerMs(plan.geometry(), plan.parameters, costs, images);
 }
 
 TEST(Planner, EachObjectiveIsBestByItself) {
@@ -44,11 +45,11 @@ TEST(Planner, EachObjectiveIsBestByItself) {
     const auto throughput = PlanSegment(spec, bits, 1000, Objective::kThroughput);
     const auto bytes = PlanSegment(spec, bits, 1000, Objective::kBytes);
     ASSERT_TRUE(latency.ok() && throughput.ok() && bytes.ok());
-    EXPECT_EQ(latency->geometry.images_per_ciphertext(), 1u);
+    EXPECT_EQ(latency->geometry().images_per_ciphertext(), 1u);
     for (const SegmentPlan* other : {&*latency, &*throughput, &*bytes}) {
       EXPECT_LE(BatchBytes(*bytes), BatchBytes(*other));
       EXPECT_LE(Ms(*throughput, kBatchImages), Ms(*other, kBatchImages));
-      if (other->geometry.images_per_ciphertext() == 1) {
+      if (other->geometry().images_per_ciphertext() == 1) {
         EXPECT_LE(Ms(*latency, 1), Ms(*other, 1));
       }
       EXPECT_GE(other->statistical_security, kMinStatisticalSecurity);
@@ -62,15 +63,15 @@ TEST(Planner, ImagesThatComeFreeShareACiphertext) {
   const auto latency = PlanSegment(spec, 30, 1000, Objective::kLatency);
   const auto bytes = PlanSegment(spec, 30, 1000, Objective::kBytes);
   ASSERT_TRUE(latency.ok() && bytes.ok());
-  EXPECT_GT(bytes->geometry.images_per_ciphertext(), 4u);
+  EXPECT_GT(bytes->geometry().images_per_ciphertext(), 4u);
   EXPECT_LT(3 * BatchBytes(*bytes), BatchBytes(*latency));
   const auto throughput = PlanSegment(spec, 30, 1000, Objective::kThroughput);
   ASSERT_TRUE(throughput.ok());
-  EXPECT_GT(throughput->geometry.images_per_ciphertext(), 1u);
+  EXPECT_GT(throughput->geometry().images_per_ciphertext(), 1u);
   // Whoever asks for a number gets it.
   SegmentSpec fixed = spec;
   fixed.images_per_ciphertext = 3;
-  EXPECT_EQ(PlanSegment(fixed, 30, 1000)->geometry.images_per_ciphertext(), 3u);
+  EXPECT_EQ(PlanSegment(fixed, 30, 1000)->geometry().images_per_ciphertext(), 3u);
 }
 
 uint64_t Megabytes(const std::string& text, const std::string& before) {
@@ -85,7 +86,7 @@ TEST(Planner, BoundsAreKeptAndRefusalsNameWhatWouldFit) {
   options.fixed_user_memory_bytes = 180'000'000;
   const auto package = [&](const std::vector<SegmentPlan>& plans) {
     uint64_t bytes = options.fixed_package_bytes;
-    for (const SegmentPlan& plan : plans) bytes += plan.ciphertext_bytes;
+    for (const SegmentPlan& plan : plans) bytes += plan.cost.ciphertext_bytes;
     return bytes;
   };
   const auto free = PlanSegments(tasks, options);
@@ -114,8 +115,8 @@ TEST(Planner, BoundsAreKeptAndRefusalsNameWhatWouldFit) {
   ASSERT_TRUE(lean.ok()) << lean.status();
   uint64_t kernels = 0, working = 0;
   for (const SegmentPlan& plan : *lean) {
-    kernels += plan.user_memory_bytes;
-    working = std::max(working, UserWorkingBytes(plan.geometry, plan.parameters, kBatchImages));
+    kernels += plan.cost.user_memory_bytes;
+    working = std::max(working, UserWorkingBytes(plan.geometry(), plan.parameters, kBatchImages));
   }
   EXPECT_LE(options.fixed_user_memory_bytes + kernels + working, options.max_user_memory_bytes);
 }
@@ -132,7 +133,7 @@ TEST(Planner, WhatIsTooMuchForEveryRingIsRefusedWithWhatWouldFit) {
 TEST(CostModel, GrowsWithWorkAndShrinksWithThreads) {
   const CostConstants& costs = DefaultCosts();
   const auto geometry = *Geometry::Create(VggSpec(8), 4096);
-  const ParameterSpec p{.n = 4096, .primes = NttPrimes(2), .plain_bits = 34, .terms = geometry.terms()};
+  const ParameterSpec p = *DeriveParameters({.n = 4096, .primes = NttPrimes(2), .plain_bits = 34}, geometry, 1);
   const auto more = *Geometry::Create(VggSpec(16), 4096);
   for (const uint64_t images : {1, 2, 7, 8, 9, 64}) {
     EXPECT_GT(UserMs(geometry, p, costs, images + 1), UserMs(geometry, p, costs, images));

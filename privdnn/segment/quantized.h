@@ -5,19 +5,21 @@
 #include <span>
 #include <vector>
 
+#include "privdnn/base/secret.h"
 #include "privdnn/segment/geometry.h"
 
 namespace privdnn {
 
-// Kernels as integers: the owner's secret. With the features phi of Geometry, encrypted output f at position p is
+// Kernels as integers: the owner's secret, movable only. With the features phi of Geometry, encrypted output f at
+// position p is
 //   y_f[p] = bias_f + sum_{d,t} kernel_f[d,t] phi_d[origin + stride*p + t]      exactly, as an integer,
 // and stands for the real number y_f[p] * output_scale_f.
 struct QuantizedSegment {
   SegmentSpec spec;
-  std::vector<int64_t> neurons;               // which neurons the outputs are: of the layer, then of the shortcut
-  std::vector<std::vector<int32_t>> kernels;  // [F][(d*kernel.h + a)*kernel.w + b], kernel of the output's group
-  std::vector<int64_t> bias;                  // [F]
-  std::vector<double> output_scale;           // [F], > 0
+  std::vector<int64_t> neurons;          // which neurons the outputs are: of the layer, then of the shortcut
+  std::vector<Secret<int32_t>> kernels;  // [F][(d*kernel.h + a)*kernel.w + b], kernel of the output's group
+  Secret<int64_t> bias;                  // [F]
+  std::vector<double> output_scale;      // [F], > 0
   // max_f (|bias_f| + sum |kernel_f| max|phi|): no admissible input exceeds it.
   int64_t worst_case = 0;
   // Smallest l with worst_case < 2^(l-1).

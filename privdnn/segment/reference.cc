@@ -38,13 +38,14 @@ std::vector<int64_t> ReferenceOutputs(const Geometry& g, const QuantizedSegment&
     const OutputGroup& group = g.spec().groups[g.group(f)];
     const size_t taps = group.kernel.area();
     // From [d][tap] to [tap][d], so that the sum over d runs along memory.
-    std::vector<int64_t> kernel(segment.kernels[f].size());
+    const std::span<const int32_t> given = segment.kernels[f].Reveal();
+    ZeroizingVector<int64_t> kernel(given.size());
     for (size_t d = 0; d < g.features(); ++d) {
-      for (size_t t = 0; t < taps; ++t) kernel[t * g.features() + d] = segment.kernels[f][d * taps + t];
+      for (size_t t = 0; t < taps; ++t) kernel[t * g.features() + d] = given[d * taps + t];
     }
     for (uint32_t i = 0; i < group.map.h; ++i) {
       for (uint32_t j = 0; j < group.map.w; ++j) {
-        int64_t sum = segment.bias[f];
+        int64_t sum = segment.bias.Reveal()[f];
         for (uint32_t a = 0; a < group.kernel.h; ++a) {
           for (uint32_t b = 0; b < group.kernel.w; ++b) {
             const int64_t h = int64_t{i} * group.stride.h + group.origin.h + a - g.spec().pads2.top;

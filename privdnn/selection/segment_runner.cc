@@ -22,7 +22,7 @@ Graph SecondLayer(const Segment& segment, bool with_bias) {
   Graph graph;
   graph.name = "second layer";
   graph.inputs = {{"square", {-1, segment.square_shape[0], segment.square_shape[1], segment.square_shape[2]}}};
-  Tensor weights{{layer.outputs, layer.inputs, layer.kernel[0], layer.kernel[1]}, {}};
+  Tensor weights{{layer.outputs, layer.inputs, layer.window.kernel[0], layer.window.kernel[1]}, {}};
   weights.values.assign(layer.weights.begin(), layer.weights.end());
   graph.initializers["weights"] = std::move(weights);
   std::vector<std::string> inputs = {"square", "weights"};
@@ -32,8 +32,8 @@ Graph SecondLayer(const Segment& segment, bool with_bias) {
     graph.initializers["bias"] = std::move(bias);
     inputs.push_back("bias");
   }
-  graph.nodes.push_back({"conv", op::Conv{{layer.kernel, layer.strides, layer.pads}, 1}, inputs, "conv.out"});
-  graph.nodes.push_back({"pool", op::AveragePool{{layer.pool, layer.pool_strides}, false}, {"conv.out"}, "sum"});
+  graph.nodes.push_back({"conv", op::Conv{layer.window, 1}, inputs, "conv.out"});
+  graph.nodes.push_back({"pool", op::AveragePool{layer.pool, false}, {"conv.out"}, "sum"});
   graph.outputs = {{"sum", {-1, segment.output_shape[0], segment.output_shape[1], segment.output_shape[2]}}};
   return graph;
 }

@@ -88,26 +88,26 @@ Map Slide(const Map& in, int64_t channels, const std::array<int64_t, 2>& kernel,
 
 // What FoldedLayer says, by plain loops.
 Map Apply(const FoldedLayer& layer, const Map& in) {
-  const auto [kh, kw] = layer.kernel;
-  const Map sums =
-      Slide(in, layer.outputs, layer.kernel, layer.strides, layer.pads, [&](int64_t f, int64_t i, int64_t j) {
-        double sum = layer.bias[static_cast<size_t>(f)];
-        for (int64_t c = 0; c < layer.inputs; ++c) {
-          for (int64_t a = 0; a < kh; ++a) {
-            for (int64_t b = 0; b < kw; ++b) {
-              sum += layer.weights[static_cast<size_t>(((f * layer.inputs + c) * kh + a) * kw + b)] *
-                     in.at(c, i + a, j + b);
-            }
-          }
-        }
-        return sum;
-      });
-  return Slide(sums, layer.outputs, layer.pool, layer.pool_strides, {}, [&](int64_t f, int64_t i, int64_t j) {
+  const auto [kh, kw] = layer.window.kernel;
+  const Map sums = Slide(in, layer.outputs, layer.window.kernel, layer.window.strides, layer.window.pads,
+                         [&](int64_t f, int64_t i, int64_t j) {
+                           double sum = layer.bias[static_cast<size_t>(f)];
+                           for (int64_t c = 0; c < layer.inputs; ++c) {
+                             for (int64_t a = 0; a < kh; ++a) {
+                               for (int64_t b = 0; b < kw; ++b) {
+                                 sum += layer.weights[static_cast<size_t>(((f * layer.inputs + c) * kh + a) * kw + b)] *
+                                        in.at(c, i + a, j + b);
+                               }
+                             }
+                           }
+                           return sum;
+                         });
+  return Slide(sums, layer.outputs, layer.pool.kernel, layer.pool.strides, {}, [&](int64_t f, int64_t i, int64_t j) {
     double sum = 0;
-    for (int64_t a = 0; a < layer.pool[0]; ++a) {
-      for (int64_t b = 0; b < layer.pool[1]; ++b) sum += sums.at(f, i + a, j + b);
+    for (int64_t a = 0; a < layer.pool.kernel[0]; ++a) {
+      for (int64_t b = 0; b < layer.pool.kernel[1]; ++b) sum += sums.at(f, i + a, j + b);
     }
-    return sum / static_cast<double>(layer.pool[0] * layer.pool[1]);
+    return sum / static_cast<double>(layer.pool.kernel[0] * layer.pool.kernel[1]);
   });
 }
 
@@ -216,7 +216,7 @@ TEST(Partition, ComputesWhatTheSeparatedNetworkComputes) {
       (s.first ? quadratic : linear) += 1;
       shortcuts += !s.shortcut.empty();
       fed += s.first && s.input != "image";
-      pooled += s.first && s.layer_nodes.size() > 1 && s.layer.pads != std::array<int64_t, 4>{};
+      pooled += s.first && s.layer_nodes.size() > 1 && s.layer.window.pads != std::array<int64_t, 4>{};
     }
   }
   // The random networks have every kind.

@@ -21,7 +21,7 @@ int main() {
     std::fprintf(stderr, "%s\n", std::string(server.status().message()).c_str());
     return 1;
   }
-  const auto key = privdnn::ParseOwnerKey({}, "nothing");
+  const auto key = privdnn::OwnerKey::Parse({}, "nothing");
   std::printf("listening on port %d; %s\n", (*server)->Port(), std::string(key.status().message()).c_str());
   return key.ok() || !(*server)->Shutdown(std::chrono::seconds(1)).ok() ? 1 : 0;
 }

@@ -17,9 +17,9 @@ int main(int argc, char** argv) {
   if (!graph.ok() || !images.ok()) return 1;
   const auto plan = privdnn::Plan(*graph, *privdnn::ParseSelection("1:0;2:0", *graph), {.image_budget = 1000});
   if (!plan.ok()) return 1;
-  if (privdnn::ReadOwnerKey(folder + "model.onnx").ok()) return 1;
+  if (privdnn::OwnerKey::Open(folder + "model.onnx").ok()) return 1;
   if (!privdnn::EvaluateSelection(*graph, plan->selection, images->Slice(0, 10)).ok()) return 1;
-  if (!privdnn::OutputPolynomial::Create(plan->segments[0].plan.geometry, 0).ok()) return 1;
+  if (!privdnn::OutputPolynomial::Create(plan->segments[0].plan.geometry(), 0).ok()) return 1;
   auto parties = privdnn::InMemoryParties::Create(*plan);
   if (!parties.ok()) return 1;
   const auto result = parties->session().Infer(images->Slice(0, 4));

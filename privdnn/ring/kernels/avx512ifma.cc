@@ -67,10 +67,10 @@ inline V LoadOnce(const uint64_t* p) {
   return x;
 }
 
-// One tile of kRows neighbouring rows for kImages images. Every weight in a register serves all images and every
-// feature all rows. Low and high halves are summed apart, so that nothing is reduced inside the loop; 2 kRows kImages
+// One tile of kRows neighbouring rows for kUnits units. Every weight in a register serves all units and every
+// feature all rows. Low and high halves are summed apart, so that nothing is reduced inside the loop; 2 kRows kUnits
 // accumulators, kRows weights and a feature must fit 32 registers.
-template <size_t kRows, size_t kImages>
+template <size_t kRows, size_t kUnits>
 class Block {
  public:
   // `features` and `out` at the tile, `out` and `weights` at the first row.
@@ -84,7 +84,7 @@ class Block {
     }
     for (; j < terms; ++j) sums.Add(weights + j * kTileWords, row_words, features, j, 0);
     for (size_t r = 0; r < kRows; ++r) {
-      for (size_t i = 0; i < kImages; ++i) {
+      for (size_t i = 0; i < kUnits; ++i) {
         V lo = sums.lo_[0][r][i], hi = sums.hi_[0][r][i];
         for (size_t u = 1; u < kUnroll; ++u) {
           lo = _mm512_add_epi64(lo, sums.lo_[u][r][i]);
@@ -96,15 +96,15 @@ class Block {
   }
 
  private:
-  // Where rows and images are few, neighbouring terms go to accumulators of their own: two multiplications start in a
+  // Where rows and units are few, neighbouring terms go to accumulators of their own: two multiplications start in a
   // cycle and take four, so fewer than 8 accumulators would leave the multipliers waiting.
-  static constexpr size_t kUnroll = (4 + kRows * kImages - 1) / (kRows * kImages);
-  static_assert(2 * kUnroll * kRows * kImages + kRows + 1 <= 32);
+  static constexpr size_t kUnroll = (4 + kRows * kUnits - 1) / (kRows * kUnits);
+  static_assert(2 * kUnroll * kRows * kUnits + kRows + 1 <= 32);
 
   Block() {
     for (size_t u = 0; u < kUnroll; ++u) {
       for (size_t r = 0; r < kRows; ++r) {
-        for (size_t i = 0; i < kImages; ++i) lo_[u][r][i] = hi_[u][r][i] = _mm512_setzero_si512();
+        for (size_t i = 0; i < kUnits; ++i) lo_[u][r][i] = hi_[u][r][i] = _mm512_setzero_si512();
       }
     }
   }
@@ -114,7 +114,7 @@ class Block {
       w[r] = LoadOnce(weights + r * row_words);
       PrefetchAhead(weights + r * row_words);
     }
-    for (size_t i = 0; i < kImages; ++i) {
+    for (size_t i = 0; i < kUnits; ++i) {
       const V f = LoadOnce(features[i] + term * kTileWords);
       for (size_t r = 0; r < kRows; ++r) {
         lo_[u][r][i] = MulAddLow(lo_[u][r][i], w[r], f);
@@ -122,14 +122,14 @@ class Block {
       }
     }
   }
-  V lo_[kUnroll][kRows][kImages], hi_[kUnroll][kRows][kImages];
+  V lo_[kUnroll][kRows][kUnits], hi_[kUnroll][kRows][kUnits];
 };
 
 using BlockFn = void (*)(const Constants& c, size_t terms, const uint64_t* weights, const uint64_t* const* features,
                          uint64_t* const* out, size_t row_stride);
-constexpr size_t kMaxBlockRows = 4, kMaxBlockImages = 4;
-// [rows - 1][images - 1]; four rows of four images would not fit the registers.
-constexpr BlockFn kBlocks[kMaxBlockRows][kMaxBlockImages] = {
+constexpr size_t kMaxBlockRows = 4, kMaxBlockUnits = 4;
+// [rows - 1][units - 1]; four rows of four units would not fit the registers.
+constexpr BlockFn kBlocks[kMaxBlockRows][kMaxBlockUnits] = {
     {Block<1, 1>::Run, Block<1, 2>::Run, Block<1, 3>::Run, Block<1, 4>::Run},
     {Block<2, 1>::Run, Block<2, 2>::Run, Block<2, 3>::Run, Block<2, 4>::Run},
     {Block<3, 1>::Run, Block<3, 2>::Run, Block<3, 3>::Run, Block<3, 4>::Run},
@@ -146,18 +146,18 @@ inline uint64_t SumLanes(V x) {
 
 }  // namespace
 
-// More than kMaxBlockImages images are two parts that follow one another for the same few rows: the second part finds
+// More than kMaxBlockUnits units are two parts that follow one another for the same few rows: the second part finds
 // their weights in the first- or second-level cache, so memory is still read once.
 void InnerProducts(const ModulusView& modulus, const InnerProductArgs& args) {
   const Constants c(modulus);
-  const size_t parts = args.images > kMaxBlockImages ? 2 : 1;
-  const size_t first = (args.images + parts - 1) / parts;  // images of the first part, the larger
-  const size_t block_rows = first == kMaxBlockImages ? kMaxBlockRows - 1 : kMaxBlockRows;
+  const size_t parts = args.units > kMaxBlockUnits ? 2 : 1;
+  const size_t first = (args.units + parts - 1) / parts;  // units of the first part, the larger
+  const size_t block_rows = first == kMaxBlockUnits ? kMaxBlockRows - 1 : kMaxBlockRows;
   const size_t row_words = args.terms * kTileWords;
-  const uint64_t* features[2 * kMaxBlockImages];
-  uint64_t* out[2 * kMaxBlockImages];
+  const uint64_t* features[2 * kMaxBlockUnits];
+  uint64_t* out[2 * kMaxBlockUnits];
   for (size_t tile = 0; tile < args.tiles; ++tile) {
-    for (size_t i = 0; i < args.images; ++i) {
+    for (size_t i = 0; i < args.units; ++i) {
       features[i] = args.features[i] + tile * row_words;
       out[i] = args.out[i] + tile * kTileWords;
     }
@@ -166,10 +166,10 @@ void InnerProducts(const ModulusView& modulus, const InnerProductArgs& args) {
       const size_t rows = args.rows - row < block_rows ? args.rows - row : block_rows;
       kBlocks[rows - 1][first - 1](c, args.terms, weights, features, out, args.row_stride);
       if (parts == 2) {
-        kBlocks[rows - 1][args.images - first - 1](c, args.terms, weights, features + first, out + first,
-                                                   args.row_stride);
+        kBlocks[rows - 1][args.units - first - 1](c, args.terms, weights, features + first, out + first,
+                                                  args.row_stride);
       }
-      for (size_t i = 0; i < args.images; ++i) out[i] += rows * args.row_stride;
+      for (size_t i = 0; i < args.units; ++i) out[i] += rows * args.row_stride;
     }
   }
 }

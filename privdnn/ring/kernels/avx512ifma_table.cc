@@ -31,9 +31,9 @@ void NttInverse(const NttTables& t, uint64_t* values) {
 }
 
 static_assert(kTile == 8 &&
-              kMaxImagesPerPass == 8);  // what avx512ifma.cc, which may not include kernels.h, was made for
+              kMaxUnitsPerPass == 8);  // what avx512ifma.cc, which may not include kernels.h, was made for
 void InnerProducts(const Modulus& modulus, const InnerProductArgs& args) {
-  assert(args.terms >= 1 && args.terms <= kMaxTerms && args.images >= 1 && args.images <= kMaxImagesPerPass);
+  assert(args.terms >= 1 && args.terms <= kMaxTerms && args.units >= 1 && args.units <= kMaxUnitsPerPass);
   avx512ifma::InnerProducts(View(modulus), args);
 }
 

@@ -18,8 +18,8 @@ namespace privdnn {
 inline constexpr size_t kTile = 8;
 // Terms that an inner product may sum before it reduces: lo parts < 2^52 sum to < 2^64, hi parts < 2^48.
 inline constexpr size_t kMaxTerms = 4096;
-// Feature vectors ("images") that one pass over the weights may serve.
-inline constexpr size_t kMaxImagesPerPass = 8;
+// Units that one pass over the weights may serve. A unit is what one set of polynomials holds: a vector of features.
+inline constexpr size_t kMaxUnitsPerPass = 8;
 
 // Every pointer is 64-byte aligned, every residue in [0, q) on entry and on return. No branch and no index depends on a
 // residue.
@@ -31,7 +31,7 @@ struct Kernels {
   void (*ntt_forward)(const NttTables& tables, uint64_t* values);
   void (*ntt_inverse)(const NttTables& tables, uint64_t* values);
 
-  // For every image i, row r, tile and lane:
+  // For every unit i, row r, tile and lane:
   //   out[i][r][tile][lane] = sum_j weights[tile][r][j][lane] * features[i][tile][j][lane] mod q, j in [0, terms).
   void (*inner_products)(const Modulus& modulus, const InnerProductArgs& args);
 

@@ -71,12 +71,12 @@ void NttInverse(const NttTables& tables, uint64_t* values) {
 }
 
 void InnerProducts(const Modulus& modulus, const InnerProductArgs& args) {
-  const auto& [tiles, rows, terms, images, weights, features, out, row_stride] = args;
-  assert(terms >= 1 && terms <= kMaxTerms && images >= 1 && images <= kMaxImagesPerPass);
+  const auto& [tiles, rows, terms, units, weights, features, out, row_stride] = args;
+  assert(terms >= 1 && terms <= kMaxTerms && units >= 1 && units <= kMaxUnitsPerPass);
   for (size_t tile = 0; tile < tiles; ++tile) {
     for (size_t row = 0; row < rows; ++row) {
       const uint64_t* w = weights + (tile * rows + row) * terms * kTile;
-      for (size_t i = 0; i < images; ++i) {
+      for (size_t i = 0; i < units; ++i) {
         const uint64_t* f = features[i] + tile * terms * kTile;
         U128 sums[kTile] = {};  // below 2^12 * 2^100
         for (size_t j = 0; j < terms; ++j) {

@@ -1,0 +1,59 @@
+// What the owner keeps: the secrets that answer queries for one package.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "privdnn/base/secret.h"
+#include "privdnn/package/header.h"
+#include "privdnn/rlwe/encryption.h"
+
+namespace privdnn {
+
+inline constexpr uint32_t kMaxUserName = 64;
+
+// The secrets of one segment.
+struct SegmentKey {
+  Secret<int64_t> bias;         // [F], integers at output_scale
+  std::vector<OutputKey> keys;  // [F]
+};
+
+// Holding one proves that its header is consistent, that the rings are within the security table, and that every
+// segment has a bias within the plaintext modulus and a key in its ring for each output. Immutable; movable only.
+//
+// A package is made for one user: the budget, and the statistical security that follows from it, are for all that is
+// ever released under its keys.
+class OwnerKey {
+ public:
+  // Fails with InvalidArgument, naming the field, for a user's name that has not 1 to kMaxUserName bytes, a number of
+  // segments or outputs that does not match, or a bias out of range. `segments` is what PrepareSegments returned for
+  // the header.
+  static absl::StatusOr<OwnerKey> Create(const PackageId& package_id, std::string user, uint64_t image_budget,
+                                         std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets);
+  // Reads a key file. The file's mode is not looked at; encrypting writes it with 0600. Fails as Parse does, or naming
+  // the path.
+  static absl::StatusOr<OwnerKey> Open(const std::filesystem::path& path);
+  // Reads the bytes of a key file. Every field is checked; `what` names the bytes in errors. Fails with DataLoss if the
+  // digest does not match, and with InvalidArgument otherwise.
+  static absl::StatusOr<OwnerKey> Parse(std::span<const uint8_t> bytes, const std::string& what);
+  // Returns the key file: secret, 1 KB an output.
+  ZeroizingVector<uint8_t> Write() const;
+
+  const PackageId& package_id() const { return package_id_; }
+  const std::string& user() const { return user_; }  // the only one who is answered
+  uint64_t image_budget() const { return image_budget_; }
+  const std::vector<PreparedSegment>& segments() const { return segments_; }
+  const SegmentKey& secrets(size_t segment) const { return secrets_[segment]; }
+
+ private:
+  OwnerKey(const PackageId& package_id, std::string user, uint64_t image_budget, std::vector<PreparedSegment> segments,
+           std::vector<SegmentKey> secrets);
+  PackageId package_id_;
+  std::string user_;
+  uint64_t image_budget_;
+  std::vector<PreparedSegment> segments_;
+  std::vector<SegmentKey> secrets_;  // [segment]
+};
+
+}  // namespace privdnn
