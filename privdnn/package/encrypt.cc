@@ -62,6 +62,10 @@ absl::Status CheckTasks(std::span<const EncryptionTask> tasks, const std::string
       return InvalidArgument("encrypt: segment {}: outputs need {} plaintext bits, the plan has {}", k,
                              quantized->plain_bits(), plan->parameters.plain_bits);
     }
+    if (plan->geometry.n() != plan->parameters.n) {
+      return InvalidArgument("encrypt: segment {}: its geometry is in a ring of N = {}, its plan has N = {}", k,
+                             plan->geometry.n(), plan->parameters.n);
+    }
     const size_t outputs = plan->geometry.spec().outputs();
     if (quantized->kernels.size() != outputs || quantized->bias.size() != outputs ||
         quantized->output_scale.size() != outputs) {

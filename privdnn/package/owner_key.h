@@ -26,6 +26,11 @@ struct SegmentKey {
 // ever released under its keys.
 class OwnerKey {
  public:
+  OwnerKey(OwnerKey&&) noexcept = default;
+  OwnerKey& operator=(OwnerKey&&) noexcept = default;
+  OwnerKey(const OwnerKey&) = delete;
+  OwnerKey& operator=(const OwnerKey&) = delete;
+
   // Fails with InvalidArgument, naming the field, for a user's name that has not 1 to kMaxUserName bytes, a number of
   // segments or outputs that does not match, or a bias out of range. `segments` is what PrepareSegments returned for
   // the header.

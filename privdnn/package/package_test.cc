@@ -253,6 +253,40 @@ TEST_F(PackageTest, OwnerKeyRoundTripsAndDamageIsFound) {
   EXPECT_THAT(Message(OwnerKey::Parse(damaged, "k").status()), HasSubstr("trailing"));
 }
 
+TEST(OwnerKeyTest, SecretsMoveAndAreNeverCopied) {
+  const auto moves_only = []<typename T>(std::type_identity<T>) {
+    return std::is_nothrow_move_constructible_v<T> && !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T>;
+  };
+  EXPECT_TRUE(moves_only(std::type_identity<Secret<int64_t>>()));
+  EXPECT_TRUE(moves_only(std::type_identity<SecretPoly>()));
+  EXPECT_TRUE(moves_only(std::type_identity<OutputKey>()));
+  EXPECT_TRUE(moves_only(std::type_identity<SegmentKey>()));
+  EXPECT_TRUE(moves_only(std::type_identity<OwnerKey>()));
+}
+
+// What Parse and EncryptModel never give, but other code could.
+TEST_F(PackageTest, OwnerKeysNeedSecretsForEveryOutput) {
+  const OwnerKey& key = model_->encrypted.owner_key;
+  const PreparedSegment& segment = key.segments()[0];
+  const size_t outputs = segment.header.spec.outputs();
+  const auto create = [&](const std::string& user, size_t biases, size_t keys, size_t secrets) {
+    std::vector<SegmentKey> made(secrets);
+    for (SegmentKey& s : made) {
+      s.bias = Secret<int64_t>(biases);
+      DeterministicRandom random(1);
+      for (size_t f = 0; f < keys; ++f) s.keys.push_back(OutputKey::Generate(segment.parameters, random));
+    }
+    return Message(OwnerKey::Create({}, user, 1000, key.segments(), std::move(made)).status());
+  };
+  EXPECT_EQ(create("u", outputs, outputs, 1), "");
+  EXPECT_THAT(create("", outputs, outputs, 1), HasSubstr("the user's name has 0 bytes, must have 1 to 64"));
+  EXPECT_THAT(create(std::string(65, 'u'), outputs, outputs, 1), HasSubstr("has 65 bytes"));
+  EXPECT_THAT(create("u", outputs, outputs, 0), HasSubstr("secrets for 0 of 1 segments"));
+  EXPECT_THAT(create("u", outputs - 1, outputs, 1),
+              HasSubstr(fmt::format("{} biases and {} keys for {} outputs", outputs - 1, outputs, outputs)));
+  EXPECT_THAT(create("u", outputs, outputs + 1, 1), HasSubstr(fmt::format("and {} keys", outputs + 1)));
+}
+
 // Biases fill the plaintext modulus and no more, whatever the digest says.
 TEST_F(PackageTest, OwnerKeysWithBiasesBeyondThePlaintextModulusAreRefused) {
   const auto with_bias = [](int64_t bias) {
@@ -324,6 +358,12 @@ TEST_F(PackageTest, TasksMustFitTheirPlans) {
   EXPECT_THAT(Message(EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 1).status()),
               HasSubstr(fmt::format("segment 0: {} kernels, the plan has {} outputs", other.kernels.size(),
                                     model_->quantized[0].kernels.size())));
+  EncryptionPlan moved = model_->plans[0].encryption;
+  moved.geometry = *Geometry::Create(moved.geometry.spec(), 2 * moved.parameters.n);
+  const EncryptionTask elsewhere{&model_->quantized[0], &moved};
+  EXPECT_THAT(
+      Message(EncryptToMemory({&elsewhere, 1}, Bytes{1}, "user", random, 1).status()),
+      HasSubstr(fmt::format("in a ring of N = {}, its plan has N = {}", 2 * moved.parameters.n, moved.parameters.n)));
 }
 
 TEST_F(PackageTest, EncryptionStopsWhenToldToAndPassesOnWhatTheSinkSays) {

@@ -56,15 +56,15 @@ NttPoly EncryptTerm(const Parameters& params, const NttPoly& a, const OutputKey&
   return b;
 }
 
-std::vector<Torus> Phases(const Parameters& params, const TorusMap& torus, const OutputKey& key,
-                          const NttPoly& a_masked, std::span<const uint64_t> b_masked,
-                          std::span<const uint32_t> positions, std::span<const int64_t> added) {
+ZeroizingVector<Torus> Phases(const Parameters& params, const TorusMap& torus, const OutputKey& key,
+                              const NttPoly& a_masked, std::span<const uint64_t> b_masked,
+                              std::span<const uint32_t> positions, std::span<const int64_t> added) {
   const Ring& ring = params.ring();
   assert(b_masked.size() == positions.size() * ring.num_primes());
   assert(added.empty() || added.size() == positions.size());
   const CoefficientPoly product = ToCoefficients(ring, Multiply(ring, a_masked, key.ntt().Reveal()));
-  std::vector<Torus> phases(positions.size());
-  std::vector<uint64_t> residues(ring.num_primes());
+  ZeroizingVector<Torus> phases(positions.size());
+  ZeroizingVector<uint64_t> residues(ring.num_primes());
   for (size_t p = 0; p < positions.size(); ++p) {
     for (size_t i = 0; i < ring.num_primes(); ++i) {
       const Modulus& m = ring.modulus(i);

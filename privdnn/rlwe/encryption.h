@@ -49,9 +49,9 @@ NttPoly EncryptTerm(const Parameters& params, const NttPoly& a, const OutputKey&
 //
 // Delta*added is exact, since it is added modulo Q and before the map to the torus. added/t on the torus would be off
 // by added (Q mod t)/(t Q), which tells of `added` beyond the sum that is unmasked.
-std::vector<Torus> Phases(const Parameters& params, const TorusMap& torus, const OutputKey& key,
-                          const NttPoly& a_masked, std::span<const uint64_t> b_masked,
-                          std::span<const uint32_t> positions, std::span<const int64_t> added);
+ZeroizingVector<Torus> Phases(const Parameters& params, const TorusMap& torus, const OutputKey& key,
+                              const NttPoly& a_masked, std::span<const uint64_t> b_masked,
+                              std::span<const uint32_t> positions, std::span<const int64_t> added);
 
 // Output perturbation: adds e to each integer that Phases is to add, e a normal deviate of deviation `sigma` rounded to
 // an integer, so that what is unmasked is the exact integer plus e. Without branches on e. Phases moves by Delta*e,
