@@ -79,7 +79,7 @@ absl::StatusOr<ImageSet> NetworkInput::Images(const Graph& graph, const ImageInp
   return images;
 }
 
-absl::StatusOr<ModelPlan> NetworkInput::MakePlan(const Graph& graph, const Selection& selection,
+absl::StatusOr<ModelPlan> NetworkInput::MakePlan(const Graph& graph, const Selection& core,
                                                  const ModelPlanOptions& options, const ImageInput& input) const {
   ImageSet images;
   if (HasImages(input)) {
@@ -88,7 +88,7 @@ absl::StatusOr<ModelPlan> NetworkInput::MakePlan(const Graph& graph, const Selec
     images = RandomPixels(graph, seed, kRandomCalibrationImages);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions here, OnThisMachine(options));
-  if (images.count > 0) return Plan(graph, selection, here, images);
+  if (images.count > 0) return Plan(graph, core, here, images);
   // Called if there is something to measure.
   const auto refuse = [](const Graph&, const std::vector<std::string>& values) -> absl::Status {
     return InvalidArgument(
@@ -96,7 +96,7 @@ absl::StatusOr<ModelPlan> NetworkInput::MakePlan(const Graph& graph, const Selec
         "(--images or --data-set)",
         fmt::join(values, ", "));
   };
-  return Plan(graph, selection, here, refuse);
+  return Plan(graph, core, here, refuse);
 }
 
 }  // namespace privdnn

@@ -27,7 +27,7 @@ struct NetworkInput {
   // Plans with this machine's costs. Inner segments are calibrated on the images that there are; without any, on a few
   // with pixels from the seed for a network with random weights. For a model without images, inner segments are an
   // InvalidArgument error that names the options.
-  absl::StatusOr<ModelPlan> MakePlan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
+  absl::StatusOr<ModelPlan> MakePlan(const Graph& graph, const Selection& core, const ModelPlanOptions& options,
                                      const ImageInput& input) const;
 };
 
