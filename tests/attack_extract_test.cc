@@ -51,6 +51,10 @@ TEST_F(AttackExtract, FindsLinearSegmentsToo) {
   EXPECT_EQ(json["segments"][1]["images_needed"], 85);
 }
 
+TEST_F(AttackExtract, SaysWhatRaisesTheLimitOfUnknowns) {
+  ExpectFails({"attack", "extract", "--max-unknowns", "5850"}, "; max_unknowns raises that limit, up to 30000");
+}
+
 // Where no plaintext neuron reads the first layer, a package doesn't hold it, and nothing is known of it beforehand.
 TEST_F(AttackExtract, KnowsNoLayerThatThePackageDoesNotHold) {
   const Json layers = Extract({"--selection", "2:all", "--layers", "--check-images", "0"})["layers"][0];

@@ -46,7 +46,7 @@ absl::StatusOr<ExtractionAttack> ExtractionAttack::Create(OutputOracle& target, 
     for (size_t group = 0; group < g.spec().groups.size(); ++group) {
       auto polynomial = OutputPolynomial::Create(g, group, settings.max_unknowns);
       if (!polynomial.ok()) {
-        return InvalidArgument("segment {}: {}; --max-unknowns raises that limit, up to {}", k,
+        return InvalidArgument("segment {}: {}; max_unknowns raises that limit, up to {}", k,
                                Message(polynomial.status()), OutputPolynomial::kMaxUnknowns);
       }
       e.groups_.emplace_back(g, k, group, *std::move(polynomial), settings.threads);

@@ -9,7 +9,6 @@
 #include "privdnn/cli/network_input.h"
 #include "privdnn/cli/plan_options.h"
 #include "privdnn/pipeline/local_owner.h"
-#include "privdnn/pipeline/plan_on_images.h"
 #include "privdnn/torch/executor.h"
 
 namespace privdnn {
@@ -92,9 +91,8 @@ absl::StatusOr<CommandOutput> RunExtract(const ExtractCommand& command) {
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
-  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.CalibrationImages(graph, command.images));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.settings));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan model, Plan(graph, selection, options, images));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan model,
+                           command.network.MakePlan(graph, selection, command.settings, command.images));
   PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner,
                            LocalOwner::Start(model, {.threads = threads, .reporting = ReportingToPeople()}));
   PRIVDNN_ASSIGN_OR_RETURN(SessionOracle target, ConnectTarget(AddressOf(owner), threads));

@@ -117,7 +117,7 @@ absl::StatusOr<InferenceSession> OpenSession(const InferCommand& command, const 
 // A budget that ends on the way would have been spent for nothing.
 absl::Status CheckBudget(const InferenceSession& session, const ImageSet& images, int repeats) {
   const absl::Status status = session.CheckBudget(images.count, repeats);
-  if (status.ok() || *session.terms().images_remaining == 0) return status;
+  if (!absl::IsFailedPrecondition(status) || *session.terms().images_remaining == 0) return status;
   return absl::Status(status.code(), Message(status) + ": --limit takes fewer");
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "privdnn/base/random.h"
+#include "privdnn/cli/plan_options.h"
 #include "privdnn/graph/architectures.h"
+#include "privdnn/pipeline/plan_on_images.h"
 
 namespace privdnn {
 namespace {
@@ -77,9 +79,24 @@ absl::StatusOr<ImageSet> NetworkInput::Images(const Graph& graph, const ImageInp
   return images;
 }
 
-absl::StatusOr<ImageSet> NetworkInput::CalibrationImages(const Graph& graph, const ImageInput& input) const {
-  if (HasImages(input)) return input.Load();
-  return architecture.empty() ? ImageSet() : RandomPixels(graph, seed, kRandomCalibrationImages);
+absl::StatusOr<ModelPlan> NetworkInput::MakePlan(const Graph& graph, const Selection& core,
+                                                 const ModelPlanOptions& options, const ImageInput& input) const {
+  ImageSet images;
+  if (HasImages(input)) {
+    PRIVDNN_ASSIGN_OR_RETURN(images, input.Load());
+  } else if (!architecture.empty()) {
+    images = RandomPixels(graph, seed, kRandomCalibrationImages);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions here, OnThisMachine(options));
+  if (images.count > 0) return Plan(graph, core, here, images);
+  // Called if there is something to measure.
+  const auto refuse = [](const Graph&, const std::vector<std::string>& values) -> absl::Status {
+    return InvalidArgument(
+        "selection: layers read {}, whose ranges have to be measured: give images that the network is made for "
+        "(--images or --data-set)",
+        fmt::join(values, ", "));
+  };
+  return Plan(graph, core, here, refuse);
 }
 
 }  // namespace privdnn

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "privdnn/cli/inputs.h"
+#include "privdnn/pipeline/plan.h"
 
 namespace privdnn {
 
@@ -23,9 +24,11 @@ struct NetworkInput {
   // The first `count` images, InvalidArgument if there are fewer; without any, as many with pixels from the seed, since
   // cost does not depend on them.
   absl::StatusOr<ImageSet> Images(const Graph& graph, const ImageInput& input, int64_t count) const;
-  // The images that inner segments are calibrated on: those there are; without any, a few with pixels from the seed for
-  // a network with random weights, and none for a model.
-  absl::StatusOr<ImageSet> CalibrationImages(const Graph& graph, const ImageInput& input) const;
+  // Plans with this machine's costs. Inner segments are calibrated on the images that there are; without any, on a few
+  // with pixels from the seed for a network with random weights. For a model without images, inner segments are an
+  // InvalidArgument error that names the options.
+  absl::StatusOr<ModelPlan> MakePlan(const Graph& graph, const Selection& core, const ModelPlanOptions& options,
+                                     const ImageInput& input) const;
 };
 
 }  // namespace privdnn

@@ -25,9 +25,8 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(files);
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
-  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.CalibrationImages(graph, command.calibration));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.plan));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan plan, Plan(graph, selection, options, images));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan plan,
+                           command.network.MakePlan(graph, selection, command.plan, command.calibration));
   PRIVDNN_ASSIGN_OR_RETURN(const WrittenPackage written,
                            EncryptForUser(plan, command.user, command.package, command.key, command.threads,
                                           MakeProgress(std::make_shared<ProgressBar>("encrypting"))));

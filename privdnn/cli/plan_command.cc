@@ -41,9 +41,8 @@ absl::StatusOr<CommandOutput> RunPlan(const PlanCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
   if (command.check) return Check(command, graph, selection);
-  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.network.CalibrationImages(graph, command.calibration));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.plan));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan plan, Plan(graph, selection, options, images));
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan plan,
+                           command.network.MakePlan(graph, selection, command.plan, command.calibration));
   return CommandOutput{PlanJson(plan), PlanText(plan)};
 }
 

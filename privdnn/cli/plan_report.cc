@@ -217,13 +217,13 @@ std::string BudgetNotes(const PlanFigures& f) {
         "bits.\n",
         safe, safe == 1 ? "" : "s", f.image_budget, kSafeBits);
   }
-  if (f.image_budget >= f.ImagesAtRisk()) {
+  if (f.image_budget >= f.ImagesThatRiskKernels()) {
     text += fmt::format(
         "note: a budget of {} images is not below {}, where the encrypted kernels begin to be at risk from their "
         "user.\n"
         "      No encryption changes that: give each user a package of its own and a budget that fits the trust (see\n"
         "      SECURITY.md, statement 3).\n",
-        f.image_budget, f.ImagesAtRisk());
+        f.image_budget, f.ImagesThatRiskKernels());
   }
   return text;
 }

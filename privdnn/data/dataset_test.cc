@@ -70,8 +70,8 @@ TEST(Idx, TrailingBytesAreErrors) {
 
 TEST(Idx, WrongMagicIsAnErrorWithBothNumbers) {
   const Bytes images = WriteIdxImages(SmallSet()), labels = WriteIdxLabels(SmallSet());
-  EXPECT_THAT(Error(labels, labels), AllOf(HasSubstr("pictures"), HasSubstr("0x00000801"), HasSubstr("0x00000803")));
-  EXPECT_THAT(Error(images, images), AllOf(HasSubstr("answers"), HasSubstr("0x00000803")));
+  EXPECT_THAT(Error(labels, labels), HasSubstr("pictures: field 'magic' at byte 0: is 0x00000801, needs 0x00000803"));
+  EXPECT_THAT(Error(images, images), HasSubstr("answers: field 'magic' at byte 0: is 0x00000803, needs 0x00000801"));
 }
 
 // Sizes whose product wraps around, or that promise far more than the file holds, are refused before any allocation.
@@ -88,12 +88,24 @@ TEST(Idx, HugeDimensionsAreErrors) {
   }
 }
 
+TEST(Idx, APixelCountBeyond64BitsIsAnErrorWherePixelsBegin) {
+  Bytes images = WriteIdxImages(SmallSet());
+  for (size_t i = 4; i < 16; i += 4) images[i] = 0x7f;
+  EXPECT_THAT(Error(images, WriteIdxLabels(SmallSet())),
+              HasSubstr("field 'pixels' at byte 16: are 2130706435 x 1 x 2130706434 x 2130706436, which is more than"));
+}
+
 TEST(Idx, EmptyDimensionsAreErrors) {
-  for (const size_t field : {4u, 8u, 12u}) {
+  const std::pair<int64_t, const char*> fields[] = {{4, "number of images"}, {8, "rows"}, {12, "columns"}};
+  for (const auto& [byte, field] : fields) {
     Bytes images = WriteIdxImages(SmallSet());
-    std::fill_n(images.begin() + static_cast<int64_t>(field), 4, 0);
-    EXPECT_THAT(Error(images, WriteIdxLabels(SmallSet())), HasSubstr("is 0"));
+    std::fill_n(images.begin() + byte, 4, 0);
+    EXPECT_THAT(Error(images, WriteIdxLabels(SmallSet())),
+                HasSubstr(fmt::format("field '{}' at byte {}: is 0", field, byte)));
   }
+  Bytes labels = WriteIdxLabels(SmallSet());
+  labels[7] = 0;
+  EXPECT_THAT(Error(WriteIdxImages(SmallSet()), labels), HasSubstr("field 'number of labels' at byte 4: is 0"));
 }
 
 TEST(Idx, CountsMustAgree) {
@@ -104,7 +116,7 @@ TEST(Idx, CountsMustAgree) {
 
 TEST(Idx, LabelsMustBeBelowTheClasses) {
   EXPECT_THAT(Error(WriteIdxImages(SmallSet()), WriteIdxLabels(SmallSet()), 2),
-              AllOf(HasSubstr("answers"), HasSubstr("label 2 of image 0"), HasSubstr("2 classes")));
+              AllOf(HasSubstr("answers"), HasSubstr("label 2 of image 0 at byte 8"), HasSubstr("2 classes")));
 }
 
 TEST(ImageSet, BatchScalesToTheUnitInterval) {

@@ -85,7 +85,8 @@ TEST_F(NamedSets, EmnistLettersStandUprightAndCountFromZero) {
       ImageSet bad = lying;
       bad.labels[1] = wrong;
       PutFile(Path("emnist/" + name + "-test-labels-idx1-ubyte"), WriteIdxLabels(bad));
-      EXPECT_THAT(Error(name, Split::kTest), HasSubstr(fmt::format("label {} of image 1 is not in 1..", wrong)));
+      EXPECT_THAT(Error(name, Split::kTest),
+                  HasSubstr(fmt::format("label {} of image 1 at byte 9 is not in 1..", wrong)));
     }
   }
 }
@@ -200,7 +201,7 @@ TEST_F(Gtsrb, DamageIsNamed) {
   std::filesystem::remove(ClassFolder(7) / "00001_00001.ppm");
   EXPECT_THAT(Error("gtsrb", Split::kTrain), HasSubstr("00007/00001_00001.ppm: No such file"));
   PutFile(ClassFolder(7) / "00001_00001.ppm", std::string_view("P6 3 3 255\nshort"));
-  EXPECT_THAT(Error("gtsrb", Split::kTrain), HasSubstr("00007/00001_00001.ppm: PPM at byte 10: 5 bytes of pixels"));
+  EXPECT_THAT(Error("gtsrb", Split::kTrain), HasSubstr("00007/00001_00001.ppm: PPM at byte 11: 5 bytes of pixels"));
   PutFile(ListOf(8), std::string(kHeader) + "00000_00000.ppm;29;30;5;6;24;25;9\n");
   EXPECT_THAT(Error("gtsrb", Split::kTrain),
               HasSubstr("GT-00008.csv: 00000_00000.ppm is of class 9, this is the list of"));

@@ -67,10 +67,19 @@ TEST(Gzip, TheHeaderInsideSaysHowLongItIs) {
 TEST(Gzip, SizesBeyondTheFileAreErrorsBeforeAnyAllocation) {
   Bytes inside = WriteIdxImages({1, 1, 2, 2, {1, 2, 3, 4}, {0}, 10});
   inside[5] = 0x0f;  // 983,041 images
-  EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(inside), "z")), HasSubstr("can't come of a file of"));
+  EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(inside), "z")),
+              HasSubstr("field 'content' at byte 16: of 3932164 bytes can't come of a file of"));
   for (size_t i = 4; i < 16; i += 4) inside[i] = 0x7f;
-  EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(inside), "z")), HasSubstr("more than 1073741824 bytes"));
-  EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(Text("something else altogether")), "z")), HasSubstr("neither images nor labels"));
+  EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(inside), "z")),
+              HasSubstr("field 'number of images' at byte 4: makes the file more than 1073741824 bytes"));
+  inside[4] = 0;
+  EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(inside), "z")),
+              HasSubstr("field 'rows' at byte 8: makes the file more than 1073741824 bytes"));
+  std::fill_n(inside.begin() + 12, 4, 0);
+  inside[8] = 0;
+  EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(inside), "z")), HasSubstr("field 'columns' at byte 12: is 0"));
+  EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(Text("something else altogether")), "z")),
+              AllOf(HasSubstr("field 'magic' at byte 0"), HasSubstr("neither images nor labels")));
 }
 
 TEST(Cifar10, RecordsAreLabelThenRedGreenBlue) {
@@ -121,16 +130,17 @@ TEST(Ppm, EveryTruncationAndTrailingBytesAreErrors) {
 
 TEST(Ppm, WrongHeadersAreErrorsWithTheByte) {
   const auto error = [](std::string_view file) { return ErrorOf(ParsePpm(Text(file), "p")); };
-  EXPECT_THAT(error("P5 1 1 255\nabc"), HasSubstr("doesn't begin with P6"));
+  EXPECT_THAT(error("P5 1 1 255\nabc"), HasSubstr("at byte 0: doesn't begin with P6"));
   EXPECT_THAT(error("P61 1 255\nabc"), AllOf(HasSubstr("at byte 2"), HasSubstr("no white space")));
   EXPECT_THAT(error("P6 x 1 255\nabc"), AllOf(HasSubstr("at byte 3"), HasSubstr("width is missing")));
-  EXPECT_THAT(error("P6 1 -1 255\nabc"), HasSubstr("height is missing"));
-  EXPECT_THAT(error("P6 0 1 255\nabc"), HasSubstr("width is 0"));
-  EXPECT_THAT(error("P6 4097 1 255\nabc"), HasSubstr("width is more than 4096"));
-  EXPECT_THAT(error("P6 1 99999999999999999999999999 255\nabc"), HasSubstr("height is more than 4096"));
-  EXPECT_THAT(error("P6 1 1 65535\nabcdef"), HasSubstr("largest value is more than 255"));
-  EXPECT_THAT(error("P6 1 1 15\nabc"), HasSubstr("largest value is 15, must be 255"));
-  EXPECT_THAT(error("P6 1 1 255#abc"), HasSubstr("no white space behind the header"));
+  EXPECT_THAT(error("P6 1 -1 255\nabc"), HasSubstr("at byte 5: height is missing"));
+  EXPECT_THAT(error("P6 0 1 255\nabc"), HasSubstr("at byte 3: width is 0"));
+  EXPECT_THAT(error("P6 4097 1 255\nabc"), HasSubstr("at byte 3: width is more than 4096"));
+  EXPECT_THAT(error("P6 1 99999999999999999999999999 255\nabc"), HasSubstr("at byte 5: height is more than 4096"));
+  EXPECT_THAT(error("P6 1 1 65535\nabcdef"), HasSubstr("at byte 7: largest value is more than 255"));
+  EXPECT_THAT(error("P6 1 1 15\nabc"), HasSubstr("at byte 7: largest value is 15, must be 255"));
+  EXPECT_THAT(error("P6 1 1 255#abc"), HasSubstr("at byte 10: no white space behind the header"));
+  EXPECT_THAT(error("P6 1 1 255\nabcd"), HasSubstr("at byte 11: 4 bytes of pixels, 1 x 1 x 3 need 3"));
 }
 
 // What Pillow 9.4 makes of PatternImage(3, height, width), as SHA-256 of the three planes.

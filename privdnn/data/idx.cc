@@ -16,45 +16,64 @@ constexpr std::string_view kTooLong = "decompresses to more bytes than its IDX h
 
 uint32_t SwapBytes(uint32_t v) { return (v >> 24) | ((v >> 8) & 0xff00u) | ((v << 8) & 0xff0000u) | (v << 24); }
 
-// IDX counts are big-endian, unlike everything ByteReader is otherwise used for.
-absl::StatusOr<uint32_t> BigEndianU32(ByteReader& reader, std::string_view field) {
+// Reads a field of a header. IDX numbers are big-endian, unlike everything ByteReader is otherwise used for. `problem`
+// returns what is wrong with a value, or nothing; the error gives the byte at which the field begins.
+template <typename ProblemFn>
+absl::StatusOr<uint32_t> ReadField(ByteReader& reader, std::string_view field, const ProblemFn& problem) {
+  const ByteReader at_field = reader;
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t v, reader.U32(field));
-  return SwapBytes(v);
+  const uint32_t value = SwapBytes(v);
+  const std::string wrong = problem(value);
+  if (!wrong.empty()) return at_field.Error(field, wrong);
+  return value;
 }
 
-absl::Status BadMagic(ByteReader& reader, uint32_t magic, uint32_t expected) {
-  return reader.Error("magic", fmt::format("is 0x{:08x}, needs 0x{:08x}", magic, expected));
+std::string WrongMagic(uint32_t magic, uint32_t expected) {
+  return fmt::format("is 0x{:08x}, needs 0x{:08x}", magic, expected);
 }
 
-// A size of the header, at least 1.
+std::string WrongSize(uint32_t size) {
+  const bool valid = size >= 1 && size <= (uint32_t{1} << 31) - 1;
+  return valid ? "" : fmt::format("is {}, must lie in [1, 2^31)", size);
+}
+
+// Reads a size of the header, at least 1.
 absl::StatusOr<uint32_t> Dimension(ByteReader& reader, std::string_view field) {
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t size, BigEndianU32(reader, field));
-  if (size >= 1 && size <= (uint32_t{1} << 31) - 1) return size;
-  return reader.Error(field, fmt::format("is {}, must lie in [1, 2^31)", size));
+  return ReadField(reader, field, WrongSize);
+}
+
+// Returns the names of the sizes behind a magic.
+std::vector<std::string_view> SizeNames(uint32_t magic) {
+  if (magic == kLabelsMagic) return {"number of labels"};
+  if (magic == kImagesMagic) return {"number of images", "rows", "columns"};
+  return {"number of images", "channels", "rows", "columns"};
 }
 
 absl::Status ParseImages(std::span<const uint8_t> file, const std::string& name, ImageSet& set) {
   ByteReader reader(file, name);
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, BigEndianU32(reader, "magic"));
-  if (magic != kImagesMagic && magic != kColorImagesMagic) return BadMagic(reader, magic, kImagesMagic);
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t count, Dimension(reader, "number of images"));
-  uint32_t channels = 1;
-  if (magic == kColorImagesMagic) {
-    PRIVDNN_ASSIGN_OR_RETURN(channels, Dimension(reader, "channels"));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, ReadField(reader, "magic", [](uint32_t m) {
+                             return m == kImagesMagic || m == kColorImagesMagic ? "" : WrongMagic(m, kImagesMagic);
+                           }));
+  std::vector<uint32_t> sizes;
+  for (const std::string_view field : SizeNames(magic)) {
+    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t size, Dimension(reader, field));
+    sizes.push_back(size);
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t height, Dimension(reader, "rows"));
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t width, Dimension(reader, "columns"));
-  auto bytes = CheckedMul(uint64_t{height} * width, count);
-  if (bytes.ok()) bytes = CheckedMul(*bytes, channels);
-  if (!bytes.ok()) {
-    return reader.Error("columns", fmt::format("{} x {} x {} x {} pixels overflow", count, channels, height, width));
+  if (magic == kImagesMagic) sizes.insert(sizes.begin() + 1, 1);  // one channel
+  uint64_t bytes = 1;
+  for (const uint32_t size : sizes) {
+    const auto product = CheckedMul(bytes, size);
+    if (!product.ok()) {
+      return reader.Error("pixels", fmt::format("are {}, which is more than 64 bits count", fmt::join(sizes, " x ")));
+    }
+    bytes = *product;
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto pixels, reader.Take(*bytes, "pixels"));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto pixels, reader.Take(bytes, "pixels"));
   PRIVDNN_RETURN_IF_ERROR(reader.Finish());
-  set.count = count;
-  set.channels = channels;
-  set.height = height;
-  set.width = width;
+  set.count = sizes[0];
+  set.channels = sizes[1];
+  set.height = sizes[2];
+  set.width = sizes[3];
   set.pixels.assign(pixels.begin(), pixels.end());
   return absl::OkStatus();
 }
@@ -62,17 +81,19 @@ absl::Status ParseImages(std::span<const uint8_t> file, const std::string& name,
 absl::Status ParseLabels(std::span<const uint8_t> file, const std::string& name, int32_t classes, int32_t first_label,
                          ImageSet& set) {
   ByteReader reader(file, name);
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, BigEndianU32(reader, "magic"));
-  if (magic != kLabelsMagic) return BadMagic(reader, magic, kLabelsMagic);
+  PRIVDNN_RETURN_IF_ERROR(ReadField(reader, "magic", [](uint32_t m) {
+                            return m == kLabelsMagic ? "" : WrongMagic(m, kLabelsMagic);
+                          }).status());
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t count, Dimension(reader, "number of labels"));
+  const uint64_t first_byte = reader.offset();
   PRIVDNN_ASSIGN_OR_RETURN(const auto labels, reader.Take(count, "labels"));
   PRIVDNN_RETURN_IF_ERROR(reader.Finish());
   set.labels.reserve(labels.size());
   for (size_t i = 0; i < labels.size(); ++i) {
     const int32_t label = labels[i] - first_label;
     if (label < 0 || label >= classes) {
-      return InvalidArgument("{}: label {} of image {} is not in {}..{} ({} classes)", name, labels[i], i, first_label,
-                             first_label + classes - 1, classes);
+      return InvalidArgument("{}: label {} of image {} at byte {} is not in {}..{} ({} classes)", name, labels[i], i,
+                             first_byte + i, first_label, first_label + classes - 1, classes);
     }
     set.labels.push_back(label);
   }
@@ -144,21 +165,25 @@ absl::StatusOr<Bytes> GunzipIdx(std::span<const uint8_t> file, const std::string
   PRIVDNN_ASSIGN_OR_RETURN(const size_t header_bytes, inflater.Read(header));
   header.resize(header_bytes);
   ByteReader reader(header, name);
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, BigEndianU32(reader, "magic"));
-  if (magic != kImagesMagic && magic != kColorImagesMagic && magic != kLabelsMagic) {
-    return reader.Error("magic", fmt::format("is 0x{:08x}, which is neither images nor labels", magic));
-  }
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, ReadField(reader, "magic", [](uint32_t m) {
+                             const bool known = m == kImagesMagic || m == kColorImagesMagic || m == kLabelsMagic;
+                             return known ? "" : fmt::format("is 0x{:08x}, which is neither images nor labels", m);
+                           }));
   uint64_t size = 1;
-  for (uint32_t i = 0; i < (magic & 0xff); ++i) {  // the number of dimensions
-    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t dimension, Dimension(reader, "size"));
+  for (const std::string_view field : SizeNames(magic)) {
+    const ByteReader at_field = reader;
+    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t dimension, Dimension(reader, field));
     // Factors are below 2^31 and the product so far at most 2^30.
     size *= dimension;
-    if (size > kMaxDataFileBytes) return reader.Error("size", fmt::format("is more than {} bytes", kMaxDataFileBytes));
+    if (size > kMaxDataFileBytes) {
+      return at_field.Error(field, fmt::format("makes the file more than {} bytes", kMaxDataFileBytes));
+    }
   }
+  const uint64_t content = size;
   size += reader.offset();
   // Deflate expands at most 1,032 times; a header that promises more is wrong, and nothing is allocated for it.
   if (size / 1032 > file.size()) {
-    return reader.Error("size", fmt::format("of {} bytes can't come of a file of {}", size, file.size()));
+    return reader.Error("content", fmt::format("of {} bytes can't come of a file of {}", content, file.size()));
   }
   if (size < header.size()) return inflater.Error(kTooLong);
   Bytes bytes(size);

@@ -23,23 +23,27 @@ class PpmHeader {
   }
   absl::StatusOr<uint64_t> Number(std::string_view what, uint64_t max) {
     PRIVDNN_RETURN_IF_ERROR(SkipSpace());
-    const size_t begin = at_;
+    number_begin_ = at_;
     uint64_t value = 0;
     for (; at_ < file_.size() && file_[at_] >= '0' && file_[at_] <= '9'; ++at_) {
       value = value * 10 + (file_[at_] - '0');
-      if (value > max) return Error(fmt::format("{} is more than {}", what, max));
+      if (value > max) return ErrorAt(number_begin_, fmt::format("{} is more than {}", what, max));
     }
-    if (at_ == begin) return Error(fmt::format("{} is missing", what));
-    if (value == 0) return Error(fmt::format("{} is 0", what));
+    if (at_ == number_begin_) return ErrorAt(number_begin_, fmt::format("{} is missing", what));
+    if (value == 0) return ErrorAt(number_begin_, fmt::format("{} is 0", what));
     return value;
   }
+  // Where the last number begins.
+  size_t number_begin() const { return number_begin_; }
   // What follows the one white-space byte behind the header.
   absl::StatusOr<std::span<const uint8_t>> Rest() {
     if (at_ >= file_.size() || !IsSpace(file_[at_])) return Error("no white space behind the header");
-    return file_.subspan(at_ + 1);
+    return file_.subspan(++at_);
   }
-  absl::Status Error(std::string_view problem) const {
-    return InvalidArgument("{}: PPM at byte {}: {}", name_, at_, problem);
+  // Returns an InvalidArgument error that gives the byte where the reader stands, or where the wrong field begins.
+  absl::Status Error(std::string_view problem) const { return ErrorAt(at_, problem); }
+  absl::Status ErrorAt(size_t byte, std::string_view problem) const {
+    return InvalidArgument("{}: PPM at byte {}: {}", name_, byte, problem);
   }
 
  private:
@@ -57,7 +61,7 @@ class PpmHeader {
 
   std::span<const uint8_t> file_;
   const std::string& name_;
-  size_t at_ = 0;
+  size_t at_ = 0, number_begin_ = 0;
 };
 
 // Pillow's fixed-point weights: for an output pixel, the first input pixel and the weights of it and those behind it.
@@ -109,7 +113,9 @@ absl::StatusOr<Image> ParsePpm(std::span<const uint8_t> file, const std::string&
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t width, header.Number("width", kMaxSide));
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t height, header.Number("height", kMaxSide));
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t largest, header.Number("largest value", 255));
-  if (largest != 255) return header.Error(fmt::format("largest value is {}, must be 255", largest));
+  if (largest != 255) {
+    return header.ErrorAt(header.number_begin(), fmt::format("largest value is {}, must be 255", largest));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const auto pixels, header.Rest());
   if (pixels.size() != width * height * 3) {
     return header.Error(

@@ -25,6 +25,9 @@ absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::
 // `progress` stops the work, neither file remains, and an earlier package is unchanged. `progress` counts ciphertexts.
 // The errors of CheckPackageFiles come before any work.
 //
+// Creates the directories of both paths if they are missing, with the mode that the umask gives. They remain if
+// anything fails.
+//
 // The owner answers only `user`, a name of 1 to kMaxUserName bytes. The caller checks that a certificate can hold the
 // name.
 absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::string& user,

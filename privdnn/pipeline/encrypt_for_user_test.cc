@@ -76,6 +76,17 @@ TEST_F(EncryptForUserTest, NobodyNeedsToHearOfProgress) {
   EXPECT_EQ(Files(), (std::set<std::string>{"alice.key", "alice.privdnn"}));
 }
 
+TEST_F(EncryptForUserTest, MakesMissingDirectoriesAndLeavesThem) {
+  package_ = directory_.path() / "for" / "alice" / "package";
+  key_ = directory_.path() / "own" / "key";
+  const auto stop = [](uint64_t, uint64_t, const std::string&) { return false; };
+  EXPECT_FALSE(Encrypt(stop).ok());
+  EXPECT_TRUE(std::filesystem::is_empty(directory_.path() / "for" / "alice"));
+  ASSERT_TRUE(Encrypt().ok());
+  EXPECT_TRUE(std::filesystem::exists(package_));
+  EXPECT_TRUE(std::filesystem::exists(key_));
+}
+
 TEST_F(EncryptForUserTest, NothingIsLeftWhenItIsStopped) {
   const auto stop = [](uint64_t, uint64_t, const std::string&) { return false; };
   EXPECT_TRUE(absl::IsCancelled(Encrypt(stop).status()));

@@ -34,7 +34,7 @@ TEST(GrpcTransportTest, AnswersAsAnOwnerInMemoryDoes) {
   auto over_grpc = InferenceSession::Open(path("package"), *std::move(transport));
   ASSERT_TRUE(over_grpc.ok()) << over_grpc.status();
 
-  auto parties = InMemoryParties::Open(*ReadFile(path("package"), 1 << 30), *ReadSecretFile(path("key"), 1 << 20));
+  auto parties = InMemoryParties::Open(path("package"), path("key"));
   ASSERT_TRUE(parties.ok()) << parties.status();
   InferenceSession& in_memory = parties->session();
   EXPECT_EQ(over_grpc->terms().images_remaining, in_memory.terms().images_remaining);

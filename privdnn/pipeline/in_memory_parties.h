@@ -2,6 +2,7 @@
 // package, the keys and the images.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,7 +16,8 @@ namespace privdnn {
 
 struct InMemoryOptions {
   int threads = 1;
-  double output_noise = 0;    // in the owner's replies, see Owner::Create
+  double output_noise = 0;  // in the owner's replies, see Owner::Create
+  // Create alone uses these two.
   std::string user = "user";  // whom the package is made for
   ProgressFn progress = {};   // counts ciphertexts as they are made
 };
@@ -30,6 +32,10 @@ class InMemoryParties {
   // only what Owner keeps.
   static absl::StatusOr<InMemoryParties> Open(Bytes package, std::span<const uint8_t> key,
                                               const InMemoryOptions& options = {});
+  // The same for the two files that EncryptForUser wrote. Errors name the file. The package file must stay unchanged as
+  // long as the parties exist: it is mapped, not copied.
+  static absl::StatusOr<InMemoryParties> Open(const std::filesystem::path& package, const std::filesystem::path& key,
+                                              const InMemoryOptions& options = {});
 
   // Returns the user's side, which calls the owner's side directly.
   InferenceSession& session() { return *session_; }
@@ -37,9 +43,12 @@ class InMemoryParties {
   const Owner& owner() const { return *owner_; }
 
  private:
-  static absl::StatusOr<InMemoryParties> Connect(Bytes package, OwnerKey key, const InMemoryOptions& options);
+  static absl::StatusOr<InMemoryParties> Parse(Bytes package, OwnerKey key, const InMemoryOptions& options);
+  // `bytes` are what `package` reads, if it doesn't read a file.
+  static absl::StatusOr<InMemoryParties> Connect(std::unique_ptr<Bytes> bytes, Package package, OwnerKey key,
+                                                 const InMemoryOptions& options);
   InMemoryParties() = default;
-  std::unique_ptr<Bytes> package_;  // the session reads it
+  std::unique_ptr<Bytes> package_;  // the session reads it; null if it reads a file
   std::unique_ptr<InferenceSession> session_;
   const Owner* owner_ = nullptr;  // belongs to the session
 };

@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <utility>
 
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/encrypt_for_user.h"
+#include "privdnn/pipeline/plan_figures.h"
 #include "privdnn/pipeline/plan_on_images.h"
 #include "privdnn/segment/reference.h"
 
@@ -243,7 +246,72 @@ TEST_F(InMemoryPartiesTest, NoiseIsAnnouncedAndAdded) {
   EXPECT_NE(result.outputs[0], Reference(parties.session().rest(), *images_, 50).outputs[0]);
 }
 
+// A package in a directory of its own, with its key.
+struct PackageFiles {
+  explicit PackageFiles(const ModelPlan& plan) { EXPECT_TRUE(EncryptForUser(plan, "alice", package, key).ok()); }
+  const TemporaryDirectory directory = *TemporaryDirectory::Create();
+  const std::filesystem::path package = directory.path() / "alice.privdnn", key = directory.path() / "alice.key";
+};
+
+TEST_F(InMemoryPartiesTest, ABudgetThatTheOwnerDoesNotKnowIsNotChecked) {
+  const PackageFiles files(*plan_), other(*plan_);
+  OwnerKey key = *OwnerKey::Open(other.key);
+  auto session = InferenceSession::Open(files.package, *InMemoryTransport::Create(std::move(key)));
+  ASSERT_TRUE(session.ok()) << session.status();
+  EXPECT_FALSE(session->terms().images_remaining.has_value());
+  EXPECT_TRUE(session->CheckBudget(1'000'000, 9).ok());
+  const InferenceResult result = session->Infer(images_->Head(2));
+  EXPECT_TRUE(absl::IsNotFound(result.ended)) << result.ended;
+  EXPECT_EQ(CountAnswered(result), 0);
+
+  InferenceSession alone = *InferenceSession::Open(files.package, nullptr);
+  EXPECT_TRUE(alone.CheckBudget(1, 1).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(alone.Infer(images_->Head(2)).ended));
+}
+
+TEST_F(InMemoryPartiesTest, ANumberOfImagesThatIsNoneFitsNoBudget) {
+  InMemoryParties parties = Make();
+  EXPECT_TRUE(parties.session().CheckBudget(0, 1).ok());
+  EXPECT_THAT(Message(parties.session().CheckBudget(-1, 1)), HasSubstr("-1 images, 1 times: neither may be negative"));
+  EXPECT_TRUE(absl::IsInvalidArgument(parties.session().CheckBudget(1, -1)));
+  EXPECT_TRUE(absl::IsInvalidArgument(parties.session().CheckBudget(INT64_MAX, 3)));  // 2^64 and more
+}
+
+TEST_F(InMemoryPartiesTest, OutputNoiseHasARange) {
+  const PackageFiles files(*plan_);
+  const OutputNoiseRange range = *AllowedOutputNoise(*plan_);
+  ASSERT_LT(range.min, range.max);
+  const auto with = [&](double noise) {
+    return InMemoryParties::Open(files.package, files.key, {.output_noise = noise}).status();
+  };
+  for (const double noise : {0.0, range.min, std::sqrt(range.min * range.max), range.max}) {
+    EXPECT_TRUE(with(noise).ok()) << noise;
+  }
+  EXPECT_THAT(Message(with(range.min * (1 - 1e-12))), HasSubstr("would be lost in rounding"));
+  EXPECT_THAT(Message(with(range.max * (1 + 1e-12))), HasSubstr("a quarter of the plaintext modulus"));
+}
+
 TEST_F(InMemoryPartiesTest, FilesMakePartiesToo) {
+  const PackageFiles files(*plan_), other(*plan_);
+  auto parties = InMemoryParties::Open(files.package, files.key);
+  ASSERT_TRUE(parties.ok()) << parties.status();
+  EXPECT_EQ(parties->owner().user(), "alice");
+  const InferenceResult result = parties->session().Infer(*images_, {.batch = 50});
+  ASSERT_TRUE(result.ended.ok()) << result.ended;
+  EXPECT_EQ(result.predictions, Reference(parties->session().rest(), *images_, 50).predictions);
+
+  const auto error = [](const std::filesystem::path& package, const std::filesystem::path& key) {
+    return Message(InMemoryParties::Open(package, key).status());
+  };
+  EXPECT_THAT(error(files.package, other.key), HasSubstr("the key is that of package"));
+  const std::filesystem::path none = files.directory.path() / "none";
+  EXPECT_THAT(error(none, files.key), HasSubstr(none.string()));
+  EXPECT_THAT(error(files.package, none), HasSubstr(none.string()));
+  EXPECT_THAT(error(files.key, files.key), HasSubstr(files.key.string()));
+  EXPECT_THAT(error(files.package, files.package), HasSubstr(files.package.string()));
+}
+
+TEST_F(InMemoryPartiesTest, BytesMakePartiesToo) {
   Bytes package, other;
   const auto into = [](Bytes& bytes) {
     return [&bytes](std::span<const uint8_t> some) {

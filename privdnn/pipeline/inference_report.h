@@ -13,7 +13,8 @@
 
 namespace privdnn {
 
-// The prediction of an image that the owner didn't answer.
+// The prediction of an image that has no answer, for example because the budget ended before it. Any other prediction
+// is a class, 0 to the number of classes - 1. kNoPrediction equals no label, so AccuracyPercent counts it as wrong.
 inline constexpr int32_t kNoPrediction = -1;
 
 // What one of several ranks did.

@@ -109,7 +109,11 @@ absl::StatusOr<OwnerTerms> InferenceSession::AskTerms() {
 }
 
 absl::Status InferenceSession::CheckBudget(int64_t images, int repeats) const {
-  const auto needed = static_cast<uint64_t>(images) * static_cast<uint64_t>(repeats);
+  if (images < 0 || repeats < 0) {
+    return InvalidArgument("{} images, {} times: neither may be negative", images, repeats);
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t needed,
+                           CheckedMul(static_cast<uint64_t>(images), static_cast<uint64_t>(repeats)));
   if (!terms_.images_remaining || needed <= *terms_.images_remaining) return absl::OkStatus();
   return FailedPrecondition("{} images are left of the package's budget, {} were to be asked", *terms_.images_remaining,
                             needed);

@@ -101,7 +101,10 @@ class InferenceSession {
   absl::StatusOr<OwnerTerms> AskTerms();
 
   // Fails with FailedPrecondition, giving the numbers, if terms() leave too little budget for `images` images,
-  // `repeats` times. Budget that runs out midway is wasted.
+  // `repeats` times. Budget that runs out midway is wasted. Asks nobody: AskTerms renews terms(). Returns OK if there
+  // is no budget to look at, because the owner doesn't have the package or the session has no owner; Infer then fails,
+  // with NotFound or FailedPrecondition, and charges nothing. Fails with InvalidArgument for a negative number, or if
+  // the product exceeds 64 bits.
   absl::Status CheckBudget(int64_t images, int repeats) const;
 
   // Evaluates every image with the owner's help. If repeats > 1, only one message is in flight at a time, so that the

@@ -21,8 +21,8 @@ absl::StatusOr<std::vector<LiftOptions>> SegmentOptions(const Graph& graph, cons
     if (ReadsImages(graph, s)) continue;
     if (!measure) {
       return InvalidArgument(
-          "selection: layer {} reads '{}', whose range has to be measured: give images that the network is made for "
-          "(--images or --data-set)",
+          "selection: layer {} reads '{}', whose range has to be measured: give calibration images, or a function that "
+          "measures",
           s.first ? s.first_number : s.layer_number, s.input);
     }
     inner.push_back(s.input);
@@ -56,10 +56,12 @@ absl::StatusOr<std::vector<SegmentPlan>> PlanQuantized(const std::vector<Quantiz
                                                        const ModelPlanOptions& options, const CostConstants& costs,
                                                        uint64_t rest_bytes) {
   if (const uint64_t loading = LoadingUserMemory(rest_bytes); loading > options.max_user_memory_bytes) {
+    // Tenths of a megabyte, rounded apart: the limit down, what exceeds it up.
+    const uint64_t limit = options.max_user_memory_bytes / 100'000, needed = loading / 100'000 + 1;
     return InvalidArgument(
-        "plan: memory of the user of at most {} MB was asked for; reading the plaintext rest of the network alone "
-        "takes {} MB",
-        options.max_user_memory_bytes / 1'000'000, loading / 1'000'000 + 1);
+        "plan: memory of the user of at most {}.{} MB was asked for; reading the plaintext rest of the network alone "
+        "takes {}.{} MB",
+        limit / 10, limit % 10, needed / 10, needed % 10);
   }
   std::vector<PlanTask> tasks;
   for (const QuantizedSegment& q : quantized) tasks.push_back({q.spec, q.plain_bits()});

@@ -56,13 +56,15 @@ struct ModelPlan {
 using MeasureRangesFn = std::function<absl::StatusOr<std::vector<MeasuredRange>>(
     const Graph& separated, const std::vector<std::string>& values)>;
 
+// Plan() has two overloads. This one measures with a function of the caller's and needs no LibTorch; leave `measure`
+// out if every segment reads the network's input. The one in pipeline/plan_on_images.h measures on images, with
+// LibTorch.
+//
 // Finds the segments of a selection, quantises them, and chooses rings and packings. Inner segments, which don't read
 // the network's input, are quantised by the measured range of their input, widened by kRangeMargin. `measure` is called
 // at most once, for all inner segments. Fails with InvalidArgument if `measure` is needed but empty, if the selection
 // can't be encrypted (see FindSegments, LiftSegment), or if no plan stays within the bounds; in the last case the error
 // says what would help.
-//
-// pipeline/plan_on_images.h has a `measure` that uses LibTorch.
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
                                const MeasureRangesFn& measure = {});
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+
+#include "privdnn/party/owner.h"
 
 namespace privdnn {
 namespace {
@@ -17,7 +20,7 @@ SegmentFigures OfSegment(const PlannedSegment& s, const CostConstants& costs) {
 
 }  // namespace
 
-uint64_t PlanFigures::ImagesAtRisk() const {
+uint64_t PlanFigures::ImagesThatRiskKernels() const {
   return std::min({images_to_reconstruct_first, images_to_recover_keys_by_lattice, images_by_parameter_count});
 }
 
@@ -48,6 +51,21 @@ PlanFigures ComputeFigures(const ModelPlan& plan) {
   f.predicted = {PredictCost(plan, {.images = 1, .batch = kBatchImages}),
                  PredictCost(plan, {.images = kBatchImages, .batch = kBatchImages})};
   return f;
+}
+
+absl::StatusOr<OutputNoiseRange> AllowedOutputNoise(const ModelPlan& plan) {
+  OutputNoiseRange range{0, std::numeric_limits<double>::infinity()};
+  for (const PlannedSegment& s : plan.segments) {
+    PRIVDNN_ASSIGN_OR_RETURN(const Parameters parameters, Parameters::Create(s.plan.parameters));
+    const double most = MaxOutputNoise(parameters);  // as an integer
+    for (const double scale : s.quantized.output_scale) {
+      range.min = std::max(range.min, scale);
+      double max = most * scale;
+      if (max / scale > most) max = std::nextafter(max, 0);  // the product was rounded up
+      range.max = std::min(range.max, max);
+    }
+  }
+  return range;
 }
 
 }  // namespace privdnn

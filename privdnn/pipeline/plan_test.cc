@@ -5,14 +5,17 @@
 
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/package/test_package.h"
+#include "privdnn/pipeline/cost_prediction.h"
 #include "privdnn/pipeline/plan_figures.h"
 #include "privdnn/testing/networks.h"
 
 namespace privdnn {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Two layers with a rectifier between them: the second reads an inner value.
 Graph TwoLinearLayers() {
@@ -80,13 +83,29 @@ TEST(Plan, MeasuresNothingIfOnlyTheInputIsRead) {
 TEST(Plan, RefusesWithTheReason) {
   const Graph graph = TwoLinearLayers();
   const Selection inner = *ParseSelection("2:0", graph);
-  EXPECT_THAT(Message(Plan(graph, inner, {}).status()), HasSubstr("whose range has to be measured: give images"));
+  EXPECT_THAT(Message(Plan(graph, inner, {}).status()),
+              AllOf(HasSubstr("layer 2 reads '"), HasSubstr("whose range has to be measured: give calibration images"),
+                    Not(HasSubstr("--"))));
   const auto two = [](const Graph&, const std::vector<std::string>&) { return std::vector<MeasuredRange>(2); };
   EXPECT_THAT(Message(Plan(graph, inner, {}, two).status()), HasSubstr("2 ranges for 1 values"));
   EXPECT_THAT(Message(Plan(graph, inner, {.lift = {.kernel_bits = 99}}, Always(0, 1)).status()), HasSubstr("layer 2"));
   EXPECT_THAT(Message(Plan(graph, inner, {.max_user_memory_bytes = 1'000'000}, Always(0, 1)).status()),
-              HasSubstr("at most 1 MB was asked for; reading the plaintext rest of the network alone takes 1"));
+              HasSubstr("at most 1.0 MB was asked for; reading the plaintext rest of the network alone takes 180."));
   EXPECT_THAT(Message(Plan(graph, inner, {.max_package_bytes = 2000}, Always(0, 1)).status()), HasSubstr("package"));
+}
+
+// However near the memory is to the bound.
+TEST(Plan, ShowsMemoryAboveTheBoundThatItExceeds) {
+  const Graph graph = TwoLinearLayers();
+  const Selection first = *ParseSelection("1:0", graph);
+  const uint64_t needed = LoadingUserMemory(Plan(graph, first, {.image_budget = 1000})->rest_model.size());
+  const auto error = [&](uint64_t bytes) {
+    return Message(Plan(graph, first, {.image_budget = 1000, .max_user_memory_bytes = bytes}).status());
+  };
+  ASSERT_LT(needed, 180'090'000u);  // so that its tenths are known
+  EXPECT_THAT(error(needed - 1), HasSubstr("at most 180.0 MB was asked for; reading the plaintext rest of the network "
+                                           "alone takes 180.1 MB"));
+  EXPECT_THAT(error(179'999'999), HasSubstr("at most 179.9 MB was asked for"));
 }
 
 TEST(Plan, KeepsTheBoundOnThePackage) {
@@ -120,7 +139,7 @@ TEST(PlanFigures, AddUpSegmentsAndTakeTheLeastImages) {
   EXPECT_EQ(f.segments[1].exposure.kernels.unknowns, 13u);
   EXPECT_EQ(f.images_to_reconstruct, 1u);
   EXPECT_EQ(f.images_by_parameter_count, 1u);
-  EXPECT_EQ(f.ImagesAtRisk(), 1u);
+  EXPECT_EQ(f.ImagesThatRiskKernels(), 1u);
   const KeyRecovery &keys_a = a.key_recovery, &keys_b = b.key_recovery;
   EXPECT_EQ(f.images_to_recover_keys, std::min(keys_a.images_by_packing, keys_b.images_by_packing));
   EXPECT_EQ(f.images_to_recover_keys_by_lattice, std::min(keys_a.images_by_lattice, keys_b.images_by_lattice));

@@ -28,8 +28,9 @@ using ClassScoreFn = std::function<absl::StatusOr<Tensor>(Tensor images)>;
 absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
                                              const ProgressFn& progress = {});
 
-// Returns the percentage of predictions that equal the label; 0 if there are none. There must be at least as many
-// labels as predictions.
+// Returns the percentage of predictions that equal the label, 0 to 100, not rounded; 0 if there are no predictions.
+// Compares prediction i with label i; there must be at least as many labels as predictions. A prediction that is no
+// class, such as kNoPrediction, counts as wrong.
 double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels);
 
 // Returns how many scores are larger than that of `index`, or equal and before it; the number of all scores if that

@@ -89,6 +89,7 @@ TEST(InBatches, NamesWhatItCountsAndEndsAtAnError) {
 TEST(AccuracyPercent, CountsWhatIsRight) {
   EXPECT_EQ(AccuracyPercent({1, 2, 3, 4}, {1, 2, 0, 0}), 50);
   EXPECT_EQ(AccuracyPercent({1}, {1, 0, 0}), 100);
+  EXPECT_EQ(AccuracyPercent({1, -1}, {1, 0}), 50);  // an image without an answer
   EXPECT_EQ(AccuracyPercent({}, {}), 0);
 }
 
