@@ -25,7 +25,8 @@ void Partition(const Graph& graph, const Selection& selection) {
     if (!lifted.ok()) continue;
     fuzz::Require(std::isnormal(lifted->output_scale[0]) && lifted->output_scale[0] > 0, "outputs have a scale");
     fuzz::Require(lifted->plain_bits() <= 60, "outputs fit a plaintext");
-    for (const int32_t c : lifted->kernels[0]) fuzz::Require(std::abs(c) < 1 << 11, "coefficients have 12 bits");
+    for (const int32_t c : lifted->kernels[0].Reveal())
+      fuzz::Require(std::abs(c) < 1 << 11, "coefficients have 12 bits");
   }
 }
 

@@ -39,7 +39,7 @@ void Use(Package package) {
     DeterministicRandom random(1);
     const auto query = user->Prepare(k, std::vector<float>(user->input_size(k)), random, workspace);
     fuzz::Require(query.ok(), "a package that was read makes queries");
-    fuzz::Require(query->message.size() == user->sizes(k).query(1), "a query has the size that the plan gives");
+    fuzz::Require(query->message.size() == user->layout(k).query(1), "a query has the size that the plan gives");
   }
 }
 

@@ -16,7 +16,7 @@ Json ToJson(const KernelBenchmark& k) {
   for (const NttTiming& t : k.ntt)
     ntt.push_back({{"n", t.n}, {"forward_us", t.forward_us}, {"inverse_us", t.inverse_us}});
   for (const InnerProductTiming& t : k.inner_products) {
-    products.push_back({{"images", t.images},
+    products.push_back({{"images", t.units},
                         {"from", t.from_memory ? "memory" : "cache"},
                         {"terms", t.terms},
                         {"weight_bytes", t.weight_bytes},
@@ -37,8 +37,8 @@ std::string ToText(const KernelBenchmark& k) {
               fmt::format("{:.2f} us forward, {:.2f} us inverse", t.forward_us, t.inverse_us));
   }
   for (const InnerProductTiming& t : k.inner_products) {
-    table.Add(fmt::format("inner product from {}, {} image{}", t.from_memory ? "memory" : "cache", t.images,
-                          t.images > 1 ? "s" : ""),
+    table.Add(fmt::format("inner product from {}, {} image{}", t.from_memory ? "memory" : "cache", t.units,
+                          t.units > 1 ? "s" : ""),
               fmt::format("{:.2f} G coefficient multiply-accumulates/s ({:.0f} % of peak)", t.gmacs,
                           100 * t.gmacs / k.peak_gmacs));
   }

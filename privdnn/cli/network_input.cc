@@ -89,14 +89,11 @@ absl::StatusOr<ModelPlan> NetworkInput::MakePlan(const Graph& graph, const Selec
   }
   PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions here, OnThisMachine(options));
   if (images.count > 0) return Plan(graph, core, here, images);
-  // Called if there is something to measure.
-  const auto refuse = [](const Graph&, const std::vector<std::string>& values) -> absl::Status {
-    return InvalidArgument(
-        "selection: layers read {}, whose ranges have to be measured: give images that the network is made for "
-        "(--images or --data-set)",
-        fmt::join(values, ", "));
-  };
-  return Plan(graph, core, here, refuse);
+  auto plan = Plan(graph, core, here);
+  if (absl::IsFailedPrecondition(plan.status())) {
+    return InvalidArgument("{} (--images or --data-set)", Message(plan.status()));
+  }
+  return plan;
 }
 
 }  // namespace privdnn

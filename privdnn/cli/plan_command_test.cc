@@ -27,7 +27,8 @@ TEST(PlanCommand, NamesTheOptionsThatGiveImagesIfTheyAreNeeded) {
   const auto first = plan("1:0");
   EXPECT_TRUE(first.ok()) << first.status();
   EXPECT_THAT(Message(plan("2:0").status()),
-              AllOf(HasSubstr("ranges have to be measured"), HasSubstr("(--images or --data-set)")));
+              AllOf(HasSubstr("layer 2 reads"), HasSubstr("whose range has to be measured: give images"),
+                    HasSubstr("(--images or --data-set)")));
 }
 
 }  // namespace

@@ -72,6 +72,12 @@ absl::Status CheckTasks(std::span<const EncryptionTask> tasks, const std::string
       return InvalidArgument("encrypt: segment {}: {} kernels, the plan has {} outputs", k, quantized->kernels.size(),
                              outputs);
     }
+    for (size_t f = 0; f < outputs; ++f) {
+      if (!FitsPlaintext(quantized->bias.Reveal()[f], plan->parameters.plain_bits)) {
+        return InvalidArgument("encrypt: segment {}: the bias of output {} is beyond +-2^{}", k, f,
+                               plan->parameters.plain_bits - 1);
+      }
+    }
     if (plan->image_budget != tasks[0].plan->image_budget) {
       return InvalidArgument("encrypt: segment {} is planned for {} images, segment 0 for {}", k, plan->image_budget,
                              tasks[0].plan->image_budget);
@@ -150,6 +156,14 @@ uint64_t HeaderAllowance(std::span<const PlanTask> tasks) {
   return bytes;
 }
 
+class OwnerKeyMaker {
+ public:
+  static OwnerKey Make(const PackageId& id, const std::string& user, uint64_t image_budget,
+                       std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets) {
+    return OwnerKey(id, user, image_budget, std::move(segments), std::move(secrets));
+  }
+};
+
 absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std::span<const uint8_t> rest_model,
                                       const std::string& user, RandomSource& random, int threads, const ByteSink& sink,
                                       const ProgressFn& progress) {
@@ -172,7 +186,7 @@ absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std
     PRIVDNN_RETURN_IF_ERROR(EncryptSegment(segments[k], tasks[k], random, threads, writer, counted, secrets[k]));
   }
   PRIVDNN_ASSIGN_OR_RETURN(const PackageId id, writer.Finish());
-  return OwnerKey::Create(id, user, header.image_budget, std::move(segments), std::move(secrets));
+  return OwnerKeyMaker::Make(id, user, header.image_budget, std::move(segments), std::move(secrets));
 }
 
 }  // namespace privdnn

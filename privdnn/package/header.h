@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,13 @@ struct PreparedSegment {
 // of ChooseKernels().
 absl::StatusOr<std::vector<PreparedSegment>> PrepareSegments(const PackageHeader& header, const std::string& what,
                                                              const Kernels* kernels = nullptr);
+
+// Returns whether -2^(plain_bits-1) <= value < 2^(plain_bits-1): whether an integer is a plaintext. plain_bits: 2
+// to 60.
+constexpr bool FitsPlaintext(int64_t value, int plain_bits) {
+  const uint64_t half = uint64_t{1} << (plain_bits - 1);
+  return static_cast<uint64_t>(value) + half < 2 * half;
+}
 
 // Returns the bits over all that is ever released under a package's keys (see Parameters).
 double StatisticalSecurity(std::span<const PreparedSegment> segments);

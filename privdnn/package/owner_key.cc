@@ -39,9 +39,13 @@ absl::StatusOr<SegmentKey> ReadSecrets(const PreparedSegment& segment, ByteReade
   const uint32_t outputs = segment.header.spec.outputs();
   const size_t n = segment.geometry.n();
   SegmentKey key{.bias = Secret<int64_t>(outputs), .keys = {}};
-  for (int64_t& bias : key.bias.RevealMutable()) {
+  for (uint32_t f = 0; f < outputs; ++f) {
     PRIVDNN_ASSIGN_OR_RETURN(const uint64_t bits, r.U64("bias"));
-    bias = static_cast<int64_t>(bits);
+    const auto bias = static_cast<int64_t>(bits);
+    if (!FitsPlaintext(bias, segment.parameters.plain_bits())) {
+      return r.Error("bias", fmt::format("output {} is beyond +-2^{}", f, segment.parameters.plain_bits() - 1));
+    }
+    key.bias.RevealMutable()[f] = bias;
   }
   for (uint32_t f = 0; f < outputs; ++f) {
     PRIVDNN_ASSIGN_OR_RETURN(const auto packed, r.Take(KeyBytes(n), "secret key"));
@@ -56,30 +60,6 @@ absl::StatusOr<SegmentKey> ReadSecrets(const PreparedSegment& segment, ByteReade
   return key;
 }
 
-// `k`: the segment's index, for errors.
-absl::Status CheckSecrets(const PreparedSegment& segment, size_t k, const SegmentKey& key) {
-  const size_t outputs = segment.header.spec.outputs();
-  if (key.bias.size() != outputs || key.keys.size() != outputs) {
-    return InvalidArgument("owner key: segment {}: {} biases and {} keys for {} outputs", k, key.bias.size(),
-                           key.keys.size(), outputs);
-  }
-  // Encrypting refuses outputs beyond the plaintext modulus, of which the bias is a part.
-  const int bits = segment.parameters.plain_bits() - 1;
-  const uint64_t half = uint64_t{1} << bits;
-  for (size_t f = 0; f < outputs; ++f) {
-    if (static_cast<uint64_t>(key.bias.Reveal()[f]) + half >= 2 * half) {
-      return InvalidArgument("owner key: segment {}: the bias of output {} is beyond +-2^{}", k, f, bits);
-    }
-  }
-  for (size_t f = 0; f < outputs; ++f) {
-    if (const size_t n = key.keys[f].coefficients().size(); n != segment.geometry.n()) {
-      return InvalidArgument("owner key: segment {}: the key of output {} has {} coefficients, the ring {}", k, f, n,
-                             segment.geometry.n());
-    }
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 OwnerKey::OwnerKey(const PackageId& package_id, std::string user, uint64_t image_budget,
@@ -89,19 +69,6 @@ OwnerKey::OwnerKey(const PackageId& package_id, std::string user, uint64_t image
       image_budget_(image_budget),
       segments_(std::move(segments)),
       secrets_(std::move(secrets)) {}
-
-absl::StatusOr<OwnerKey> OwnerKey::Create(const PackageId& package_id, std::string user, uint64_t image_budget,
-                                          std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets) {
-  if (user.empty() || user.size() > kMaxUserName) {
-    return InvalidArgument("owner key: the user's name has {} bytes, must have 1 to {}", user.size(), kMaxUserName);
-  }
-  if (segments.empty() || segments.size() > kMaxSegments || secrets.size() != segments.size()) {
-    return InvalidArgument("owner key: secrets for {} of {} segments, must be for 1 to {}", secrets.size(),
-                           segments.size(), kMaxSegments);
-  }
-  for (size_t k = 0; k < segments.size(); ++k) PRIVDNN_RETURN_IF_ERROR(CheckSecrets(segments[k], k, secrets[k]));
-  return OwnerKey(package_id, std::move(user), image_budget, std::move(segments), std::move(secrets));
-}
 
 absl::StatusOr<OwnerKey> OwnerKey::Open(const std::filesystem::path& path) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxFileBytes));
@@ -129,9 +96,7 @@ absl::StatusOr<OwnerKey> OwnerKey::Parse(std::span<const uint8_t> bytes, const s
   PRIVDNN_RETURN_IF_ERROR(r.Finish());
   if (!std::equal(digest.begin(), digest.end(), stored.begin()))
     return DataLoss("{}: damaged: its SHA-256 does not match", what);
-  auto key = Create(package_id, std::move(user), header.image_budget, std::move(segments), std::move(secrets));
-  if (!key.ok()) return Annotate(key.status(), what);
-  return key;
+  return OwnerKey(package_id, std::move(user), header.image_budget, std::move(segments), std::move(secrets));
 }
 
 ZeroizingVector<uint8_t> OwnerKey::Write() const {

@@ -19,8 +19,9 @@ struct SegmentKey {
   std::vector<OutputKey> keys;  // [F]
 };
 
-// Holding one proves that its header is consistent, that the rings are within the security table, and that every
-// segment has a bias within the plaintext modulus and a key in its ring for each output. Immutable; movable only.
+// Only Parse and EncryptModel make one, so holding one proves that its header is consistent, that the rings are within
+// the security table, and that every segment has a bias within the plaintext modulus and a key in its ring for each
+// output. Immutable; movable only.
 //
 // A package is made for one user: the budget, and the statistical security that follows from it, are for all that is
 // ever released under its keys.
@@ -31,11 +32,6 @@ class OwnerKey {
   OwnerKey(const OwnerKey&) = delete;
   OwnerKey& operator=(const OwnerKey&) = delete;
 
-  // Fails with InvalidArgument, naming the field, for a user's name that has not 1 to kMaxUserName bytes, a number of
-  // segments or outputs that does not match, or a bias out of range. `segments` is what PrepareSegments returned for
-  // the header.
-  static absl::StatusOr<OwnerKey> Create(const PackageId& package_id, std::string user, uint64_t image_budget,
-                                         std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets);
   // Reads a key file. The file's mode is not looked at; encrypting writes it with 0600. Fails as Parse does, or naming
   // the path.
   static absl::StatusOr<OwnerKey> Open(const std::filesystem::path& path);
@@ -52,6 +48,7 @@ class OwnerKey {
   const SegmentKey& secrets(size_t segment) const { return secrets_[segment]; }
 
  private:
+  friend class OwnerKeyMaker;  // EncryptModel's
   OwnerKey(const PackageId& package_id, std::string user, uint64_t image_budget, std::vector<PreparedSegment> segments,
            std::vector<SegmentKey> secrets);
   PackageId package_id_;

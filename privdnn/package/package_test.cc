@@ -264,29 +264,6 @@ TEST(OwnerKeyTest, SecretsMoveAndAreNeverCopied) {
   EXPECT_TRUE(moves_only(std::type_identity<OwnerKey>()));
 }
 
-// What Parse and EncryptModel never give, but other code could.
-TEST_F(PackageTest, OwnerKeysNeedSecretsForEveryOutput) {
-  const OwnerKey& key = model_->encrypted.owner_key;
-  const PreparedSegment& segment = key.segments()[0];
-  const size_t outputs = segment.header.spec.outputs();
-  const auto create = [&](const std::string& user, size_t biases, size_t keys, size_t secrets) {
-    std::vector<SegmentKey> made(secrets);
-    for (SegmentKey& s : made) {
-      s.bias = Secret<int64_t>(biases);
-      DeterministicRandom random(1);
-      for (size_t f = 0; f < keys; ++f) s.keys.push_back(OutputKey::Generate(segment.parameters, random));
-    }
-    return Message(OwnerKey::Create({}, user, 1000, key.segments(), std::move(made)).status());
-  };
-  EXPECT_EQ(create("u", outputs, outputs, 1), "");
-  EXPECT_THAT(create("", outputs, outputs, 1), HasSubstr("the user's name has 0 bytes, must have 1 to 64"));
-  EXPECT_THAT(create(std::string(65, 'u'), outputs, outputs, 1), HasSubstr("has 65 bytes"));
-  EXPECT_THAT(create("u", outputs, outputs, 0), HasSubstr("secrets for 0 of 1 segments"));
-  EXPECT_THAT(create("u", outputs - 1, outputs, 1),
-              HasSubstr(fmt::format("{} biases and {} keys for {} outputs", outputs - 1, outputs, outputs)));
-  EXPECT_THAT(create("u", outputs, outputs + 1, 1), HasSubstr(fmt::format("and {} keys", outputs + 1)));
-}
-
 // Biases fill the plaintext modulus and no more, whatever the digest says.
 TEST_F(PackageTest, OwnerKeysWithBiasesBeyondThePlaintextModulusAreRefused) {
   const auto with_bias = [](int64_t bias) {
@@ -303,7 +280,7 @@ TEST_F(PackageTest, OwnerKeysWithBiasesBeyondThePlaintextModulusAreRefused) {
   EXPECT_EQ(with_bias(half - 1), "");
   EXPECT_EQ(with_bias(-half), "");
   for (const int64_t bias : {half, -half - 1, INT64_MAX, INT64_MIN}) {
-    EXPECT_THAT(with_bias(bias), HasSubstr("segment 0: the bias of output 0 is beyond +-2^")) << bias;
+    EXPECT_THAT(with_bias(bias), HasSubstr("output 0 is beyond +-2^")) << bias;
   }
 }
 
@@ -358,6 +335,11 @@ TEST_F(PackageTest, TasksMustFitTheirPlans) {
   EXPECT_THAT(Message(EncryptToMemory({&task, 1}, Bytes{1}, "user", random, 1).status()),
               HasSubstr(fmt::format("segment 0: {} kernels, the plan has {} outputs", other.kernels.size(),
                                     model_->quantized[0].kernels.size())));
+  QuantizedSegment biased = *LiftSegment(model_->segments[0], {});
+  biased.bias.RevealMutable()[0] = int64_t{1} << (model_->plans[0].parameters.plain_bits - 1);
+  const EncryptionTask beyond{&biased, &model_->plans[0].encryption};
+  EXPECT_THAT(Message(EncryptToMemory({&beyond, 1}, Bytes{1}, "user", random, 1).status()),
+              HasSubstr("segment 0: the bias of output 0 is beyond +-2^"));
   EncryptionPlan moved = model_->plans[0].encryption;
   moved.geometry = *Geometry::Create(moved.geometry.spec(), 2 * moved.parameters.n);
   const EncryptionTask elsewhere{&model_->quantized[0], &moved};

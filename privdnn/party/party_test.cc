@@ -6,6 +6,7 @@
 #include "privdnn/package/test_package.h"
 #include "privdnn/party/owner.h"
 #include "privdnn/party/user.h"
+#include "privdnn/ring/residues.h"
 #include "privdnn/segment/reference.h"
 #include "privdnn/testing/networks.h"
 
@@ -29,6 +30,27 @@ std::vector<int64_t> Expected(const QuantizedSegment& quantized, const Geometry&
     y.insert(y.end(), one.begin(), one.end());
   }
   return y;
+}
+
+// The parts of a message lie one behind the other, in the order that docs/protocol.md gives, and fill it.
+void ExpectPartsAdjoin(const MessageLayout& layout, uint32_t outputs, uint64_t images) {
+  uint64_t query = 0, reply = 0;
+  const auto next = [&](const MessageLayout::Part& part, uint64_t& end) {
+    EXPECT_EQ(part.offset, end);
+    end += part.size;
+  };
+  for (uint64_t unit = 0; unit < layout.units(images); ++unit) {
+    next(layout.MaskedPoly(unit, images), query);
+    for (uint32_t f = 0; f < outputs; ++f) {
+      next(layout.MaskedOutput(unit, images, f), query);
+      next(layout.ReplyOutput(unit, images, f), reply);
+      const uint64_t values = layout.values(unit, images, f);
+      EXPECT_EQ(layout.MaskedOutput(unit, images, f).size, PackedResidueBytes(layout.primes(), values));
+      EXPECT_EQ(layout.ReplyOutput(unit, images, f).size, PackedBytes(values, layout.reply_bits()));
+    }
+  }
+  EXPECT_EQ(query + MessageLayout::overhead(), layout.query(images));
+  EXPECT_EQ(reply + MessageLayout::overhead(), layout.reply(images));
 }
 
 // Every segment of a model, for several numbers of images: what comes back is the reference's.
@@ -61,6 +83,7 @@ void ExpectExact(const TestModel& model, TestModelBuilder& builder, int threads)
       const MessageBytes bytes = BodyBytes(plan.geometry(), plan.parameters, images);
       EXPECT_EQ(bytes.query + MessageLayout::overhead(), user->layout(k).query(images)) << images << " images";
       EXPECT_EQ(bytes.reply + MessageLayout::overhead(), user->layout(k).reply(images)) << images << " images";
+      ExpectPartsAdjoin(user->layout(k), user->segment(k).header.spec.outputs(), images);
     }
     EXPECT_EQ(plan.cost.query_bytes_per_image,
               (user->layout(k).query(full) - MessageLayout::overhead() + full - 1) / full);
@@ -111,6 +134,9 @@ TEST(Parties, EncryptedEqualsReferenceInTilesAndWithSeveralImagesACiphertext) {
   const auto user = *User::Create(*Package::Parse(tiled.encrypted.package, "p"));
   const auto owner = *Owner::Create(*OwnerKey::Parse(tiled.encrypted.owner_key.Write(), "k"));
   EXPECT_EQ(user.segment(0).geometry.num_tiles(), 6u);
+  for (const uint64_t images : {1, 3}) {
+    ExpectPartsAdjoin(user.layout(0), user.segment(0).header.spec.outputs(), images);
+  }
   User::Workspace workspace;
   const auto images = RandomImages(builder, 3 * user.input_size(0));
   const auto query = *user.Prepare(0, images, random, workspace, 2);
@@ -274,6 +300,10 @@ TEST_F(WireTest, MalformedRepliesAreRefusedWithTheReason) {
   DeterministicRandom random(4);
   const auto one = user_.Prepare(0, std::span(images_).first(user_.input_size(0)), random, workspace_);
   EXPECT_THAT(Message(user_.Unmask(*one, reply_).status()), HasSubstr("has 2 images of segment 0, the query had 1"));
+  // Another package of the same model: its masks are not this user's.
+  const auto other = *EncryptTestModel(model_.graph, model_.selection, 6);
+  const User stranger = *User::Create(*Package::Parse(other.encrypted.package, "p"));
+  EXPECT_THAT(Message(stranger.Unmask(query_, reply_).status()), HasSubstr("reply: answers a query for package"));
 }
 
 TEST_F(WireTest, EveryTruncationAndBitFlipIsAnError) {

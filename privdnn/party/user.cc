@@ -114,6 +114,10 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
 
 absl::StatusOr<std::vector<int64_t>> User::Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const {
   const MessageHeader& header = query.header;
+  if (header.package != package_.id()) {
+    return InvalidArgument("reply: answers a query for package {}, not {}", HexEncode(header.package),
+                           HexEncode(package_.id()));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const Reply parsed, Reply::Parse(reply, header, layouts_));
   const size_t k = header.segment;
   const Parameters& params = segment(k).parameters;

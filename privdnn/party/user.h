@@ -35,7 +35,8 @@ class User {
   // [image][channel][row][column]. `random` must be SystemRandom in use: masks and v are what hides the images.
   absl::StatusOr<PreparedQuery> Prepare(size_t k, std::span<const float> inputs, RandomSource& random,
                                         Workspace& workspace, int threads = 1) const;
-  // Encrypted outputs [image][output][position], exact integers, from the owner's reply.
+  // Encrypted outputs [image][output][position], exact integers, from the owner's reply. InvalidArgument if the reply
+  // is not well-formed, or answers another query or a query for another package.
   absl::StatusOr<std::vector<int64_t>> Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const;
 
  private:

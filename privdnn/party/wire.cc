@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "privdnn/ring/residues.h"
 
@@ -145,6 +146,7 @@ void QueryWriter::WriteMaskedPoly(uint64_t unit, std::span<const uint64_t> resid
 }
 
 void QueryWriter::WriteMaskedOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> residues) {
+  assert(residues.size() == layout_->primes().size() * layout_->values(unit, images_, output));
   PackResidues(layout_->primes(), residues, At(message_, layout_->MaskedOutput(unit, images_, output)));
 }
 
@@ -170,6 +172,7 @@ absl::Status Query::ReadMaskedPoly(uint64_t unit, std::span<uint64_t> residues) 
 }
 
 absl::Status Query::ReadMaskedOutput(uint64_t unit, uint32_t output, std::span<uint64_t> residues) const {
+  assert(residues.size() == layout_->primes().size() * layout_->values(unit, header_.images, output));
   if (UnpackResidues(layout_->primes(), At(body_, layout_->MaskedOutput(unit, header_.images, output)), residues)) {
     return absl::OkStatus();
   }
@@ -182,6 +185,7 @@ ReplyWriter::ReplyWriter(const MessageHeader& header, const MessageLayout& layou
       message_(StartMessage(MessageKind::kReply, header, layout.reply(header.images))) {}
 
 void ReplyWriter::WriteOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> values) {
+  assert(values.size() == layout_->values(unit, images_, output));
   PackBits(values, layout_->reply_bits(), At(message_, layout_->ReplyOutput(unit, images_, output)));
 }
 
@@ -204,6 +208,7 @@ absl::StatusOr<Reply> Reply::Parse(std::span<const uint8_t> message, const Messa
 }
 
 absl::Status Reply::ReadOutput(uint64_t unit, uint32_t output, std::span<uint64_t> values) const {
+  assert(values.size() == layout_->values(unit, images_, output));
   if (UnpackBits(At(body_, layout_->ReplyOutput(unit, images_, output)), layout_->reply_bits(), values)) {
     return absl::OkStatus();
   }
@@ -212,6 +217,7 @@ absl::Status Reply::ReadOutput(uint64_t unit, uint32_t output, std::span<uint64_
 
 absl::StatusOr<MessageHeader> PeekHeader(MessageKind kind, std::span<const uint8_t> message, const PackageId& package,
                                          size_t segments) {
+  assert(segments >= 1);
   ByteReader r(message, Name(kind));
   PRIVDNN_RETURN_IF_ERROR(r.Magic(Magic(kind), kind == MessageKind::kQuery ? "queries" : "replies"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kWireVersion, kWireVersion, "version").status());

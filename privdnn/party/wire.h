@@ -75,9 +75,9 @@ class MessageLayout {
 class QueryWriter {
  public:
   QueryWriter(const MessageHeader& header, const MessageLayout& layout);
-  // a' of a unit: residues [prime][n].
+  // a' of a unit: residues [prime][n], as many as Ring::limbs_size().
   void WriteMaskedPoly(uint64_t unit, std::span<const uint64_t> residues);
-  // b' of an output: residues [prime][value].
+  // b' of an output: residues [prime][value], MessageLayout::values() of each prime.
   void WriteMaskedOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> residues);
   Bytes Finish() &&;
 
@@ -96,7 +96,8 @@ class Query {
                                      std::span<const MessageLayout> layouts);
   const MessageHeader& header() const { return header_; }
   uint64_t units() const { return layout_->units(header_.images); }
-  // Read what QueryWriter wrote. Fail with InvalidArgument, naming the unit, if a residue is not below its prime.
+  // Read what QueryWriter wrote, into spans of the same sizes. Fail with InvalidArgument, naming the unit, if a residue
+  // is not below its prime.
   absl::Status ReadMaskedPoly(uint64_t unit, std::span<uint64_t> residues) const;
   absl::Status ReadMaskedOutput(uint64_t unit, uint32_t output, std::span<uint64_t> residues) const;
 
@@ -112,7 +113,7 @@ class Query {
 class ReplyWriter {
  public:
   ReplyWriter(const MessageHeader& header, const MessageLayout& layout);
-  // Values of an output, below 2^reply_bits().
+  // Values of an output, below 2^reply_bits(): MessageLayout::values() of them.
   void WriteOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> values);
   Bytes Finish() &&;
 
@@ -129,7 +130,8 @@ class Reply {
   static absl::StatusOr<Reply> Parse(std::span<const uint8_t> message, const MessageHeader& query,
                                      std::span<const MessageLayout> layouts);
   uint64_t units() const { return layout_->units(images_); }
-  // Reads values below 2^reply_bits(). Fails with InvalidArgument, naming the unit, if padding bits are set.
+  // Reads what ReplyWriter wrote, into a span of the same size. Fails with InvalidArgument, naming the unit, if padding
+  // bits are set.
   absl::Status ReadOutput(uint64_t unit, uint32_t output, std::span<uint64_t> values) const;
 
  private:
@@ -140,7 +142,7 @@ class Reply {
   std::span<const uint8_t> body_;
 };
 
-// Returns the header of a message for `package`, which has `segments` segments. Looks at nothing behind it.
+// Returns the header of a message for `package`, which has `segments` segments, at least 1. Looks at nothing behind it.
 absl::StatusOr<MessageHeader> PeekHeader(MessageKind kind, std::span<const uint8_t> message, const PackageId& package,
                                          size_t segments);
 // Fills in the checksum of a message: XXH3-64 of all before it. It finds damage by accident; against attackers there is

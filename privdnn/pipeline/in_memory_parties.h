@@ -32,8 +32,8 @@ class InMemoryParties {
   // only what Owner keeps.
   static absl::StatusOr<InMemoryParties> Open(Bytes package, std::span<const uint8_t> key,
                                               const InMemoryOptions& options = {});
-  // The same for the two files that EncryptForUser wrote. Errors name the file. The package file must stay unchanged as
-  // long as the parties exist: it is mapped, not copied.
+  // The same for the two files that EncryptForUser wrote. Errors of reading name the file. The package file must stay
+  // unchanged as long as the parties exist: it is mapped, not copied.
   static absl::StatusOr<InMemoryParties> Open(const std::filesystem::path& package, const std::filesystem::path& key,
                                               const InMemoryOptions& options = {});
 

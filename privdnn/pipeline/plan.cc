@@ -20,9 +20,8 @@ absl::StatusOr<std::vector<LiftOptions>> SegmentOptions(const Graph& graph, cons
   for (const Segment& s : segments) {
     if (ReadsImages(graph, s)) continue;
     if (!measure) {
-      return InvalidArgument(
-          "selection: layer {} reads '{}', whose range has to be measured: give calibration images, or a function that "
-          "measures",
+      return FailedPrecondition(
+          "selection: layer {} reads '{}', whose range has to be measured: give images that the network is made for",
           s.first ? s.first_number : s.layer_number, s.input);
     }
     inner.push_back(s.input);

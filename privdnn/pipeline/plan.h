@@ -62,9 +62,9 @@ using MeasureRangesFn = std::function<absl::StatusOr<std::vector<MeasuredRange>>
 //
 // Finds the segments of a selection, quantises them, and chooses rings and packings. Inner segments, which don't read
 // the network's input, are quantised by the measured range of their input, widened by kRangeMargin. `measure` is called
-// at most once, for all inner segments. Fails with InvalidArgument if `measure` is needed but empty, if the selection
-// can't be encrypted (see FindSegments, LiftSegment), or if no plan stays within the bounds; in the last case the error
-// says what would help.
+// at most once, for all inner segments. Fails with FailedPrecondition if `measure` is needed but empty. Fails with
+// InvalidArgument if the selection can't be encrypted (see FindSegments, LiftSegment), or if no plan stays within the
+// bounds; in the last case the error says what would help.
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
                                const MeasureRangesFn& measure = {});
 

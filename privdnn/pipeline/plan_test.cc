@@ -84,7 +84,7 @@ TEST(Plan, RefusesWithTheReason) {
   const Graph graph = TwoLinearLayers();
   const Selection inner = *ParseSelection("2:0", graph);
   EXPECT_THAT(Message(Plan(graph, inner, {}).status()),
-              AllOf(HasSubstr("layer 2 reads '"), HasSubstr("whose range has to be measured: give calibration images"),
+              AllOf(HasSubstr("layer 2 reads '"), HasSubstr("whose range has to be measured: give images"),
                     Not(HasSubstr("--"))));
   const auto two = [](const Graph&, const std::vector<std::string>&) { return std::vector<MeasuredRange>(2); };
   EXPECT_THAT(Message(Plan(graph, inner, {}, two).status()), HasSubstr("2 ranges for 1 values"));

@@ -72,34 +72,34 @@ NttTiming TimeNtt(const Kernels& kernels, size_t n, const Modulus& q, int repeat
 // Goes through weights[tile][output][term][kTile] once: about 4096 coefficients and as many outputs as there are
 // weights for, or 8 outputs and fewer coefficients.
 InnerProductTiming TimeInnerProduct(const Kernels& kernels, const Modulus& q, const AlignedVector<uint64_t>& weights,
-                                    size_t terms, size_t images, bool from_memory, int repeats) {
+                                    size_t terms, size_t units, bool from_memory, int repeats) {
   const size_t vector_words = terms * kTile;
   const size_t outputs = std::max<size_t>(8, weights.size() / (4096 / kTile * vector_words));
   const size_t tiles = weights.size() / (outputs * vector_words);
-  const AlignedVector<uint64_t> features = SomeResidues(tiles * vector_words * images, q);
+  const AlignedVector<uint64_t> features = SomeResidues(tiles * vector_words * units, q);
   const size_t row_stride = tiles * kTile;
-  AlignedVector<uint64_t> products(images * outputs * row_stride);
+  AlignedVector<uint64_t> products(units * outputs * row_stride);
   const uint64_t* f[kMaxUnitsPerPass];
   uint64_t* out[kMaxUnitsPerPass];
-  for (size_t i = 0; i < images; ++i) {
+  for (size_t i = 0; i < units; ++i) {
     f[i] = features.data() + i * tiles * vector_words;
     out[i] = products.data() + i * outputs * row_stride;
   }
   const InnerProductArgs args{.tiles = tiles,
                               .rows = outputs,
                               .terms = terms,
-                              .units = images,
+                              .units = units,
                               .weights = weights.data(),
                               .features = f,
                               .out = out,
                               .row_stride = row_stride};
   const double seconds = MedianSeconds(repeats, [&] { kernels.inner_products(q, args); });
   const size_t words = tiles * outputs * vector_words;
-  return {.images = images,
+  return {.units = units,
           .from_memory = from_memory,
           .terms = terms,
           .weight_bytes = words * sizeof(uint64_t),
-          .gmacs = static_cast<double>(words * images) / seconds * 1e-9};
+          .gmacs = static_cast<double>(words * units) / seconds * 1e-9};
 }
 
 // Scalar counterparts of avx512ifma.h's probes.
@@ -143,15 +143,15 @@ KernelBenchmark BenchmarkKernels(const Kernels& kernels, const Modulus& q, const
   KernelBenchmark result{
       .kernel = std::string(kernels.name), .ntt = {}, .inner_products = {}, .peak_gmacs = 0, .read_gbytes_per_s = 0};
   for (const size_t n : {4096, 8192, 16384}) result.ntt.push_back(TimeNtt(kernels, n, q, repeats));
-  constexpr size_t kImages[] = {1, 4, kMaxUnitsPerPass};
+  constexpr size_t kUnits[] = {1, 4, kMaxUnitsPerPass};
   // LeNet-5's 14 terms (13 weight polynomials and the mask) on a cache's worth of weights; VGG16's 137 on many.
   const AlignedVector<uint64_t> in_cache = SomeResidues(size_t{16} << 10, q);
-  for (const size_t images : kImages) {
-    result.inner_products.push_back(TimeInnerProduct(kernels, q, in_cache, 14, images, false, repeats));
+  for (const size_t units : kUnits) {
+    result.inner_products.push_back(TimeInnerProduct(kernels, q, in_cache, 14, units, false, repeats));
   }
-  for (const size_t images : kImages) {
+  for (const size_t units : kUnits) {
     const size_t terms = memory.size() >= size_t{1} << 20 ? 137 : 14;
-    result.inner_products.push_back(TimeInnerProduct(kernels, q, memory, terms, images, true, repeats));
+    result.inner_products.push_back(TimeInnerProduct(kernels, q, memory, terms, units, true, repeats));
   }
   const Probes probes = ProbesOf(kernels);
   constexpr uint64_t kIterations = 4096;

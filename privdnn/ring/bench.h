@@ -19,7 +19,7 @@ struct NttTiming {
 
 // An inner product of `terms` terms as a convolution runs it: tile by tile, all weight vectors for the same features.
 struct InnerProductTiming {
-  size_t images;          // feature vectors in a pass over the weights
+  size_t units;           // feature vectors in a pass over the weights
   bool from_memory;       // weights larger than the caches; otherwise they stay in the second-level cache
   size_t terms;           // products in a sum
   uint64_t weight_bytes;  // all weights that one repeat reads

@@ -110,7 +110,7 @@ void CheckInnerProducts(const Modulus& q, size_t tiles, size_t rows, size_t term
                                   .row_stride = row_stride});
       for (size_t i = 0; i < kMaxUnitsPerPass; ++i) {
         ASSERT_EQ(got[i], i < units ? expected[i] : untouched)
-            << kernels->name << " q " << q.value() << " rows " << rows << " terms " << terms << " image " << i << " of "
+            << kernels->name << " q " << q.value() << " rows " << rows << " terms " << terms << " unit " << i << " of "
             << units;
       }
     }
