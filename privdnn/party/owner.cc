@@ -56,7 +56,8 @@ absl::StatusOr<MessageHeader> Owner::Peek(std::span<const uint8_t> query) const 
 absl::Status Owner::AnswerUnits(const Query& query, uint64_t first, uint64_t last, RandomSource& random, int threads,
                                 ReplyWriter& reply) const {
   const size_t k = query.header().segment;
-  const auto& [torus, noise] = segments_[k];
+  const TorusMap& torus = segments_[k].torus;
+  const std::vector<double>& noise = segments_[k].noise;
   const Parameters& params = segment(k).parameters;
   const Geometry& geometry = segment(k).geometry;
   const SegmentKey& key = key_.secrets(k);

@@ -151,8 +151,9 @@ InferenceReport::Figures ReadFigures(FieldReader& r, int64_t images) {
   r.Real("user_plain_ms_per_image", f.user_plain_ms);
   r.Real("owner_ms_per_image", f.owner_ms);
   if (r.Has("plain_ms_per_image")) {
-    r.Real("plain_ms_per_image", f.plain.emplace().ms);
-    r.Labels("plain_predictions", images, /*allowed=*/false, f.plain->predictions);
+    InferenceReport::Figures::Plain& plain = f.plain.emplace(InferenceReport::Figures::Plain{});
+    r.Real("plain_ms_per_image", plain.ms);
+    r.Labels("plain_predictions", images, /*allowed=*/false, plain.predictions);
   }
   r.Real("wall_ms_per_image", f.wall_ms);
   r.Whole<uint64_t>("bytes_up", 0, UINT64_MAX, f.bytes_up);
@@ -171,8 +172,9 @@ InferenceReport::Online ReadOnline(FieldReader& r, int64_t images) {
   r.Whole<int64_t>("batch", 1, INT64_MAX, online.batch);
   r.Whole("repeats", 1, INT32_MAX, online.repeats);
   if (r.Has("error")) {
-    r.Text("error", online.ended.emplace().error);
-    r.Whole<int64_t>("images_answered", 0, images, online.ended->images_answered);
+    InferenceReport::Ended& ended = online.ended.emplace(InferenceReport::Ended{});
+    r.Text("error", ended.error);
+    r.Whole<int64_t>("images_answered", 0, images, ended.images_answered);
   } else {
     online.figures = ReadFigures(r, images);
   }
