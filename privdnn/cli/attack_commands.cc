@@ -11,6 +11,7 @@ void AddAttack(CLI::App& app, Globals& globals, Action& action) {
                                     "Run an adversary's attacks: networks from a package's plaintext part, kernels "
                                     "from replies, images from features");
   attack->require_subcommand(1);
+  attack->footer("Example:\n  privdnn attack extract");
   AddAttackScratch(*attack, globals, action);
   AddAttackRecover(*attack, globals, action);
   AddAttackTransplant(*attack, globals, action);

@@ -123,6 +123,7 @@ absl::StatusOr<CommandOutput> BenchNetworks(const BenchNetworksCommand& command)
 void AddBench(CLI::App& app, Globals& globals, Action& action) {
   auto* bench = app.add_subcommand("bench", "Measure this machine, as medians of repeated runs");
   bench->require_subcommand(1);
+  bench->footer("Example:\n  privdnn bench infer --select \"1:0;2:0\" --images 1 --threads 1");
   auto* infer = AddCommand(*bench, globals, "infer",
                            "Measure private inference between two processes, and the plaintext network beside it",
                            "privdnn bench infer --select \"1:0;2:0\" --images 1 --threads 1 --json");
@@ -139,7 +140,7 @@ void AddBench(CLI::App& app, Globals& globals, Action& action) {
   const auto n = std::make_shared<BenchNetworksCommand>();
   n->options.repeats = 5;
   n->options.plan.image_budget = 1000;
-  networks->add_option("--arch", n->architectures, "networks")
+  networks->add_option("--arch", n->architectures, "run these networks")
       ->delimiter(',')
       ->check(CLI::IsMember(ArchitectureNames()));
   networks

@@ -218,6 +218,7 @@ absl::StatusOr<CommandOutput> Get(const std::string& to) {
 void AddData(CLI::App& app, Globals& globals, Action& action) {
   auto* data = app.add_subcommand("data", "List data sets, check them, and get MNIST");
   data->require_subcommand(1);
+  data->footer("Example:\n  privdnn data check cifar10 --data ~/data");
   auto* list = AddCommand(*data, globals, "list",
                           "List the data sets, the sources of their official files, and the layout of their folders",
                           "privdnn data list");

@@ -17,13 +17,17 @@ absl::StatusOr<CommandOutput> Keygen(const KeygenCommand& command) {
   const std::filesystem::path dir = command.out;
   std::error_code ignored;
   std::vector<std::string> made;
+  // Names are checked before anything is written.
+  for (const std::string& user : command.users) PRIVDNN_RETURN_IF_ERROR(CheckUserName(user));
   // An authority that exists is used: new users join it.
   if (!std::filesystem::exists(dir / "ca.crt", ignored)) {
     PRIVDNN_RETURN_IF_ERROR(CreateAuthority(dir));
     PRIVDNN_RETURN_IF_ERROR(IssueOwner(dir, command.hosts));
     for (const char* file : {"ca.crt", "ca.key", "owner.crt", "owner.key"}) made.push_back((dir / file).string());
   } else if (!command.hosts.empty()) {
-    return FailedPrecondition("{}: there is an authority and an owner already; --host is for new ones", dir.string());
+    return FailedPrecondition(
+        "{}: there is an authority and an owner already; --host is for new ones, leave it out to add users",
+        dir.string());
   }
   for (const std::string& user : command.users) {
     PRIVDNN_RETURN_IF_ERROR(IssueUser(dir, user));

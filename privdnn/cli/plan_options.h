@@ -17,6 +17,6 @@ std::string ObjectiveName(Objective objective);
 
 // What --images is without being given, where images only serve to measure ranges.
 inline constexpr char kCalibrationDefault[] =
-    "for the embedded model 1,000 MNIST test images, otherwise none; needed if a layer behind the first is encrypted";
+    "for the embedded model 1,000 MNIST test images, otherwise none; needed if an encrypted part reads inner values of the network";
 
 }  // namespace privdnn

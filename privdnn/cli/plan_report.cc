@@ -175,7 +175,7 @@ void AddExposureFacts(const SegmentPlan& p, const Exposure& e, FactTable& table)
       "images to recover the keys",
       fmt::format("{} of chosen ciphertexts and lattice reduction (block size {}, 2^{:.0f} operations), {} without",
                   keys.images_by_lattice, keys.cost.block_size, keys.cost.ClassicalBits(), keys.images_by_packing));
-  table.Add("  up to which they are safe", fmt::format("{}, with {:.0f} bits left", keys.safe_images, kSafeBits));
+  table.Add(fmt::format("  with {:.0f} bits left up to", kSafeBits), fmt::to_string(keys.safe_images));
   table.Add("images by parameter count",
             fmt::format("{} ({} parameters behind an output)", e.images_by_parameter_count, e.parameters));
 }
@@ -212,15 +212,13 @@ std::string PackageText(const ModelPlan& plan, const PlanFigures& f) {
 std::string BudgetNotes(const PlanFigures& f) {
   std::string text;
   if (const uint64_t safe = f.images_that_keep_keys_safe; f.image_budget > safe) {
-    text += fmt::format(
-        "note: with chosen ciphertexts for more than {} image{} of the budget of {} a user takes the keys below {:.0f} "
-        "bits.\n",
-        safe, safe == 1 ? "" : "s", f.image_budget, kSafeBits);
+    text += fmt::format("note: {} of chosen ciphertexts bring the keys below {:.0f} bits; the budget is {}.\n",
+                        safe == 0 ? "the first images" : fmt::format("more than {} images", safe), kSafeBits,
+                        f.image_budget);
   }
   if (f.image_budget >= f.ImagesThatRiskKernels()) {
     text += fmt::format(
-        "note: a budget of {} images is not below {}, where the encrypted kernels begin to be at risk from their "
-        "user.\n"
+        "note: with a budget of {} images the encrypted kernels are at risk from their user: {} can be enough.\n"
         "      No encryption changes that: give each user a package of its own and a budget that fits the trust (see\n"
         "      SECURITY.md, statement 3).\n",
         f.image_budget, f.ImagesThatRiskKernels());
