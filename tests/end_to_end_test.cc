@@ -473,6 +473,8 @@ TEST_F(EndToEnd, CommandsAnswerInJsonAndFailClearly) {
   EXPECT_THAT(refused.err, HasSubstr("is not N1,N2"));
   ExpectFails({"keygen", "--out", Path("tls"), "--user", "user"}, "user.key");
   ExpectFails({"keygen", "--out", Path("tls"), "--user", "../evil"}, "evil");
+  ExpectFails({"keygen", "--out", Path("new"), "--user", "alice", "--user", "../evil"}, "evil");
+  EXPECT_FALSE(std::filesystem::exists(Path("new")));  // names are checked before anything is written
   ExpectFails({"encrypt", "--selection", "1:0;2:0", "--user", "a/b", "--package", Path("x"), "--key", Path("y")},
               "a/b");
   ExpectFails({"serve", "--key", Path("m.privdnn"), "--tls", Path("tls"), "--ledger", Path("l")},

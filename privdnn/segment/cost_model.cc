@@ -126,7 +126,8 @@ double UserMs(const Geometry& g, const ParameterSpec& p, const CostConstants& co
     return Milliseconds(work, costs, 1.0 / static_cast<double>(workers), 1);
   }
   // Threads take whole passes.
-  const double share = static_cast<double>((passes + workers - 1) / workers) / static_cast<double>(passes);
+  const uint64_t rounds = (passes + workers - 1) / workers;
+  const double share = static_cast<double>(rounds) / static_cast<double>(passes);
   return Milliseconds(work, costs, share, share);
 }
 
