@@ -17,6 +17,7 @@ std::string ObjectiveName(Objective objective);
 
 // What --images is without being given, where images only serve to measure ranges.
 inline constexpr char kCalibrationDefault[] =
-    "for the embedded model 1,000 MNIST test images, otherwise none; needed if an encrypted part reads inner values of the network";
+    "for the embedded model 1,000 MNIST test images, otherwise none; needed if an encrypted part "
+    "reads inner values of the network";
 
 }  // namespace privdnn
