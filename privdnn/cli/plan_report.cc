@@ -212,9 +212,11 @@ std::string PackageText(const ModelPlan& plan, const PlanFigures& f) {
 std::string BudgetNotes(const PlanFigures& f) {
   std::string text;
   if (const uint64_t safe = f.images_that_keep_keys_safe; f.image_budget > safe) {
-    text += fmt::format("note: {} of chosen ciphertexts bring the keys below {:.0f} bits; the budget is {}.\n",
-                        safe == 0 ? "the first images" : fmt::format("more than {} images", safe), kSafeBits,
-                        f.image_budget);
+    const std::string images = safe == 0   ? "one image"
+                               : safe == 1 ? "more than 1 image"
+                                           : fmt::format("more than {} images", safe);
+    text += fmt::format("note: chosen ciphertexts in {} bring the keys below {:.0f} bits; the budget is {}.\n", images,
+                        kSafeBits, f.image_budget);
   }
   if (f.image_budget >= f.ImagesThatRiskKernels()) {
     text += fmt::format(
