@@ -23,18 +23,10 @@ Json DemoJson(const TwoPartyResult& r) {
   return json;
 }
 
-std::string Encrypted(const Segment& s) {
-  const std::string layer =
-      fmt::format("{} of {} neurons of layer {}", s.neurons.size(), s.layer.outputs, s.layer_number);
-  if (!s.first) return layer;
-  return fmt::format("{} of {} neurons of layer {}, {}", s.first_neurons.size(), s.first->outputs, s.first_number,
-                     layer);
-}
-
 std::string ResultText(const TwoPartyResult& r) {
   FactTable what(fmt::format("\nprivate inference on {} MNIST test images, owner and user in two processes (gRPC, TLS)",
                              r.user.images));
-  for (const PlannedSegment& s : r.model.segments) what.Add("encrypted", Encrypted(s.segment));
+  for (const PlannedSegment& s : r.model.segments) what.Add("encrypted", CoreNeuronsText(s.segment));
   what.Add("accuracy, original network", fmt::format("{:.1f} %", r.accuracy_original));
   what.Add("accuracy, private inference", fmt::format("{:.1f} %", r.accuracy_private));
   what.Add("accuracy, user without the owner", fmt::format("{:.1f} %", r.accuracy_without_owner));

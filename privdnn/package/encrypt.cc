@@ -30,10 +30,6 @@ Bytes Prologue(uint64_t header_size, uint64_t total) {
   return std::move(w).Take();
 }
 
-uint64_t CiphertextBytes(const Geometry& geometry, const EncryptionParameters& p) {
-  return uint64_t{geometry.spec().outputs()} * (geometry.terms() + 1) * PackedResidueBytes(p.primes, p.n);
-}
-
 PackageHeader MakeHeader(std::span<const EncryptionTask> tasks) {
   PackageHeader header;
   for (const EncryptionTask& task : tasks) {
@@ -45,7 +41,7 @@ PackageHeader MakeHeader(std::span<const EncryptionTask> tasks) {
 
 uint64_t TotalBytes(std::span<const EncryptionTask> tasks, uint64_t header_size, uint64_t rest_model_bytes) {
   uint64_t total = Prologue(0, 0).size() + header_size + rest_model_bytes + Sha256({}).size();
-  for (const EncryptionTask& task : tasks) total += CiphertextBytes(task.plan->geometry, task.plan->parameters);
+  for (const EncryptionTask& task : tasks) total += CiphertextBytes(task.plan->parameters, task.plan->geometry);
   return total;
 }
 

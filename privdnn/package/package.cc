@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "privdnn/ring/residues.h"
+#include "privdnn/segment/encryption_plan.h"
 
 namespace privdnn {
 namespace {
@@ -10,8 +11,6 @@ namespace {
 constexpr uint64_t kDigestSize = 32;
 // Bytes hashed before mapped pages are let go.
 constexpr uint64_t kHashBlock = uint64_t{16} << 20;
-
-uint64_t CiphertextBytes(const ParameterSpec& spec) { return PackedResidueBytes(spec.primes, spec.n); }
 
 }  // namespace
 
@@ -49,8 +48,7 @@ absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std
   PRIVDNN_ASSIGN_OR_RETURN(package.segments_, PrepareSegments(header, what, kernels));
   PRIVDNN_ASSIGN_OR_RETURN(package.rest_, r.Take(rest_size, "plaintext model"));
   for (const PreparedSegment& segment : package.segments_) {
-    const ParameterSpec& spec = segment.parameters.spec();
-    const uint64_t size = uint64_t{segment.header.spec.outputs()} * (spec.terms + 1) * CiphertextBytes(spec);
+    const uint64_t size = CiphertextBytes(segment.parameters.spec(), segment.geometry);
     PRIVDNN_ASSIGN_OR_RETURN(const auto ciphertexts, r.Take(size, "ciphertexts"));
     package.ciphertexts_.push_back(ciphertexts);
   }
@@ -72,7 +70,7 @@ absl::StatusOr<Package> Package::Parse(std::span<const uint8_t> bytes, const std
 
 absl::Status Package::ReadCiphertext(size_t segment, size_t output, size_t term, std::span<uint64_t> residues) const {
   const ParameterSpec& spec = segments_[segment].parameters.spec();
-  const uint64_t size = CiphertextBytes(spec);
+  const uint64_t size = PackedResidueBytes(spec.primes, spec.n);
   auto bytes = ciphertexts_[segment].subspan((output * (spec.terms + 1) + term) * size, size);
   for (size_t i = 0; i < spec.primes.size(); ++i) {
     const uint64_t q = spec.primes[i];

@@ -91,6 +91,9 @@ struct Segment {
 // but not all of the second (a plaintext neuron would have nothing to read). Fails with InvalidArgument for an empty
 // selection, too.
 absl::StatusOr<std::vector<Segment>> FindSegments(const Graph& graph, const Selection& selection);
+
+// Returns which neurons of a segment are core, for people: "2 of 6 neurons of layer 1, 13 of 16 neurons of layer 2".
+std::string CoreNeuronsText(const Segment& segment);
 // Returns the first two layers that could form a quadratic segment, (first, second). Fails with NotFound, saying what
 // was looked for, if there are none.
 absl::StatusOr<std::pair<Layer, Layer>> FindQuadraticPair(const Graph& graph);

@@ -248,4 +248,12 @@ absl::StatusOr<std::pair<Layer, Layer>> FindQuadraticPair(const Graph& graph) {
       graph.name, finder.layers().size());
 }
 
+std::string CoreNeuronsText(const Segment& s) {
+  const std::string layer =
+      fmt::format("{} of {} neurons of layer {}", s.neurons.size(), s.layer.outputs, s.layer_number);
+  if (!s.first) return layer;
+  return fmt::format("{} of {} neurons of layer {}, {}", s.first_neurons.size(), s.first->outputs, s.first_number,
+                     layer);
+}
+
 }  // namespace privdnn

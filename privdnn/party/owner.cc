@@ -21,7 +21,7 @@ absl::StatusOr<std::vector<double>> IntegerNoise(const PreparedSegment& segment,
   if (output_noise == 0) return noise;
   for (const double scale : segment.header.output_scale) {
     noise.push_back(output_noise / scale);
-    const double most = MaxOutputNoise(segment.parameters);
+    const double most = MaxOutputNoise(segment.parameters.plain_bits());
     if (noise.back() < 1) {
       return InvalidArgument(
           "output noise: output {} of segment {} has steps of {:.4g}; a deviation of {:.4g} is below one and would be "

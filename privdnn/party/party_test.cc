@@ -280,7 +280,7 @@ TEST_F(WireTest, RefusesOutputNoiseThatIsNoneOrCouldWrapAround) {
   EXPECT_THAT(error(NAN), HasSubstr("deviation of nan"));
   EXPECT_THAT(error(INFINITY), HasSubstr("deviation of inf"));
   const double most =
-      MaxOutputNoise(user_.segment(0).parameters) * std::ranges::min(user_.segment(0).header.output_scale);
+      MaxOutputNoise(user_.segment(0).parameters.plain_bits()) * std::ranges::min(user_.segment(0).header.output_scale);
   EXPECT_THAT(error(1.001 * most), HasSubstr("a quarter of the plaintext modulus 2^"));
   EXPECT_EQ(error(0.999 * most), "");
   const double step = std::ranges::max(user_.segment(0).header.output_scale);

@@ -37,18 +37,8 @@ std::span<const uint8_t> At(std::span<const uint8_t> body, const MessageLayout::
   return body.subspan(part.offset, part.size);
 }
 
-// Checks everything about a message but its header and the contents of its body, and returns the body. `size`: of the
-// whole message.
-absl::StatusOr<std::span<const uint8_t>> ParseBody(MessageKind kind, std::span<const uint8_t> message, uint64_t size) {
-  ByteReader r(message, Name(kind));
-  PRIVDNN_RETURN_IF_ERROR(r.Take(kHeaderSize, "header").status());
-  PRIVDNN_ASSIGN_OR_RETURN(const auto body, r.Take(size - kHeaderSize - kChecksumSize, "images"));
-  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t checksum, r.U64("checksum"));
-  PRIVDNN_RETURN_IF_ERROR(r.Finish());
-  if (checksum != XXH3_64bits(message.data(), message.size() - kChecksumSize)) {
-    return InvalidArgument("{}: damaged: the checksum does not match", Name(kind));
-  }
-  return body;
+uint64_t WholeSize(MessageKind kind, const MessageLayout& layout, uint64_t images) {
+  return kind == MessageKind::kQuery ? layout.query(images) : layout.reply(images);
 }
 
 }  // namespace
@@ -136,10 +126,15 @@ MessageLayout::Part MessageLayout::ReplyOutput(uint64_t unit, uint64_t images, u
   return {Offset(unit, images).reply + Before(unit, images, output).reply, size};
 }
 
-QueryWriter::QueryWriter(const MessageHeader& header, const MessageLayout& layout)
+MessageWriter::MessageWriter(MessageKind kind, const MessageHeader& header, const MessageLayout& layout)
     : layout_(&layout),
       images_(header.images),
-      message_(StartMessage(MessageKind::kQuery, header, layout.query(header.images))) {}
+      message_(StartMessage(kind, header, WholeSize(kind, layout, header.images))) {}
+
+Bytes MessageWriter::Finish() && {
+  FinishMessage(message_);
+  return std::move(message_);
+}
 
 void QueryWriter::WriteMaskedPoly(uint64_t unit, std::span<const uint64_t> residues) {
   PackResidues(layout_->primes(), residues, At(message_, layout_->MaskedPoly(unit, images_)));
@@ -150,18 +145,28 @@ void QueryWriter::WriteMaskedOutput(uint64_t unit, uint32_t output, std::span<co
   PackResidues(layout_->primes(), residues, At(message_, layout_->MaskedOutput(unit, images_, output)));
 }
 
-Bytes QueryWriter::Finish() && {
-  FinishMessage(message_);
-  return std::move(message_);
+absl::StatusOr<MessageView> MessageView::ParseBody(MessageKind kind, std::span<const uint8_t> message,
+                                                   const MessageHeader& header,
+                                                   std::span<const MessageLayout> layouts) {
+  const MessageLayout& layout = layouts[header.segment];
+  ByteReader r(message, Name(kind));
+  PRIVDNN_RETURN_IF_ERROR(r.Take(kHeaderSize, "header").status());
+  PRIVDNN_ASSIGN_OR_RETURN(const auto body,
+                           r.Take(WholeSize(kind, layout, header.images) - MessageLayout::overhead(), "images"));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t checksum, r.U64("checksum"));
+  PRIVDNN_RETURN_IF_ERROR(r.Finish());
+  if (checksum != XXH3_64bits(message.data(), message.size() - kChecksumSize)) {
+    return InvalidArgument("{}: damaged: the checksum does not match", Name(kind));
+  }
+  return MessageView(header, layout, body);
 }
 
 absl::StatusOr<Query> Query::Parse(std::span<const uint8_t> message, const PackageId& package,
                                    std::span<const MessageLayout> layouts) {
   PRIVDNN_ASSIGN_OR_RETURN(const MessageHeader header,
                            PeekHeader(MessageKind::kQuery, message, package, layouts.size()));
-  const MessageLayout& layout = layouts[header.segment];
-  PRIVDNN_ASSIGN_OR_RETURN(const auto body, ParseBody(MessageKind::kQuery, message, layout.query(header.images)));
-  return Query(header, layout, body);
+  PRIVDNN_ASSIGN_OR_RETURN(const MessageView view, ParseBody(MessageKind::kQuery, message, header, layouts));
+  return Query(view);
 }
 
 absl::Status Query::ReadMaskedPoly(uint64_t unit, std::span<uint64_t> residues) const {
@@ -179,19 +184,9 @@ absl::Status Query::ReadMaskedOutput(uint64_t unit, uint32_t output, std::span<u
   return InvalidArgument("query: unit {}: a residue of b' for output {} is not below its prime", unit, output);
 }
 
-ReplyWriter::ReplyWriter(const MessageHeader& header, const MessageLayout& layout)
-    : layout_(&layout),
-      images_(header.images),
-      message_(StartMessage(MessageKind::kReply, header, layout.reply(header.images))) {}
-
 void ReplyWriter::WriteOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> values) {
   assert(values.size() == layout_->values(unit, images_, output));
   PackBits(values, layout_->reply_bits(), At(message_, layout_->ReplyOutput(unit, images_, output)));
-}
-
-Bytes ReplyWriter::Finish() && {
-  FinishMessage(message_);
-  return std::move(message_);
 }
 
 absl::StatusOr<Reply> Reply::Parse(std::span<const uint8_t> message, const MessageHeader& query,
@@ -202,14 +197,13 @@ absl::StatusOr<Reply> Reply::Parse(std::span<const uint8_t> message, const Messa
     return InvalidArgument("reply: has {} images of segment {}, the query had {} of segment {}", header.images,
                            header.segment, query.images, query.segment);
   }
-  const MessageLayout& layout = layouts[header.segment];
-  PRIVDNN_ASSIGN_OR_RETURN(const auto body, ParseBody(MessageKind::kReply, message, layout.reply(header.images)));
-  return Reply(header.images, layout, body);
+  PRIVDNN_ASSIGN_OR_RETURN(const MessageView view, ParseBody(MessageKind::kReply, message, header, layouts));
+  return Reply(view);
 }
 
 absl::Status Reply::ReadOutput(uint64_t unit, uint32_t output, std::span<uint64_t> values) const {
-  assert(values.size() == layout_->values(unit, images_, output));
-  if (UnpackBits(At(body_, layout_->ReplyOutput(unit, images_, output)), layout_->reply_bits(), values)) {
+  assert(values.size() == layout_->values(unit, header_.images, output));
+  if (UnpackBits(At(body_, layout_->ReplyOutput(unit, header_.images, output)), layout_->reply_bits(), values)) {
     return absl::OkStatus();
   }
   return InvalidArgument("reply: unit {}: surplus bits after output {} are not zero", unit, output);

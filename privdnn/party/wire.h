@@ -71,75 +71,81 @@ class MessageLayout {
   std::vector<UnitBytes> before_;  // of tiles before one, in full units; the last: all tiles
 };
 
-// Writes a query. Different parts may be written from several threads. The layout must outlive the writer.
-class QueryWriter {
+// Writes a message. Different parts may be written from several threads. The layout must outlive the writer.
+class MessageWriter {
  public:
-  QueryWriter(const MessageHeader& header, const MessageLayout& layout);
-  // a' of a unit: residues [prime][n], as many as Ring::limbs_size().
-  void WriteMaskedPoly(uint64_t unit, std::span<const uint64_t> residues);
-  // b' of an output: residues [prime][value], MessageLayout::values() of each prime.
-  void WriteMaskedOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> residues);
   Bytes Finish() &&;
 
- private:
+ protected:
+  MessageWriter(MessageKind kind, const MessageHeader& header, const MessageLayout& layout);
   const MessageLayout* layout_;
   uint32_t images_;
   Bytes message_;
 };
 
-// A query whose header, size and checksum are right; residues are checked as they are read. Refers to the message's
-// bytes and to the layout. Reading is const and thread-safe.
-class Query {
+class QueryWriter : public MessageWriter {
+ public:
+  QueryWriter(const MessageHeader& header, const MessageLayout& layout)
+      : MessageWriter(MessageKind::kQuery, header, layout) {}
+  // a' of a unit: residues [prime][n], as many as Ring::limbs_size().
+  void WriteMaskedPoly(uint64_t unit, std::span<const uint64_t> residues);
+  // b' of an output: residues [prime][value], MessageLayout::values() of each prime.
+  void WriteMaskedOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> residues);
+};
+
+class ReplyWriter : public MessageWriter {
+ public:
+  ReplyWriter(const MessageHeader& header, const MessageLayout& layout)
+      : MessageWriter(MessageKind::kReply, header, layout) {}
+  // Values of an output, below 2^reply_bits(): MessageLayout::values() of them.
+  void WriteOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> values);
+};
+
+// A message whose header, size and checksum are right; its contents are checked as they are read. Refers to the
+// message's bytes and to the layout. Reading is const and thread-safe.
+class MessageView {
+ public:
+  const MessageHeader& header() const { return header_; }
+  uint64_t units() const { return layout_->units(header_.images); }
+
+ protected:
+  // `message` must have a header that PeekHeader returned. Fails with InvalidArgument, naming field and byte.
+  static absl::StatusOr<MessageView> ParseBody(MessageKind kind, std::span<const uint8_t> message,
+                                               const MessageHeader& header, std::span<const MessageLayout> layouts);
+  MessageHeader header_;
+  const MessageLayout* layout_;
+  std::span<const uint8_t> body_;
+
+ private:
+  MessageView(const MessageHeader& header, const MessageLayout& layout, std::span<const uint8_t> body)
+      : header_(header), layout_(&layout), body_(body) {}
+};
+
+class Query : public MessageView {
  public:
   // `layouts`: of the package's segments. Fails with InvalidArgument, naming field and byte.
   static absl::StatusOr<Query> Parse(std::span<const uint8_t> message, const PackageId& package,
                                      std::span<const MessageLayout> layouts);
-  const MessageHeader& header() const { return header_; }
-  uint64_t units() const { return layout_->units(header_.images); }
   // Read what QueryWriter wrote, into spans of the same sizes. Fail with InvalidArgument, naming the unit, if a residue
   // is not below its prime.
   absl::Status ReadMaskedPoly(uint64_t unit, std::span<uint64_t> residues) const;
   absl::Status ReadMaskedOutput(uint64_t unit, uint32_t output, std::span<uint64_t> residues) const;
 
  private:
-  Query(const MessageHeader& header, const MessageLayout& layout, std::span<const uint8_t> body)
-      : header_(header), layout_(&layout), body_(body) {}
-  MessageHeader header_;
-  const MessageLayout* layout_;
-  std::span<const uint8_t> body_;
+  explicit Query(const MessageView& view) : MessageView(view) {}
 };
 
-// Writes a reply; like QueryWriter.
-class ReplyWriter {
- public:
-  ReplyWriter(const MessageHeader& header, const MessageLayout& layout);
-  // Values of an output, below 2^reply_bits(): MessageLayout::values() of them.
-  void WriteOutput(uint64_t unit, uint32_t output, std::span<const uint64_t> values);
-  Bytes Finish() &&;
-
- private:
-  const MessageLayout* layout_;
-  uint32_t images_;
-  Bytes message_;
-};
-
-// A reply to a query; like Query.
-class Reply {
+class Reply : public MessageView {
  public:
   // Fails with InvalidArgument, naming field and byte, or if the reply is to another query than one with this header.
   static absl::StatusOr<Reply> Parse(std::span<const uint8_t> message, const MessageHeader& query,
                                      std::span<const MessageLayout> layouts);
-  uint64_t units() const { return layout_->units(images_); }
   // Reads what ReplyWriter wrote, into a span of the same size. Fails with InvalidArgument, naming the unit, if padding
   // bits are set.
   absl::Status ReadOutput(uint64_t unit, uint32_t output, std::span<uint64_t> values) const;
 
  private:
-  Reply(uint32_t images, const MessageLayout& layout, std::span<const uint8_t> body)
-      : images_(images), layout_(&layout), body_(body) {}
-  uint32_t images_;
-  const MessageLayout* layout_;
-  std::span<const uint8_t> body_;
+  explicit Reply(const MessageView& view) : MessageView(view) {}
 };
 
 // Returns the header of a message for `package`, which has `segments` segments, at least 1. Looks at nothing behind it.

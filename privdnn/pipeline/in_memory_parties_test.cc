@@ -279,7 +279,7 @@ TEST_F(InMemoryPartiesTest, ANumberOfImagesThatIsNoneFitsNoBudget) {
 
 TEST_F(InMemoryPartiesTest, OutputNoiseHasARange) {
   const PackageFiles files(*plan_);
-  const OutputNoiseRange range = *AllowedOutputNoise(*plan_);
+  const OutputNoiseRange range = AllowedOutputNoise(*plan_);
   ASSERT_LT(range.min, range.max);
   const auto with = [&](double noise) {
     return InMemoryParties::Open(files.package, files.key, {.output_noise = noise}).status();

@@ -54,13 +54,7 @@ absl::StatusOr<LocalOwner> LocalOwner::Start(const ModelPlan& model, const Local
   const std::filesystem::path own = directory.path() / "owner", user = directory.path() / "user";
   PRIVDNN_RETURN_IF_ERROR(MakeIdentities(own, user));
   for (const PlannedSegment& s : model.segments) {
-    const std::string first = s.segment.first
-                                  ? fmt::format("{} of {} neurons of layer {} and ", s.segment.first_neurons.size(),
-                                                s.segment.first->outputs, s.segment.first_number)
-                                  : "";
-    Note(options.reporting.note,
-         fmt::format("owner: encrypting {}{} of {} neurons of layer {}", first, s.segment.neurons.size(),
-                     s.segment.layer.outputs, s.segment.layer_number));
+    Note(options.reporting.note, "owner: encrypting " + CoreNeuronsText(s.segment));
   }
   PRIVDNN_RETURN_IF_ERROR(EncryptForUser(model, kUserName, user / "model.privdnn", own / "model.key", options.threads,
                                          Begin(options.reporting.begin, "encrypting"))

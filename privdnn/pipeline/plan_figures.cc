@@ -53,11 +53,10 @@ PlanFigures ComputeFigures(const ModelPlan& plan) {
   return f;
 }
 
-absl::StatusOr<OutputNoiseRange> AllowedOutputNoise(const ModelPlan& plan) {
+OutputNoiseRange AllowedOutputNoise(const ModelPlan& plan) {
   OutputNoiseRange range{0, std::numeric_limits<double>::infinity()};
   for (const PlannedSegment& s : plan.segments) {
-    PRIVDNN_ASSIGN_OR_RETURN(const Parameters parameters, Parameters::Create(s.plan.parameters));
-    const double most = MaxOutputNoise(parameters);  // as an integer
+    const double most = MaxOutputNoise(s.plan.parameters.plain_bits);  // as an integer
     for (const double scale : s.quantized.output_scale) {
       range.min = std::max(range.min, scale);
       double max = most * scale;

@@ -64,7 +64,7 @@ struct OutputNoiseRange {
 // Returns which deviations an owner of the plan's package accepts as `output_noise` (see Owner::Create). 0, which adds
 // no noise, is accepted too. Below `min`, an output's noise would be lost in rounding to integers; above `max`, it
 // could reach a quarter of the plaintext modulus. The range fits all outputs of all segments. It is empty, min > max,
-// if these differ too much in scale. Returns the errors of Parameters::Create for a plan that Plan() hasn't made.
-absl::StatusOr<OutputNoiseRange> AllowedOutputNoise(const ModelPlan& plan);
+// if these differ too much in scale.
+OutputNoiseRange AllowedOutputNoise(const ModelPlan& plan);
 
 }  // namespace privdnn

@@ -76,13 +76,11 @@ ZeroizingVector<Torus> Phases(const Parameters& params, const TorusMap& torus, c
   return phases;
 }
 
-double MaxOutputNoise(const Parameters& params) {
-  return (std::ldexp(1.0, params.plain_bits() - 2) - 0.5) / kNormalBound;
-}
+double MaxOutputNoise(int plain_bits) { return (std::ldexp(1.0, plain_bits - 2) - 0.5) / kNormalBound; }
 
 void PerturbOutputs([[maybe_unused]] const Parameters& params, double sigma, RandomSource& random,
                     std::span<int64_t> added) {
-  assert(sigma >= 0 && sigma <= MaxOutputNoise(params));
+  assert(sigma >= 0 && sigma <= MaxOutputNoise(params.plain_bits()));
   ZeroizingVector<double> normal(added.size() + added.size() % 2);
   SampleNormal(random, normal);
   for (size_t p = 0; p < added.size(); ++p) {

@@ -57,10 +57,11 @@ ZeroizingVector<Torus> Phases(const Parameters& params, const TorusMap& torus, c
 // an integer, so that what is unmasked is the exact integer plus e. Without branches on e. Phases moves by Delta*e,
 // which leaves the room for eta and nu as it was.
 //
-// 0 <= sigma <= MaxOutputNoise(params), the largest with |e| <= t/4 (SampleNormal is cut off at 9.35 deviations): an
-// output below t/4 in size, half of what any input could give, never wraps around the plaintext modulus.
+// 0 <= sigma <= MaxOutputNoise(params.plain_bits()), the largest with |e| <= t/4 (SampleNormal is cut off at 9.35
+// deviations): an output below t/4 in size, half of what any input could give, never wraps around the plaintext
+// modulus.
 void PerturbOutputs(const Parameters& params, double sigma, RandomSource& random, std::span<int64_t> added);
-double MaxOutputNoise(const Parameters& params);
+double MaxOutputNoise(int plain_bits);
 
 // Adds the drowning noise nu (normal, sigma_nu = Q/(21 t)) to each phase and rounds to the top params.reply_bits()
 // bits. nu is drawn as a double and kept to 2^-62 Q/t; Parameters counts what it differs from a normal by.

@@ -111,7 +111,7 @@ TEST(ExactPhases, RepliesStepWhereDeltaTimesTheOutputNoisePutsThem) {
   const Uint128 half_step = phases.q() >> (phases.params().reply_bits() + 1);
   SameWords random;
   int64_t error = 0;
-  PerturbOutputs(phases.params(), MaxOutputNoise(phases.params()), random, {&error, 1});
+  PerturbOutputs(phases.params(), MaxOutputNoise(phases.params().plain_bits()), random, {&error, 1});
   EXPECT_GT(std::llabs(error), phases.most() / 100);
   const Uint128 from = (zero + 2 * phases.q() - phases.Scaled(error) - half_step) % phases.q();
   ExpectAtDeltaTimes(phases, error, phases.NextStep(from, error), zero);

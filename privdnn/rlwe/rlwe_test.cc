@@ -445,7 +445,7 @@ std::vector<int64_t> Perturbed(const Parameters& params, int64_t y, double sigma
 TEST(PerturbOutputs, AddsRoundedNormalErrorsOfTheGivenDeviation) {
   const auto params = *Parameters::Create(SmallSpec());
   constexpr size_t kCount = 1 << 16;
-  for (const double sigma : {1.0, 3.0, 1e4, MaxOutputNoise(params)}) {
+  for (const double sigma : {1.0, 3.0, 1e4, MaxOutputNoise(params.plain_bits())}) {
     const int64_t y = -54321;
     double sum = 0, squares = 0, within = 0;
     for (const int64_t v : Perturbed(params, y, sigma, kCount, 11)) {
@@ -472,7 +472,7 @@ TEST(PerturbOutputs, NothingAtZeroAndFreshEveryTime) {
 // The largest noise on outputs of half the range never wraps around, on neither side.
 TEST(PerturbOutputs, LargestNoiseStaysWithinThePlaintextModulus) {
   const auto params = *Parameters::Create(SmallSpec());
-  const double sigma = MaxOutputNoise(params);
+  const double sigma = MaxOutputNoise(params.plain_bits());
   const int64_t quarter = int64_t{1} << (params.plain_bits() - 2);
   EXPECT_LE(kNormalBound * sigma + 0.5, static_cast<double>(quarter));
   EXPECT_GT(kNormalBound * sigma + 1, static_cast<double>(quarter));

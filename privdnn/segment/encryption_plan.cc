@@ -1,6 +1,7 @@
 #include "privdnn/segment/encryption_plan.h"
 
 #include "privdnn/base/bytes.h"
+#include "privdnn/ring/residues.h"
 
 namespace privdnn {
 
@@ -11,6 +12,11 @@ absl::StatusOr<ParameterSpec> DeriveParameters(const EncryptionParameters& param
   spec.max_feature = geometry.max_feature();
   PRIVDNN_ASSIGN_OR_RETURN(spec.released_values, CheckedMul(image_budget, geometry.spec().values_per_image()));
   return spec;
+}
+
+uint64_t CiphertextBytes(const EncryptionParameters& parameters, const Geometry& geometry) {
+  return uint64_t{geometry.spec().outputs()} * (geometry.terms() + 1) *
+         PackedResidueBytes(parameters.primes, parameters.n);
 }
 
 }  // namespace privdnn

@@ -22,4 +22,7 @@ struct EncryptionPlan {
 absl::StatusOr<ParameterSpec> DeriveParameters(const EncryptionParameters& parameters, const Geometry& geometry,
                                                uint64_t image_budget);
 
+// Returns the bytes of a segment's ciphertexts in a package: b of every output and term, pk included.
+uint64_t CiphertextBytes(const EncryptionParameters& parameters, const Geometry& geometry);
+
 }  // namespace privdnn

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "privdnn/base/bytes.h"
-#include "privdnn/ring/residues.h"
 
 namespace privdnn {
 namespace {
@@ -39,10 +38,6 @@ struct Candidate {
   double cost = 0;  // by the objective
   uint64_t ciphertexts = 0, kernels = 0, working = 0;
 };
-
-uint64_t CiphertextBytes(const ParameterSpec& p, uint64_t outputs) {
-  return outputs * (p.terms + 1) * PackedResidueBytes(p.primes, p.n);
-}
 
 double Cost(const Geometry& g, const ParameterSpec& p, const PlanOptions& options) {
   const uint64_t images = PlannedImages(options.objective);
@@ -124,7 +119,7 @@ std::vector<Candidate> Candidates(const PlanTask& task, size_t segments, const P
                                return;
                              }
                              c.cost = Cost(g, p, options);
-                             c.ciphertexts = CiphertextBytes(p, spec.outputs());
+                             c.ciphertexts = CiphertextBytes(p, g);
                              c.kernels = UserKernelBytes(p, spec.outputs());
                              c.working = UserWorkingBytes(g, p, PlannedImages(options.objective));
                              if (std::ranges::any_of(best, [&](const Candidate& other) { return Dominated(c, other); }))
