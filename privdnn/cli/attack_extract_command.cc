@@ -91,8 +91,10 @@ absl::StatusOr<CommandOutput> RunExtract(const ExtractCommand& command) {
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan model,
-                           command.network.MakePlan(graph, selection, command.settings, command.images));
+  // Figures compare packages of the same bits.
+  PRIVDNN_ASSIGN_OR_RETURN(const SimulatedPlan planned, command.network.MakePlan(graph, selection, command.settings,
+                                                                                 command.images, {.most_images = 0}));
+  const ModelPlan& model = planned.plan;
   PRIVDNN_ASSIGN_OR_RETURN(LocalOwner owner,
                            LocalOwner::Start(model, {.threads = threads, .reporting = ReportingToPeople()}));
   PRIVDNN_ASSIGN_OR_RETURN(SessionOracle target, ConnectTarget(AddressOf(owner), threads));

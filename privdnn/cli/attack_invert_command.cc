@@ -213,7 +213,7 @@ absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
   SetExecutorThreads(command.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
-  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.LoadFor(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, DrawImages(command, all));
   PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine(command.settings));
   PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan model, Plan(graph, selection, options, all));

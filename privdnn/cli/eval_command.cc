@@ -89,6 +89,15 @@ absl::Status SaveOutputs(const Outputs& outputs, const std::string& path) {
   return WriteTextFile(path, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+// `outputs` are those of `graph`, which may be made of the model's own (see WithScores).
+absl::Status SaveOwnOutputs(const EvalCommand& command, const Graph& graph, const Inputs& inputs,
+                            const Outputs& outputs) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph own, command.model.LoadWithOwnOutputs());
+  if (own.outputs == graph.outputs) return SaveOutputs(outputs, command.outputs);
+  PRIVDNN_ASSIGN_OR_RETURN(const Outputs own_outputs, RunModel(own, inputs));
+  return SaveOutputs(own_outputs, command.outputs);
+}
+
 // Percent of labels among the `top` largest scores of their image (see RankOf).
 double TopAccuracy(const Tensor& scores, const std::vector<int32_t>& labels, int64_t top) {
   const int64_t classes = scores.size() / scores.dim(0);
@@ -157,18 +166,29 @@ absl::Status CheckOptions(const EvalCommand& command, bool raw, bool labelled) {
   return absl::OkStatus();
 }
 
+absl::Status CheckClasses(const Graph& graph) {
+  PRIVDNN_ASSIGN_OR_RETURN(const OutputKind kind, FindOutputKind(graph));
+  if (kind == OutputKind::kClasses) return absl::OkStatus();
+  return InvalidArgument(
+      "the network's outputs are {}: accuracy is of classes (--output says what they are, if that is wrong; without "
+      "--labels, --outputs writes them)",
+      OutputKindName(kind));
+}
+
 absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
   const bool raw = !command.inputs.empty();
   const bool labelled = !raw && command.images.labelled();
   PRIVDNN_RETURN_IF_ERROR(CheckOptions(command, raw, labelled));
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  // Accuracy is of classes; without labels, outputs are what the model has.
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, labelled ? command.model.Load() : command.model.LoadWithOwnOutputs());
+  if (labelled) PRIVDNN_RETURN_IF_ERROR(CheckClasses(graph));
   SetExecutorThreads(command.threads);
   ImageSet images;
   Inputs inputs;
   if (raw) {
     PRIVDNN_ASSIGN_OR_RETURN(inputs, LoadInputs(command.inputs, graph));
   } else {
-    PRIVDNN_ASSIGN_OR_RETURN(images, command.images.Load());
+    PRIVDNN_ASSIGN_OR_RETURN(images, command.images.LoadFor(graph));
     inputs = {images.count, [&images](int64_t begin, int64_t end) { return images.Batch(begin, end); }};
   }
   EvalResult result;
@@ -178,7 +198,7 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
   if (labelled) result.classes = images.classes;
   if (command.selection.empty() || !command.outputs.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(const Outputs outputs, RunModel(graph, inputs));
-    if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOutputs(outputs, command.outputs));
+    if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOwnOutputs(command, graph, inputs, outputs));
     if (labelled) PRIVDNN_RETURN_IF_ERROR(AddTopAccuracies(graph, outputs, images, result));
     result.per_second = static_cast<double>(inputs.count) / outputs.seconds;
   }

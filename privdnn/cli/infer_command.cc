@@ -7,6 +7,7 @@
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/on_ranks.h"
 #include "privdnn/cli/user_tls.h"
+#include "privdnn/data/arrays.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/pipeline/describe_inference.h"
 #include "privdnn/pipeline/grpc_transport.h"
@@ -17,7 +18,7 @@ namespace privdnn {
 namespace {
 
 struct InferCommand {
-  std::string package, owner, tls, user = "user", outputs, plain_model;
+  std::string package, owner, tls, user = "user", outputs, scores, plain_model;
   ImageInput images;
   InferenceOptions options;
   int threads = 1;
@@ -39,6 +40,15 @@ absl::Status WriteOutputs(const std::string& path, const std::vector<std::vector
   return WriteFile(path, w.view());
 }
 
+// In the format that the path's extension names.
+absl::Status WriteScores(const std::string& path, const InferenceReport& report) {
+  const Tensor rows{{report.images, std::ssize(report.scores) / report.images}, report.scores};
+  const std::string extension = std::filesystem::path(path).extension();
+  if (extension == ".npy") return WriteFile(path, WriteNumpy(rows));
+  if (extension == ".csv") return WriteTextFile(path, WriteTable(rows));
+  return WriteTextFile(path, WriteInferenceReport(report).at("scores").dump() + "\n");
+}
+
 // The network to compare with; nothing without a path.
 absl::StatusOr<std::optional<PlainNetwork>> LoadPlain(const std::string& path) {
   if (path.empty()) return std::optional<PlainNetwork>();
@@ -47,9 +57,22 @@ absl::StatusOr<std::optional<PlainNetwork>> LoadPlain(const std::string& path) {
   return std::optional<PlainNetwork>(std::move(network));
 }
 
+// The first rows of scores.
+void AddScores(const InferenceReport& report, FactTable& table) {
+  constexpr size_t kRows = 5, kColumns = 8;
+  const size_t columns = report.scores.size() / static_cast<size_t>(report.images);
+  for (size_t i = 0; i < std::min(kRows, static_cast<size_t>(report.images)); ++i) {
+    const auto row = std::span(report.scores).subspan(i * columns, std::min(columns, kColumns));
+    table.Add(fmt::format("{}, image {}", report.outputs, i),
+              fmt::format("{:.4g}{}", fmt::join(row, " "), columns > kColumns ? " ..." : ""));
+  }
+  if (report.images > static_cast<int64_t>(kRows)) table.Add("...", "all with --json or --scores");
+}
+
 // Accuracy if there are labels, then the first predictions.
 void AddPredictions(const InferenceReport& report, FactTable& table) {
   constexpr size_t kShown = 20;
+  if (report.outputs != OutputKindName(OutputKind::kClasses)) return AddScores(report, table);
   std::string shown;
   for (size_t i = 0; i < std::min(report.predictions.size(), kShown); ++i) {
     const int32_t label = report.predictions[i];
@@ -93,8 +116,28 @@ std::string OnlineText(const std::string& owner, const InferenceReport& report) 
             online.output_noise > 0
                 ? fmt::format("perturbed by the owner, errors of deviation {:.4g}", online.output_noise)
                 : "exact, as the owner says");
+  for (size_t k = 0; k < online.clamped.size(); ++k) {
+    const auto& c = online.clamped[k];
+    if (c.clamped == 0) continue;
+    table.Add(fmt::format("inputs beyond the range of segment {}", k),
+              fmt::format("{} of {} values, in {} images", c.clamped, c.values, c.images));
+  }
   AddPredictions(report, table);
   return table.Render();
+}
+
+// Above this share of values, results are no longer those of the network.
+constexpr double kMuchClamped = 0.001;
+
+void WarnOfClamping(const InferenceReport::Online& online) {
+  for (size_t k = 0; k < online.clamped.size(); ++k) {
+    const auto& c = online.clamped[k];
+    if (static_cast<double>(c.clamped) <= kMuchClamped * static_cast<double>(c.values)) continue;
+    spdlog::warn(
+        "segment {}: {} of {} values ({:.1f} %, in {} images) lay beyond the range that the owner calibrated and were "
+        "clamped: predictions may be wrong; the owner should encrypt with images like these (encrypt --images)",
+        k, c.clamped, c.values, 100.0 * static_cast<double>(c.clamped) / static_cast<double>(c.values), c.images);
+  }
 }
 
 std::string OfflineText(const InferenceReport& report) {
@@ -126,6 +169,7 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, Inference
   InferenceOptions options = command.options;
   options.deadline = std::chrono::seconds(command.deadline_s);
   options.outputs = !command.outputs.empty();
+  options.scores = !command.scores.empty() || session.rest().output_kind() != OutputKind::kClasses;
   if (session.terms().output_noise > 0) {
     spdlog::warn("the owner perturbs its replies: outputs have errors of deviation {:.4g}, results are not exact",
                  session.terms().output_noise);
@@ -153,6 +197,8 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, Inference
   if (CountAnswered(result) == 0) PRIVDNN_RETURN_IF_ERROR(result.ended);
   const InferenceReport report =
       ReportOnline(session, options, result, std::move(shares), command.images.labelled() ? &images.labels : nullptr);
+  if (!command.scores.empty()) PRIVDNN_RETURN_IF_ERROR(WriteScores(command.scores, report));
+  WarnOfClamping(*report.online);
   if (const auto& ended = report.online->ended) {
     spdlog::error("{}; {} of {} images have a prediction", ended->error, ended->images_answered, report.images);
   }
@@ -161,6 +207,10 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, Inference
 
 absl::StatusOr<CommandOutput> InferOffline(const InferCommand& command, const InferenceSession& session,
                                            const ImageSet& images) {
+  if (const OutputKind kind = session.rest().output_kind(); kind != OutputKind::kClasses) {
+    return InvalidArgument("{}: its network's outputs are {}; --offline is for classes", command.package,
+                           OutputKindName(kind));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(
       auto predictions, session.Offline(images, command.options.batch, Evaluating("without the owner", images.count)));
   const InferenceReport report =
@@ -210,6 +260,15 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--outputs", o->outputs,
                       "write the decrypted integers to this file: 64-bit little-endian, for each segment "
                       "[image][output][position]; -2^63 where the owner didn't answer");
+  command
+      ->add_option("--scores", o->scores,
+                   "write the network's scores to this file, a row per image: .csv, .npy or .json. They are "
+                   "probabilities where the network ends in a softmax or a sigmoid")
+      ->check([](const std::string& path) {
+        const std::string extension = std::filesystem::path(path).extension();
+        const bool known = extension == ".csv" || extension == ".npy" || extension == ".json";
+        return known ? std::string() : path + " must end in .csv, .npy or .json";
+      });
   command->add_option("--compare-with", o->plain_model,
                       "also run this ONNX model in plaintext; its time and predictions go into the JSON");
   command->add_flag("--offline", o->offline, "run without the owner, to see what the plaintext part alone is worth");

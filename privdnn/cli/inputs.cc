@@ -8,6 +8,8 @@
 
 #include "embedded/lenet5.h"
 #include "privdnn/base/file.h"
+#include "privdnn/cli/choice.h"
+#include "privdnn/graph/preprocess.h"
 #include "privdnn/onnx/onnx.h"
 
 namespace privdnn {
@@ -20,19 +22,88 @@ const std::map<std::string, Split> kSplits = {{"train", Split::kTrain},
                                               {"test", Split::kTest},
                                               {"validation", Split::kValidationHalf},
                                               {"test-half", Split::kTestHalf}};
+const std::map<std::string, bool> kChannelOrders = {{"rgb", false}, {"bgr", true}};
+const std::map<std::string, bool> kLayouts = {{"nchw", false}, {"nhwc", true}};
+const std::map<std::string, OutputKind> kOutputKinds = {{"classes", OutputKind::kClasses},
+                                                        {"binary", OutputKind::kBinary},
+                                                        {"multi-label", OutputKind::kMultiLabel},
+                                                        {"regression", OutputKind::kRegression}};
+
+absl::Status AddLabels(const std::string& images, const std::string& labels, ImageSet& set) {
+  PRIVDNN_ASSIGN_OR_RETURN(set.labels, LoadLabels(labels));
+  if (std::ssize(set.labels) != set.count) {
+    return InvalidArgument("{} holds {} images, {} holds {} labels", images, set.count, labels, set.labels.size());
+  }
+  // The file does not say how many classes there are; a network needs as many as occur.
+  set.classes = *std::ranges::max_element(set.labels) + 1;
+  return absl::OkStatus();
+}
 
 }  // namespace
 
 void ModelInput::AddPositional(CLI::App* command) {
   command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5");
+  AddDescription(command);
 }
 void ModelInput::AddOption(CLI::App* command) {
   command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5");
+  AddDescription(command);
+}
+
+void ModelInput::AddDescription(CLI::App* command) {
+  const auto number = CLI::Validator([](const std::string& text) { return Message(ParseFraction(text).status()); }, "");
+  const auto numbers = CLI::Validator([](const std::string& text) { return Message(ParseNumbers(text).status()); }, "");
+  command
+      ->add_option("--scale", scale,
+                   "the network reads pixels 0..255 times this number; default: 1/255, or as the model's metadata says")
+      ->check(number);
+  command
+      ->add_option("--mean", mean, "less this, after --scale: one number, or one per channel, with commas between them")
+      ->check(numbers);
+  command->add_option("--std", deviation, "divided by this, after --mean, likewise")->check(numbers);
+  AddChoice(command, "--channels", bgr, "the network reads colours in this order; default: rgb", kChannelOrders);
+  AddChoice(command, "--layout", nhwc, "the network reads inputs of this layout; default: nchw", kLayouts);
+  AddChoice(command, "--output", output,
+            "the network's outputs are scores of classes, probabilities (or logits) of one label or of several, or "
+            "values; default: as the network's shape and last operator tell",
+            kOutputKinds);
+}
+
+absl::StatusOr<Graph> ModelInput::LoadWithOwnOutputs() const {
+  const bool described = !scale.empty() || !mean.empty() || !deviation.empty() || bgr || nhwc;
+  if (path.empty() && described) {
+    return WrongUsage("--scale, --mean, --std, --channels and --layout are for a model of your own");
+  }
+  if (path.empty()) return ImportOnnx(lenet5::EmbeddedFile("model.onnx"), "embedded model");
+  const auto prepared = [&]() -> absl::StatusOr<Graph> {
+    PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, LoadOnnx(path));
+    auto said = FindPreprocessing(graph);
+    if (!said.ok()) return Annotate(said.status(), path);
+    Preprocessing p = *said;
+    if (!scale.empty()) {
+      PRIVDNN_ASSIGN_OR_RETURN(p.scale, ParseFraction(scale));
+    }
+    if (!mean.empty()) {
+      PRIVDNN_ASSIGN_OR_RETURN(p.mean, ParseNumbers(mean));
+    }
+    if (!deviation.empty()) {
+      PRIVDNN_ASSIGN_OR_RETURN(p.deviation, ParseNumbers(deviation));
+    }
+    p.bgr = bgr.value_or(p.bgr);
+    p.nhwc = nhwc.value_or(p.nhwc);
+    auto result = WithPreprocessing(graph, p);
+    if (!result.ok()) return Annotate(result.status(), path);
+    return result;
+  };
+  return prepared();
 }
 
 absl::StatusOr<Graph> ModelInput::Load() const {
-  if (path.empty()) return ImportOnnx(lenet5::EmbeddedFile("model.onnx"), "embedded model");
-  return LoadOnnx(path);
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, LoadWithOwnOutputs());
+  const absl::StatusOr<OutputKind> found = output ? absl::StatusOr<OutputKind>(*output) : FindOutputKind(graph);
+  const auto scored = found.ok() ? WithScores(graph, *found) : found.status();
+  if (!scored.ok()) return Annotate(scored.status(), Name());
+  return scored;
 }
 
 absl::StatusOr<Selection> LoadSelection(const std::string& text, const ModelInput& model, const Graph& graph) {
@@ -67,8 +138,10 @@ std::vector<std::string> DataSetNames() {
 }
 
 void ImageInput::Add(CLI::App* command, const std::string& otherwise) {
-  auto* image_option = command->add_option("--images", images, "read images from this IDX file; default: " + otherwise);
-  command->add_option("--labels", labels, "read labels from this IDX file")->needs(image_option);
+  auto* image_option = command->add_option(
+      "--images", images,
+      "read images from this file: IDX, NumPy's .npy, or rows of numbers (CSV); default: " + otherwise);
+  command->add_option("--labels", labels, "read labels from this file: IDX, .npy, or one a line")->needs(image_option);
   command->add_option("--data-set", data_set, "use a known data set; default with --data: mnist")
       ->check(CLI::IsMember(DataSetNames()))
       ->excludes(image_option);
@@ -84,13 +157,9 @@ void ImageInput::Add(CLI::App* command, const std::string& otherwise) {
 
 absl::StatusOr<ImageSet> ImageInput::Load() const {
   ImageSet set;
-  if (!images.empty() && !labels.empty()) {
-    constexpr int32_t kAnyLabel = 256;
-    PRIVDNN_ASSIGN_OR_RETURN(set, LoadIdx(images, labels, kAnyLabel));
-    // The file does not say how many classes there are; a network needs as many as occur.
-    set.classes = *std::ranges::max_element(set.labels) + 1;
-  } else if (!images.empty()) {
-    PRIVDNN_ASSIGN_OR_RETURN(set, LoadIdxImages(images));
+  if (!images.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(set, LoadInputs(images));
+    if (!labels.empty()) PRIVDNN_RETURN_IF_ERROR(AddLabels(images, labels, set));
   } else if (!data_set.empty() || !data.empty() || !split.empty()) {
     const std::string name = data_set.empty() ? "mnist" : data_set;
     PRIVDNN_ASSIGN_OR_RETURN(const std::string root, DataRoot(data));
@@ -103,6 +172,23 @@ absl::StatusOr<ImageSet> ImageInput::Load() const {
   }
   if (set.count == 0) return InvalidArgument("no images: half of the test set is empty");
   return limit > 0 ? set.Head(limit) : set;
+}
+
+absl::StatusOr<ImageSet> ImageInput::LoadFor(const Graph& graph) const {
+  PRIVDNN_ASSIGN_OR_RETURN(ImageSet set, Load());
+  if (graph.inputs.size() != 1) return InvalidArgument("the network has {} inputs, needs 1", graph.inputs.size());
+  const std::vector<int64_t>& shape = graph.inputs[0].shape;
+  const absl::Status fits = FitInputs({shape.begin() + 1, shape.end()}, set);
+  if (!fits.ok()) return Annotate(fits, images.empty() ? "images" : images);
+  return set;
+}
+
+std::string NearChanceHint(double accuracy, int32_t classes) {
+  if (classes < 2 || accuracy > 150.0 / classes) return "";
+  return fmt::format(
+      "{:.2f} % is near chance ({:.2f} % for {} classes): was the network trained on inputs prepared otherwise? It is "
+      "given pixel / 255; --scale, --mean, --std, --channels and --layout say what else it reads",
+      accuracy, 100.0 / classes, classes);
 }
 
 }  // namespace privdnn

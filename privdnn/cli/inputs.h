@@ -1,8 +1,12 @@
 // Models, selections and images as commands take them.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "privdnn/cli/command.h"
 #include "privdnn/data/dataset.h"
+#include "privdnn/graph/output_kind.h"
 #include "privdnn/partition/partition.h"
 
 namespace privdnn {
@@ -10,18 +14,28 @@ namespace privdnn {
 // A model file given as first argument or by --model; without it, the LeNet-5 that the program carries.
 struct ModelInput {
   std::string path;
+  // What the options say of the network's input and output, beyond the file's metadata.
+  std::string scale = {}, mean = {}, deviation = {};
+  std::optional<bool> bgr = {}, nhwc = {};
+  std::optional<OutputKind> output = {};
   void AddPositional(CLI::App* command);
   void AddOption(CLI::App* command);
+  // The network that reads pixel / 255 (see WithPreprocessing) and gives scores (see WithScores).
   absl::StatusOr<Graph> Load() const;
+  // The same with the outputs that the model has.
+  absl::StatusOr<Graph> LoadWithOwnOutputs() const;
   std::string Name() const { return path.empty() ? "LeNet-5 (embedded)" : path; }
+
+ private:
+  void AddDescription(CLI::App* command);
 };
 
 // --selection: a file or "1:0,3;2:5", for `model`'s network. Empty: the default selection if that is the embedded one;
 // another network has none, which is an error.
 absl::StatusOr<Selection> LoadSelection(const std::string& text, const ModelInput& model, const Graph& graph);
 
-// Images: --images and --labels (IDX), or one of the known data sets (--data-set, --data, --split), or the 1,000 MNIST
-// test images that the program carries.
+// Images: --images and --labels (see LoadInputs), or one of the known data sets (--data-set, --data, --split), or the
+// 1,000 MNIST test images that the program carries.
 struct ImageInput {
   std::string images, labels, data_set, data, split;
   int64_t limit = 0;  // 0: all
@@ -29,10 +43,15 @@ struct ImageInput {
   void Add(CLI::App* command, const std::string& otherwise = "the 1,000 embedded MNIST test images");
   // Labels are all 0 and labelled() false if only --images is given.
   absl::StatusOr<ImageSet> Load() const;
+  // The same, in the shape that the network's input has (see FitInputs).
+  absl::StatusOr<ImageSet> LoadFor(const Graph& graph) const;
   bool labelled() const { return images.empty() || !labels.empty(); }
   // Whether any images were named, rather than those that the program carries.
   bool given() const { return !images.empty() || !data_set.empty() || !data.empty() || !split.empty(); }
 };
+
+// Says that predictions are hardly better than chance, and what is the most frequent cause; empty if they are better.
+std::string NearChanceHint(double accuracy, int32_t classes);
 
 // The names that --data-set takes.
 std::vector<std::string> DataSetNames();

@@ -1,6 +1,8 @@
 #include "privdnn/cli/network_input.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "privdnn/base/random.h"
 #include "privdnn/cli/plan_options.h"
@@ -24,10 +26,9 @@ ImageSet RandomPixels(const Graph& graph, uint64_t seed, int64_t count) {
   const std::vector<int64_t>& shape = graph.inputs[0].shape;
   ImageSet set;
   set.count = count;
-  set.channels = shape[1];
-  set.height = shape[2];
-  set.width = shape[3];
-  set.pixels.resize(static_cast<size_t>(count * set.channels * set.height * set.width));
+  set.channels = std::accumulate(shape.begin() + 1, shape.end(), int64_t{1}, std::multiplies<>());
+  set.height = set.width = set.rank = 1;
+  set.pixels.resize(static_cast<size_t>(count * set.channels));
   DeterministicRandom(seed).Fill(std::span<uint8_t>(set.pixels));
   set.labels.assign(static_cast<size_t>(count), 0);
   set.classes = 256;
@@ -71,25 +72,32 @@ absl::StatusOr<Selection> NetworkInput::Select(const Graph& graph) const {
 }
 
 absl::StatusOr<ImageSet> NetworkInput::Images(const Graph& graph, const ImageInput& input, int64_t count) const {
-  if (!HasImages(input)) return RandomPixels(graph, seed, count);
+  if (!HasImages(input)) {
+    ImageSet random = RandomPixels(graph, seed, count);
+    PRIVDNN_RETURN_IF_ERROR(FitInputs({graph.inputs[0].shape.begin() + 1, graph.inputs[0].shape.end()}, random));
+    return random;
+  }
   ImageInput limited = input;
   limited.limit = count;
-  PRIVDNN_ASSIGN_OR_RETURN(ImageSet images, limited.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(ImageSet images, limited.LoadFor(graph));
   if (images.count < count) return InvalidArgument("there are {} images, {} were asked for", images.count, count);
   return images;
 }
 
-absl::StatusOr<ModelPlan> NetworkInput::MakePlan(const Graph& graph, const Selection& core,
-                                                 const ModelPlanOptions& options, const ImageInput& input) const {
+absl::StatusOr<SimulatedPlan> NetworkInput::MakePlan(const Graph& graph, const Selection& core,
+                                                     const ModelPlanOptions& options, const ImageInput& input,
+                                                     SimulationOptions simulation) const {
   ImageSet images;
   if (HasImages(input)) {
-    PRIVDNN_ASSIGN_OR_RETURN(images, input.Load());
+    PRIVDNN_ASSIGN_OR_RETURN(images, input.LoadFor(graph));
+    simulation.labelled = input.labelled();
   } else if (!architecture.empty()) {
     images = RandomPixels(graph, seed, kRandomCalibrationImages);
+    simulation.most_images = 0;  // what random weights answer means nothing
   }
+  simulation.begin = ReportingToPeople().begin;
   PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions here, OnThisMachine(options));
-  if (images.count > 0) return Plan(graph, core, here, images);
-  auto plan = Plan(graph, core, here);
+  auto plan = PlanWithChosenBits(graph, core, here, images, simulation);
   if (absl::IsFailedPrecondition(plan.status())) {
     return InvalidArgument("{} (--images or --data-set)", Message(plan.status()));
   }

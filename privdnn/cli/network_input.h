@@ -2,7 +2,7 @@
 #pragma once
 
 #include "privdnn/cli/inputs.h"
-#include "privdnn/pipeline/plan.h"
+#include "privdnn/pipeline/choose_bits.h"
 
 namespace privdnn {
 
@@ -24,11 +24,12 @@ struct NetworkInput {
   // The first `count` images, InvalidArgument if there are fewer; without any, as many with pixels from the seed, since
   // cost does not depend on them.
   absl::StatusOr<ImageSet> Images(const Graph& graph, const ImageInput& input, int64_t count) const;
-  // Plans with this machine's costs. Inner segments are calibrated on the images that there are; without any, on a few
-  // with pixels from the seed for a network with random weights. For a model without images, inner segments are an
-  // InvalidArgument error that names the options.
-  absl::StatusOr<ModelPlan> MakePlan(const Graph& graph, const Selection& core, const ModelPlanOptions& options,
-                                     const ImageInput& input) const;
+  // Plans with this machine's costs, simulates the plan, and chooses bits (see PlanWithChosenBits). Inner segments are
+  // calibrated on the images that there are; without any, on a few with pixels from the seed for a network with random
+  // weights, for which nothing is simulated. For a model without images, inner segments are an InvalidArgument error
+  // that names the options.
+  absl::StatusOr<SimulatedPlan> MakePlan(const Graph& graph, const Selection& core, const ModelPlanOptions& options,
+                                         const ImageInput& input, SimulationOptions simulation = {}) const;
 };
 
 }  // namespace privdnn

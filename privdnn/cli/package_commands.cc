@@ -15,7 +15,7 @@ struct EncryptCommand {
   std::string package, key, user = "user";
   ModelPlanOptions plan;
   ImageInput calibration;
-  int threads = 1;
+  SimulationOptions simulation;
 };
 
 absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
@@ -25,19 +25,22 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(files);
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan plan,
-                           command.network.MakePlan(graph, selection, command.plan, command.calibration));
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const SimulatedPlan planned,
+      command.network.MakePlan(graph, selection, command.plan, command.calibration, command.simulation));
+  const ModelPlan& plan = planned.plan;
   PRIVDNN_ASSIGN_OR_RETURN(const WrittenPackage written,
-                           EncryptForUser(plan, command.user, command.package, command.key, command.threads,
+                           EncryptForUser(plan, command.user, command.package, command.key, command.simulation.threads,
                                           MakeProgress(std::make_shared<ProgressBar>("encrypting"))));
   const std::string id = HexEncode(written.id);
-  CommandOutput output{PlanJson(plan), ""};
+  CommandOutput output{SimulatedPlanJson(planned), ""};
   output.json["package"] = command.package;
   output.json["key"] = command.key;
   output.json["user"] = command.user;
   output.json["package_id"] = id;
   output.text = fmt::format("{}  {}, for the user\n{}  for the owner alone\npackage id {}\n", command.package,
                             FormatBytes(written.bytes), command.key, id);
+  output.text += SimulationText(planned);
   return output;
 }
 
@@ -60,7 +63,8 @@ void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--user", o->user, "answer only the user whose certificate has this NAME")->capture_default_str();
   AddPlanOptions(command, o->plan);
   o->calibration.Add(command, kCalibrationDefault);
-  AddThreads(command, o->threads);
+  AddSimulation(command, o->simulation);
+  AddThreads(command, o->simulation.threads);
   command->callback([o, &action] { action = [o] { return Encrypt(*o); }; });
 }
 

@@ -1,4 +1,6 @@
 // plan: what encrypting a selection takes and gives, and whether it is so.
+#include <tbb/info.h>
+
 #include "privdnn/cli/network_input.h"
 #include "privdnn/cli/plan_check.h"
 #include "privdnn/cli/plan_options.h"
@@ -10,6 +12,7 @@ namespace {
 struct PlanCommand {
   NetworkInput network;
   ModelPlanOptions plan;
+  SimulationOptions simulation;
   ImageInput calibration;
   bool check = false;
   std::vector<int64_t> check_images = {1, 8};
@@ -41,9 +44,10 @@ absl::StatusOr<CommandOutput> RunPlan(const PlanCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
   if (command.check) return Check(command, graph, selection);
-  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlan plan,
-                           command.network.MakePlan(graph, selection, command.plan, command.calibration));
-  return CommandOutput{PlanJson(plan), PlanText(plan)};
+  PRIVDNN_ASSIGN_OR_RETURN(
+      const SimulatedPlan planned,
+      command.network.MakePlan(graph, selection, command.plan, command.calibration, command.simulation));
+  return CommandOutput{SimulatedPlanJson(planned), SimulatedPlanText(planned)};
 }
 
 }  // namespace
@@ -58,6 +62,8 @@ void AddPlan(CLI::App& app, Globals& globals, Action& action) {
   o->network.Add(command, "--selection");
   AddPlanOptions(command, o->plan);
   o->calibration.Add(command, kCalibrationDefault);
+  AddSimulation(command, o->simulation);
+  o->simulation.threads = tbb::info::default_concurrency();
   auto* check = command->add_flag("--check", o->check,
                                   "encrypt and run it, owner and user as two processes, and compare predictions with "
                                   "measurements; fails if bytes differ");

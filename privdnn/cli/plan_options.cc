@@ -26,14 +26,26 @@ void AddMegabytes(CLI::App* command, const std::string& option, uint64_t& bytes,
 }  // namespace
 
 void AddPlanOptions(CLI::App* command, ModelPlanOptions& options) {
-  command->add_option("--input-bits", options.lift.input_bits, "quantise input values to this many bits")
-      ->check(CLI::Range(2, 15))
-      ->capture_default_str();
-  command->add_option("--kernel-bits", options.lift.kernel_bits, "quantise kernel coefficients to this many bits")
-      ->check(CLI::Range(2, 24))
-      ->capture_default_str();
-  command->add_option("--input-min", options.lift.input_min, "set the smallest input value")->capture_default_str();
-  command->add_option("--input-max", options.lift.input_max, "set the largest input value")->capture_default_str();
+  const auto bits = [&](const std::string& name, uint32_t& target, uint32_t most, const std::string& description) {
+    const auto set = [&target, &options](const uint32_t& value) {
+      target = value;
+      options.bits_asked = true;
+    };
+    command->add_option_function<uint32_t>(name, set, description)
+        ->check(CLI::Range(2u, most))
+        ->default_str(fmt::to_string(target));
+  };
+  bits("--input-bits", options.lift.input_bits, 15, "quantise input values to this many bits");
+  bits("--kernel-bits", options.lift.kernel_bits, 24, "quantise kernel coefficients to this many bits");
+  const auto range = [&](const std::string& name, double& bound, const std::string& description) {
+    const auto set = [&bound, &options](const double& value) {
+      bound = value;
+      options.range_asked = true;
+    };
+    command->add_option_function<double>(name, set, description)->default_str(fmt::format("{:g}", bound));
+  };
+  range("--input-min", options.lift.input_min, "quantise for network inputs from this on; an image's pixel / 255");
+  range("--input-max", options.lift.input_max, "quantise for network inputs up to this");
   command->add_option("--image-budget", options.image_budget, "budget this many images, ever, for the package")
       ->check(PositiveInt())
       ->capture_default_str();
@@ -44,6 +56,16 @@ void AddPlanOptions(CLI::App* command, ModelPlanOptions& options) {
   AddMegabytes(command, "--max-package-mb", options.max_package_bytes, "limit the package to this size, in 10^6 bytes");
   AddMegabytes(command, "--max-memory-mb", options.max_user_memory_bytes,
                "limit the user's resident memory, as predicted for one thread, in 10^6 bytes");
+}
+
+void AddSimulation(CLI::App* command, SimulationOptions& options) {
+  command
+      ->add_option("--simulate", options.most_images,
+                   "compute what a user would get on the first N of the images before anything is encrypted; unless "
+                   "--input-bits or --kernel-bits are given, choose as many bits as change at most 0.1 % there; 0: "
+                   "neither")
+      ->check(NonNegativeInt())
+      ->capture_default_str();
 }
 
 absl::StatusOr<ModelPlanOptions> OnThisMachine(ModelPlanOptions options) {

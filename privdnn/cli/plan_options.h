@@ -2,12 +2,16 @@
 #pragma once
 
 #include "privdnn/cli/command.h"
+#include "privdnn/pipeline/choose_bits.h"
 #include "privdnn/pipeline/plan_on_images.h"
 
 namespace privdnn {
 
 // --input-bits to --max-memory-mb. `options` must outlive `command`.
 void AddPlanOptions(CLI::App* command, ModelPlanOptions& options);
+
+// --simulate, for commands that choose bits. `options` must outlive `command`.
+void AddSimulation(CLI::App* command, SimulationOptions& options);
 
 // `options` with the constants that were measured on this machine (MachineFile), and with notes to the log.
 absl::StatusOr<ModelPlanOptions> OnThisMachine(ModelPlanOptions options);

@@ -245,4 +245,63 @@ std::string PlanText(const ModelPlan& plan) {
   return text + BudgetNotes(f);
 }
 
+namespace {
+
+// So many points between the whole network and the separated one are worth a word.
+constexpr double kMuchLost = 1;
+
+Json ClampingJson(const Simulation& simulation) {
+  Json list = Json::array();
+  for (const Clamping& c : simulation.clamping) {
+    list.push_back({{"values", c.values}, {"clamped", c.clamped}, {"images_clamped", c.images_clamped}});
+  }
+  return list;
+}
+
+}  // namespace
+
+Json SimulatedPlanJson(const SimulatedPlan& planned) {
+  Json json = PlanJson(planned.plan);
+  if (!planned.simulation) return json;
+  const Simulation& s = *planned.simulation;
+  Json simulation = {{"images", planned.images}, {"labels_changed_by_rounding", s.LabelsChanged()}};
+  if (s.accuracies) {
+    simulation["accuracy_original"] = s.accuracies->original;
+    simulation["accuracy_separated"] = s.accuracies->separated;
+    simulation["accuracy_quantised"] = s.accuracies->quantised;
+  }
+  simulation["clamping"] = ClampingJson(s);
+  json["simulation"] = std::move(simulation);
+  return json;
+}
+
+std::string SimulationText(const SimulatedPlan& planned) {
+  if (!planned.simulation) return "";
+  const Simulation& s = *planned.simulation;
+  const SegmentSpec& spec = planned.plan.segments[0].quantized.spec;
+  FactTable table(fmt::format("what a user will get, simulated on {} images", planned.images));
+  if (s.accuracies) {
+    table.Add("accuracy", fmt::format("{:.2f} % ({:.2f} % without rounding, {:.2f} % the whole network)",
+                                      s.accuracies->quantised, s.accuracies->separated, s.accuracies->original));
+  }
+  table.Add("predictions changed by rounding",
+            fmt::format("{} of {}, with {}-bit inputs", s.LabelsChanged(), planned.images, spec.input_bits));
+  for (size_t k = 0; k < s.clamping.size(); ++k) {
+    const Clamping& c = s.clamping[k];
+    if (c.clamped == 0) continue;
+    table.Add(fmt::format("beyond the range of segment {}", k),
+              fmt::format("{} of {} values, in {} images", c.clamped, c.values, c.images_clamped));
+  }
+  std::string text = table.Render();
+  if (s.accuracies && s.accuracies->original - s.accuracies->separated > kMuchLost) {
+    text += fmt::format(
+        "note: separation alone loses {:.2f} points: plaintext neurons no longer read the squares of core neurons. "
+        "Encrypt all neurons of the second layer, or others (privdnn select).\n",
+        s.accuracies->original - s.accuracies->separated);
+  }
+  return text;
+}
+
+std::string SimulatedPlanText(const SimulatedPlan& planned) { return PlanText(planned.plan) + SimulationText(planned); }
+
 }  // namespace privdnn

@@ -13,7 +13,7 @@ namespace {
 absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks) {
   if (!command.images.labelled()) return WrongUsage("--images needs --labels: accuracies are against labels");
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.LoadFor(graph));
   PRIVDNN_ASSIGN_OR_RETURN(ImageSet images, DrawImages(all, command.eval_images, command.search.seed));
   // Created before the work, so that a path that can't be written costs no search.
   std::optional<FileWriter> out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <functional>
 #include <numeric>
 
 #include "privdnn/base/random.h"
@@ -83,12 +84,28 @@ absl::StatusOr<ImageSet> LoadOfficialSplit(const DataSetInfo& info, const std::f
 
 }  // namespace
 
+std::vector<int64_t> ImageSet::Shape() const {
+  if (rank == 1) return {channels};
+  if (rank == 2) return {channels, width};
+  return {channels, height, width};
+}
+
+std::span<const uint8_t> ImageSet::Content() const {
+  if (values.empty()) return pixels;
+  return {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)};
+}
+
 Tensor ImageSet::Batch(int64_t begin, int64_t end) const {
   assert(0 <= begin && begin <= end && end <= count);
-  const int64_t per_image = channels * height * width;
-  Tensor batch{{end - begin, channels, height, width}, {}};
-  batch.values.resize(static_cast<size_t>((end - begin) * per_image));
-  std::transform(pixels.begin() + begin * per_image, pixels.begin() + end * per_image, batch.values.begin(),
+  const int64_t first = begin * PerImage(), last = end * PerImage();
+  Tensor batch{Shape(), {}};
+  batch.shape.insert(batch.shape.begin(), end - begin);
+  if (!values.empty()) {
+    batch.values.assign(values.begin() + first, values.begin() + last);
+    return batch;
+  }
+  batch.values.resize(static_cast<size_t>(last - first));
+  std::transform(pixels.begin() + first, pixels.begin() + last, batch.values.begin(),
                  [](uint8_t p) { return static_cast<float>(p) / 255.0f; });
   return batch;
 }
@@ -96,33 +113,68 @@ Tensor ImageSet::Batch(int64_t begin, int64_t end) const {
 ImageSet ImageSet::Slice(int64_t begin, int64_t end) const {
   begin = std::clamp<int64_t>(begin, 0, count);
   end = std::clamp<int64_t>(end, begin, count);
-  const int64_t per_image = channels * height * width;
-  ImageSet slice{end - begin,
-                 channels,
-                 height,
-                 width,
-                 {pixels.begin() + begin * per_image, pixels.begin() + end * per_image},
-                 {labels.begin() + begin, labels.begin() + end},
-                 classes};
-  if (!groups.empty()) slice.groups.assign(groups.begin() + begin, groups.begin() + end);
+  ImageSet slice = Empty();
+  slice.Append(*this, begin, end);
   return slice;
 }
 
 ImageSet ImageSet::Head(int64_t limit) const { return Slice(0, limit); }
 
 ImageSet ImageSet::Pick(std::span<const int64_t> indices) const {
-  ImageSet picked{static_cast<int64_t>(indices.size()), channels, height, width, {}, {}, classes};
-  const int64_t per_image = channels * height * width;
-  picked.pixels.reserve(indices.size() * static_cast<size_t>(per_image));
-  picked.labels.reserve(indices.size());
-  for (const int64_t i : indices) {
-    assert(0 <= i && i < count);
-    const auto first = pixels.begin() + i * per_image;
-    picked.pixels.insert(picked.pixels.end(), first, first + per_image);
-    picked.labels.push_back(labels[static_cast<size_t>(i)]);
-    if (!groups.empty()) picked.groups.push_back(groups[static_cast<size_t>(i)]);
+  ImageSet picked = Empty();
+  const auto reserved = indices.size() * static_cast<size_t>(PerImage());
+  if (values.empty()) {
+    picked.pixels.reserve(reserved);
+  } else {
+    picked.values.reserve(reserved);
   }
+  for (const int64_t i : indices) picked.Append(*this, i, i + 1);
   return picked;
+}
+
+ImageSet ImageSet::Empty() const {
+  ImageSet empty;
+  empty.channels = channels;
+  empty.height = height;
+  empty.width = width;
+  empty.classes = classes;
+  empty.rank = rank;
+  return empty;
+}
+
+void ImageSet::Append(const ImageSet& from, int64_t begin, int64_t end) {
+  assert(0 <= begin && begin <= end && end <= from.count);
+  const auto append = [](const auto& source, auto& target, int64_t first, int64_t last) {
+    if (!source.empty()) target.insert(target.end(), source.begin() + first, source.begin() + last);
+  };
+  append(from.pixels, pixels, begin * from.PerImage(), end * from.PerImage());
+  append(from.values, values, begin * from.PerImage(), end * from.PerImage());
+  append(from.labels, labels, begin, end);
+  append(from.groups, groups, begin, end);
+  count += end - begin;
+}
+
+bool IsSameInput(const std::vector<int64_t>& given, const std::vector<int64_t>& needed) {
+  const auto elements = [](const std::vector<int64_t>& shape) {
+    return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  };
+  const auto sides = [](std::vector<int64_t> shape) {
+    std::erase(shape, 1);
+    return shape;
+  };
+  if (needed.size() == 1 || given.size() == 1) return elements(given) == elements(needed);
+  return sides(given) == sides(needed);
+}
+
+absl::Status FitInputs(const std::vector<int64_t>& needed, ImageSet& set) {
+  if (needed.empty() || needed.size() > 3 || !IsSameInput(set.Shape(), needed)) {
+    return InvalidArgument("inputs are {}, the network reads {}", fmt::join(set.Shape(), "x"), fmt::join(needed, "x"));
+  }
+  set.rank = static_cast<int>(needed.size());
+  set.channels = needed[0];
+  set.height = needed.size() == 3 ? needed[1] : 1;
+  set.width = needed.size() == 1 ? 1 : needed.back();
+  return absl::OkStatus();
 }
 
 std::span<const DataSetInfo> DataSets() { return kDataSets; }

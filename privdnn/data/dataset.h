@@ -15,15 +15,24 @@
 
 namespace privdnn {
 
+// Images, or other inputs of a network: as pixels or, where `values` isn't empty, as floats.
 struct ImageSet {
   int64_t count = 0, channels = 0, height = 0, width = 0;
-  std::vector<uint8_t> pixels;  // NCHW, 0..255; 3 channels are red, green, blue
+  std::vector<uint8_t> pixels;  // NCHW, 0..255; 3 channels are red, green, blue. Empty if there are values
   std::vector<int32_t> labels;  // one per image, 0..classes-1
   int32_t classes = 0;
   // One number per image. Images with the same number show the same object and are adjacent. Empty: all differ.
   std::vector<int32_t> groups = {};
+  std::vector<float> values = {};  // NCHW, finite; as the network reads them, where pixels are divided by 255
+  // The dimensions of an input: 3 for (C, H, W), 2 for (C, W) of height 1, 1 for (C) of height and width 1.
+  int rank = 3;
 
-  // Returns images [begin, end) as floats in [0, 1]: pixel / 255.
+  int64_t PerImage() const { return channels * height * width; }
+  // The dimensions of an input.
+  std::vector<int64_t> Shape() const;
+  // The pixels or values as they lie in memory, for telling sets apart.
+  std::span<const uint8_t> Content() const;
+  // Returns images [begin, end), behind each other: pixel / 255, or the values.
   Tensor Batch(int64_t begin, int64_t end) const;
   // Returns images [begin, end), with both bounds clamped to [0, count].
   ImageSet Slice(int64_t begin, int64_t end) const;
@@ -31,7 +40,18 @@ struct ImageSet {
   ImageSet Head(int64_t limit) const;
   // Returns the images with these indices, in this order. Each index must be below count.
   ImageSet Pick(std::span<const int64_t> indices) const;
+
+ private:
+  ImageSet Empty() const;
+  void Append(const ImageSet& from, int64_t begin, int64_t end);
 };
+
+// Returns whether inputs of shape `given` are in memory what a network reads as `needed` (both without the batch): the
+// same shape, or one that differs in dimensions of 1 only, or a row of all values.
+bool IsSameInput(const std::vector<int64_t>& given, const std::vector<int64_t>& needed);
+// Lets a set be read as inputs of shape `needed`, (C, H, W), (C, W) or (C). Fails with InvalidArgument, giving both
+// shapes, if it isn't the same input.
+absl::Status FitInputs(const std::vector<int64_t>& needed, ImageSet& set);
 
 // The part of a data set to load. The halves are those of kTest after a random permutation with seed 0, as in the
 // paper; they are always the same. If the number of images is odd, kTestHalf has one more.
@@ -76,19 +96,25 @@ absl::StatusOr<ImageSet> LoadDataSet(const std::string& name, const std::filesys
 // group is held out. MNIST's last 5,000 training images choose the epoch of the assets.
 std::pair<ImageSet, ImageSet> SplitValidation(const ImageSet& set, int64_t held_out = 5000);
 
-// MNIST's IDX format: magic 0x00000803 (u8, 3 dimensions) for images, 0x00000804 (4 dimensions, channels second) for
-// images of several channels, 0x00000801 for labels, big-endian sizes. The file must hold exactly what its header says,
-// and the counts must agree. Labels must lie in [first_label, first_label + classes); in the set they count from 0.
-// Errors name the file.
+// The IDX format of MNIST: a magic of two zeros, the type (8: bytes, 13: floats) and the number of dimensions, then
+// big-endian sizes. Inputs have 2 dimensions (N, C), 3 (N, H, W) or 4 (N, C, H, W), labels 1 dimension of bytes. The
+// file must hold exactly what its header says, and the counts must agree. Labels must lie in [first_label, first_label
+// + classes); in the set they count from 0. Errors name the file.
 absl::StatusOr<ImageSet> ParseIdx(std::span<const uint8_t> images, const std::string& images_name,
                                   std::span<const uint8_t> labels, const std::string& labels_name, int32_t classes,
                                   int32_t first_label = 0);
 // Loads IDX files. Decompresses files that start like gzip files, to exactly the size given by their IDX header.
 absl::StatusOr<ImageSet> LoadIdx(const std::filesystem::path& images, const std::filesystem::path& labels,
                                  int32_t classes = 10, int32_t first_label = 0);
-// Loads images without labels: all labels are 0, and there are 0 classes.
-absl::StatusOr<ImageSet> LoadIdxImages(const std::filesystem::path& images);
 Bytes WriteIdxImages(const ImageSet& set);
 Bytes WriteIdxLabels(const ImageSet& set);
+
+// Loads inputs without labels from a file whose content says what it is: IDX, also compressed; NumPy's .npy of bytes
+// (pixels) or numbers, (N, C), (N, C, W) or (N, C, H, W); or text with a row of numbers a line, separated by commas,
+// semicolons, tabs or blanks, behind a line of names or not. All labels are 0, and there are 0 classes. Fails with
+// InvalidArgument, naming the file and what it looks like, if it is none of these.
+absl::StatusOr<ImageSet> LoadInputs(const std::filesystem::path& path);
+// Loads labels, 0 or more, from IDX, from a .npy of integers (N) or (N, 1), or from text with one a line.
+absl::StatusOr<std::vector<int32_t>> LoadLabels(const std::filesystem::path& path);
 
 }  // namespace privdnn

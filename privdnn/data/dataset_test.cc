@@ -68,10 +68,12 @@ TEST(Idx, TrailingBytesAreErrors) {
   EXPECT_THAT(Error(images, labels), HasSubstr("answers"));
 }
 
-TEST(Idx, WrongMagicIsAnErrorWithBothNumbers) {
+TEST(Idx, LabelsInPlaceOfImagesAreNamed) {
   const Bytes images = WriteIdxImages(SmallSet()), labels = WriteIdxLabels(SmallSet());
-  EXPECT_THAT(Error(labels, labels), HasSubstr("pictures: field 'magic' at byte 0: is 0x00000801, needs 0x00000803"));
-  EXPECT_THAT(Error(images, images), HasSubstr("answers: field 'magic' at byte 0: is 0x00000803, needs 0x00000801"));
+  EXPECT_THAT(Error(labels, labels),
+              HasSubstr("pictures: one number an image, which are labels; inputs have 2 to 4 dimensions"));
+  EXPECT_THAT(Error(images, images),
+              HasSubstr("answers: 3 dimensions, which are inputs; labels have 1 dimension of bytes"));
 }
 
 // Sizes whose product wraps around, or that promise far more than the file holds, are refused before any allocation.
@@ -92,7 +94,7 @@ TEST(Idx, APixelCountBeyond64BitsIsAnErrorWherePixelsBegin) {
   Bytes images = WriteIdxImages(SmallSet());
   for (size_t i = 4; i < 16; i += 4) images[i] = 0x7f;
   EXPECT_THAT(Error(images, WriteIdxLabels(SmallSet())),
-              HasSubstr("field 'pixels' at byte 16: are 2130706435 x 1 x 2130706434 x 2130706436, which is more than"));
+              HasSubstr("field 'pixels' at byte 16: are 2130706435 x 2130706434 x 2130706436, which is more than"));
 }
 
 TEST(Idx, EmptyDimensionsAreErrors) {

@@ -22,6 +22,34 @@ struct Image {
   std::vector<uint8_t> pixels;
 };
 
+// Returns a file's content, decompressed if it begins like a gzip file. `name` in errors is its path.
+absl::StatusOr<Bytes> ReadDataFile(const std::filesystem::path& path);
+
+// Parse an IDX file (see ParseIdx) that holds inputs, or labels: a view of its bytes.
+absl::StatusOr<ImageSet> ParseIdxInputs(std::span<const uint8_t> file, const std::string& name);
+absl::StatusOr<std::span<const uint8_t>> ParseIdxLabels(std::span<const uint8_t> file, const std::string& name);
+
+// Parses NumPy's .npy format, versions 1 to 3: an array in C order of bytes, integers or floats. Returns the values,
+// and pixels instead of values for unsigned bytes.
+struct NumpyArray {
+  std::vector<int64_t> shape;
+  std::vector<uint8_t> bytes;   // of type u1
+  std::vector<double> numbers;  // of any other type
+};
+absl::StatusOr<NumpyArray> ParseNumpy(std::span<const uint8_t> file, const std::string& name);
+// Returns whether a file begins like one of NumPy's.
+bool IsNumpy(std::span<const uint8_t> file);
+
+// Parses rows of as many numbers each, separated by commas, semicolons, tabs or blanks. The first line may hold names.
+struct NumberTable {
+  int64_t rows = 0, columns = 0;
+  std::vector<double> numbers;
+};
+absl::StatusOr<NumberTable> ParseNumberTable(std::string_view text, const std::string& name);
+
+// Returns what a file is, by its first bytes, for messages: "a PNG picture"; empty for what isn't known.
+std::string LooksLike(std::span<const uint8_t> file);
+
 // Returns the content of a gzip file that holds one IDX file. Allocates no more bytes than the IDX header inside says;
 // trailing data is an error.
 absl::StatusOr<Bytes> GunzipIdx(std::span<const uint8_t> file, const std::string& name);

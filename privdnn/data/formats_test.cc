@@ -79,7 +79,7 @@ TEST(Gzip, SizesBeyondTheFileAreErrorsBeforeAnyAllocation) {
   inside[8] = 0;
   EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(inside), "z")), HasSubstr("field 'columns' at byte 12: is 0"));
   EXPECT_THAT(ErrorOf(GunzipIdx(Gzip(Text("something else altogether")), "z")),
-              AllOf(HasSubstr("field 'magic' at byte 0"), HasSubstr("neither images nor labels")));
+              AllOf(HasSubstr("field 'magic' at byte 0"), HasSubstr("not an IDX file")));
 }
 
 TEST(Cifar10, RecordsAreLabelThenRedGreenBlue) {

@@ -2,6 +2,10 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <functional>
 
 #include "privdnn/base/file.h"
 #include "privdnn/data/formats.h"
@@ -9,9 +13,8 @@
 namespace privdnn {
 namespace {
 
-constexpr uint32_t kImagesMagic = 0x00000803;       // images, rows, columns
-constexpr uint32_t kColorImagesMagic = 0x00000804;  // images, channels, rows, columns
-constexpr uint32_t kLabelsMagic = 0x00000801;
+// The type of an IDX file's elements, its third byte.
+enum class IdxType : uint8_t { kBytes = 8, kFloats = 13 };
 constexpr std::string_view kTooLong = "decompresses to more bytes than its IDX header says";
 
 uint32_t SwapBytes(uint32_t v) { return (v >> 24) | ((v >> 8) & 0xff00u) | ((v << 8) & 0xff0000u) | (v << 24); }
@@ -28,10 +31,6 @@ absl::StatusOr<uint32_t> ReadField(ByteReader& reader, std::string_view field, c
   return value;
 }
 
-std::string WrongMagic(uint32_t magic, uint32_t expected) {
-  return fmt::format("is 0x{:08x}, needs 0x{:08x}", magic, expected);
-}
-
 std::string WrongSize(uint32_t size) {
   const bool valid = size >= 1 && size <= (uint32_t{1} << 31) - 1;
   return valid ? "" : fmt::format("is {}, must lie in [1, 2^31)", size);
@@ -42,52 +41,114 @@ absl::StatusOr<uint32_t> Dimension(ByteReader& reader, std::string_view field) {
   return ReadField(reader, field, WrongSize);
 }
 
-// Returns the names of the sizes behind a magic.
-std::vector<std::string_view> SizeNames(uint32_t magic) {
-  if (magic == kLabelsMagic) return {"number of labels"};
-  if (magic == kImagesMagic) return {"number of images", "rows", "columns"};
-  return {"number of images", "channels", "rows", "columns"};
+// What an IDX file says in front of its elements.
+struct IdxHeader {
+  IdxType type;
+  std::vector<uint32_t> sizes;  // 1 to 4
+};
+
+std::string WrongMagic(uint32_t magic) {
+  const uint32_t type = (magic >> 8) & 0xff, dimensions = magic & 0xff;
+  if (magic >> 16 != 0) return fmt::format("is 0x{:08x}: not an IDX file", magic);
+  if (type != static_cast<uint32_t>(IdxType::kBytes) && type != static_cast<uint32_t>(IdxType::kFloats)) {
+    return fmt::format("is 0x{:08x}, elements of type {}; 8 (bytes) and 13 (floats) are supported", magic, type);
+  }
+  return dimensions >= 1 && dimensions <= 4
+             ? ""
+             : fmt::format("is 0x{:08x}, {} dimensions; 1 to 4 are supported", magic, dimensions);
 }
 
-absl::Status ParseImages(std::span<const uint8_t> file, const std::string& name, ImageSet& set) {
-  ByteReader reader(file, name);
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, ReadField(reader, "magic", [](uint32_t m) {
-                             return m == kImagesMagic || m == kColorImagesMagic ? "" : WrongMagic(m, kImagesMagic);
-                           }));
-  std::vector<uint32_t> sizes;
-  for (const std::string_view field : SizeNames(magic)) {
+// Names of the sizes behind a magic.
+std::vector<std::string_view> SizeNames(uint32_t dimensions) {
+  constexpr std::string_view kCount = "number of images";
+  if (dimensions == 1) return {"number of labels"};
+  if (dimensions == 2) return {kCount, "values"};
+  if (dimensions == 3) return {kCount, "rows", "columns"};
+  return {kCount, "channels", "rows", "columns"};
+}
+
+// `reader` is then at the first element. `on_size`, if given, returns what is wrong with the size read last.
+absl::StatusOr<IdxHeader> ReadHeader(ByteReader& reader,
+                                     const std::function<std::string(const IdxHeader&)>& on_size = nullptr) {
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, ReadField(reader, "magic", WrongMagic));
+  IdxHeader header{static_cast<IdxType>((magic >> 8) & 0xff), {}};
+  for (const std::string_view field : SizeNames(magic & 0xff)) {
+    const ByteReader at_field = reader;
     PRIVDNN_ASSIGN_OR_RETURN(const uint32_t size, Dimension(reader, field));
-    sizes.push_back(size);
+    header.sizes.push_back(size);
+    const std::string wrong = on_size ? on_size(header) : "";
+    if (!wrong.empty()) return at_field.Error(field, wrong);
   }
-  if (magic == kImagesMagic) sizes.insert(sizes.begin() + 1, 1);  // one channel
-  uint64_t bytes = 1;
-  for (const uint32_t size : sizes) {
+  return header;
+}
+
+uint64_t ElementBytes(IdxType type) { return type == IdxType::kBytes ? 1 : sizeof(float); }
+
+// Big-endian floats.
+absl::StatusOr<std::vector<float>> ToFloats(std::span<const uint8_t> bytes, const std::string& name) {
+  std::vector<float> values(bytes.size() / sizeof(float));
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint32_t word = 0;
+    std::memcpy(&word, bytes.data() + i * sizeof(word), sizeof(word));
+    values[i] = std::bit_cast<float>(SwapBytes(word));
+    if (!std::isfinite(values[i])) return InvalidArgument("{}: element {} is not a finite number", name, i);
+  }
+  return values;
+}
+
+}  // namespace
+
+absl::StatusOr<ImageSet> ParseIdxInputs(std::span<const uint8_t> file, const std::string& name) {
+  ByteReader reader(file, name);
+  PRIVDNN_ASSIGN_OR_RETURN(const IdxHeader header, ReadHeader(reader));
+  if (header.sizes.size() == 1) {
+    return InvalidArgument("{}: one number an image, which are labels; inputs have 2 to 4 dimensions", name);
+  }
+  uint64_t bytes = ElementBytes(header.type);
+  for (const uint32_t size : header.sizes) {
     const auto product = CheckedMul(bytes, size);
     if (!product.ok()) {
-      return reader.Error("pixels", fmt::format("are {}, which is more than 64 bits count", fmt::join(sizes, " x ")));
+      return reader.Error("pixels",
+                          fmt::format("are {}, which is more than 64 bits count", fmt::join(header.sizes, " x ")));
     }
     bytes = *product;
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto pixels, reader.Take(bytes, "pixels"));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto content, reader.Take(bytes, "pixels"));
   PRIVDNN_RETURN_IF_ERROR(reader.Finish());
-  set.count = sizes[0];
-  set.channels = sizes[1];
-  set.height = sizes[2];
-  set.width = sizes[3];
-  set.pixels.assign(pixels.begin(), pixels.end());
-  return absl::OkStatus();
+  ImageSet set;
+  set.count = header.sizes[0];
+  set.rank = header.sizes.size() == 2 ? 1 : 3;
+  set.channels = header.sizes.size() == 3 ? 1 : header.sizes[1];
+  set.height = header.sizes.size() == 2 ? 1 : header.sizes[header.sizes.size() - 2];
+  set.width = header.sizes.size() == 2 ? 1 : header.sizes.back();
+  if (header.type == IdxType::kBytes) {
+    set.pixels.assign(content.begin(), content.end());
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(set.values, ToFloats(content, name));
+  }
+  set.labels.assign(static_cast<size_t>(set.count), 0);
+  return set;
 }
 
-absl::Status ParseLabels(std::span<const uint8_t> file, const std::string& name, int32_t classes, int32_t first_label,
-                         ImageSet& set) {
+absl::StatusOr<std::span<const uint8_t>> ParseIdxLabels(std::span<const uint8_t> file, const std::string& name) {
   ByteReader reader(file, name);
-  PRIVDNN_RETURN_IF_ERROR(ReadField(reader, "magic", [](uint32_t m) {
-                            return m == kLabelsMagic ? "" : WrongMagic(m, kLabelsMagic);
-                          }).status());
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t count, Dimension(reader, "number of labels"));
-  const uint64_t first_byte = reader.offset();
-  PRIVDNN_ASSIGN_OR_RETURN(const auto labels, reader.Take(count, "labels"));
+  PRIVDNN_ASSIGN_OR_RETURN(const IdxHeader header, ReadHeader(reader));
+  if (header.sizes.size() != 1 || header.type != IdxType::kBytes) {
+    return InvalidArgument("{}: {} dimensions{}, which are inputs; labels have 1 dimension of bytes", name,
+                           header.sizes.size(), header.type == IdxType::kFloats ? " of floats" : "");
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const auto labels, reader.Take(header.sizes[0], "labels"));
   PRIVDNN_RETURN_IF_ERROR(reader.Finish());
+  return labels;
+}
+
+namespace {
+
+absl::Status AddLabels(std::span<const uint8_t> file, const std::string& name, int32_t classes, int32_t first_label,
+                       ImageSet& set) {
+  PRIVDNN_ASSIGN_OR_RETURN(const auto labels, ParseIdxLabels(file, name));
+  const auto first_byte = static_cast<size_t>(labels.data() - file.data());
+  set.labels.clear();
   set.labels.reserve(labels.size());
   for (size_t i = 0; i < labels.size(); ++i) {
     const int32_t label = labels[i] - first_label;
@@ -148,12 +209,6 @@ class Inflater {
   bool started_ = false, ended_ = false;
 };
 
-absl::StatusOr<Bytes> ReadIdxFile(const std::filesystem::path& path) {
-  PRIVDNN_ASSIGN_OR_RETURN(Bytes bytes, ReadFile(path, kMaxDataFileBytes));
-  if (bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) return GunzipIdx(bytes, path.string());
-  return bytes;
-}
-
 }  // namespace
 
 absl::StatusOr<Bytes> GunzipIdx(std::span<const uint8_t> file, const std::string& name) {
@@ -165,20 +220,13 @@ absl::StatusOr<Bytes> GunzipIdx(std::span<const uint8_t> file, const std::string
   PRIVDNN_ASSIGN_OR_RETURN(const size_t header_bytes, inflater.Read(header));
   header.resize(header_bytes);
   ByteReader reader(header, name);
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t magic, ReadField(reader, "magic", [](uint32_t m) {
-                             const bool known = m == kImagesMagic || m == kColorImagesMagic || m == kLabelsMagic;
-                             return known ? "" : fmt::format("is 0x{:08x}, which is neither images nor labels", m);
-                           }));
-  uint64_t size = 1;
-  for (const std::string_view field : SizeNames(magic)) {
-    const ByteReader at_field = reader;
-    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t dimension, Dimension(reader, field));
+  uint64_t size = 0;
+  const auto on_size = [&size](const IdxHeader& read) -> std::string {
     // Factors are below 2^31 and the product so far at most 2^30.
-    size *= dimension;
-    if (size > kMaxDataFileBytes) {
-      return at_field.Error(field, fmt::format("makes the file more than {} bytes", kMaxDataFileBytes));
-    }
-  }
+    size = (read.sizes.size() == 1 ? ElementBytes(read.type) : size) * read.sizes.back();
+    return size > kMaxDataFileBytes ? fmt::format("makes the file more than {} bytes", kMaxDataFileBytes) : "";
+  };
+  PRIVDNN_RETURN_IF_ERROR(ReadHeader(reader, on_size).status());
   const uint64_t content = size;
   size += reader.offset();
   // Deflate expands at most 1,032 times; a header that promises more is wrong, and nothing is allocated for it.
@@ -199,9 +247,8 @@ absl::StatusOr<Bytes> GunzipIdx(std::span<const uint8_t> file, const std::string
 absl::StatusOr<ImageSet> ParseIdx(std::span<const uint8_t> images, const std::string& images_name,
                                   std::span<const uint8_t> labels, const std::string& labels_name, int32_t classes,
                                   int32_t first_label) {
-  ImageSet set;
-  PRIVDNN_RETURN_IF_ERROR(ParseImages(images, images_name, set));
-  PRIVDNN_RETURN_IF_ERROR(ParseLabels(labels, labels_name, classes, first_label, set));
+  PRIVDNN_ASSIGN_OR_RETURN(ImageSet set, ParseIdxInputs(images, images_name));
+  PRIVDNN_RETURN_IF_ERROR(AddLabels(labels, labels_name, classes, first_label, set));
   if (static_cast<int64_t>(set.labels.size()) != set.count) {
     return InvalidArgument("{} holds {} images, {} holds {} labels", images_name, set.count, labels_name,
                            set.labels.size());
@@ -211,33 +258,27 @@ absl::StatusOr<ImageSet> ParseIdx(std::span<const uint8_t> images, const std::st
 
 absl::StatusOr<ImageSet> LoadIdx(const std::filesystem::path& images, const std::filesystem::path& labels,
                                  int32_t classes, int32_t first_label) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Bytes image_bytes, ReadIdxFile(images));
-  PRIVDNN_ASSIGN_OR_RETURN(const Bytes label_bytes, ReadIdxFile(labels));
+  PRIVDNN_ASSIGN_OR_RETURN(const Bytes image_bytes, ReadDataFile(images));
+  PRIVDNN_ASSIGN_OR_RETURN(const Bytes label_bytes, ReadDataFile(labels));
   return ParseIdx(image_bytes, images.string(), label_bytes, labels.string(), classes, first_label);
 }
 
-absl::StatusOr<ImageSet> LoadIdxImages(const std::filesystem::path& images) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadIdxFile(images));
-  ImageSet set;
-  PRIVDNN_RETURN_IF_ERROR(ParseImages(bytes, images.string(), set));
-  set.labels.assign(static_cast<size_t>(set.count), 0);
-  return set;
-}
-
 Bytes WriteIdxImages(const ImageSet& set) {
+  std::vector<int64_t> sizes = set.rank == 3 && set.channels == 1 ? std::vector{set.height, set.width} : set.Shape();
+  if (set.rank == 2) sizes = {set.channels, 1, set.width};
   ByteWriter writer;
-  PutBigEndian(writer, set.channels == 1 ? kImagesMagic : kColorImagesMagic);
+  const IdxType type = set.values.empty() ? IdxType::kBytes : IdxType::kFloats;
+  PutBigEndian(writer, (static_cast<int64_t>(type) << 8) + static_cast<int64_t>(sizes.size()) + 1);
   PutBigEndian(writer, set.count);
-  if (set.channels != 1) PutBigEndian(writer, set.channels);
-  PutBigEndian(writer, set.height);
-  PutBigEndian(writer, set.width);
+  for (const int64_t size : sizes) PutBigEndian(writer, size);
   writer.Raw(set.pixels);
+  for (const float value : set.values) PutBigEndian(writer, std::bit_cast<uint32_t>(value));
   return std::move(writer).Take();
 }
 
 Bytes WriteIdxLabels(const ImageSet& set) {
   ByteWriter writer;
-  PutBigEndian(writer, kLabelsMagic);
+  PutBigEndian(writer, (static_cast<int64_t>(IdxType::kBytes) << 8) + 1);
   PutBigEndian(writer, set.count);
   for (const int32_t label : set.labels) writer.U8(static_cast<uint8_t>(label));
   return std::move(writer).Take();

@@ -178,6 +178,8 @@ struct Graph {
   std::vector<ValueInfo> outputs;
   std::vector<Node> nodes;  // in execution order
   std::map<std::string, Tensor> initializers;
+  // What the model says of itself: names of the kind "privdnn.output". ONNX's metadata_props.
+  std::map<std::string, std::string> metadata = {};
 
   bool operator==(const Graph&) const = default;
   // Return the index of the node that writes a value, and the indices of the nodes that read it.

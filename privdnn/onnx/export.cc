@@ -60,6 +60,11 @@ class Exporter {
     const bool hard_swish = std::any_of(graph_.nodes.begin(), graph_.nodes.end(),
                                         [](const Node& n) { return std::holds_alternative<op::HardSwish>(n.op); });
     opset.set_version(hard_swish ? kHardSwishOpset : kOpset);
+    for (const auto& [key, value] : graph_.metadata) {
+      onnx::StringStringEntryProto& entry = *model.add_metadata_props();
+      entry.set_key(key);
+      entry.set_value(value);
+    }
     proto_ = model.mutable_graph();
     proto_->set_name(graph_.name);
     for (const ValueInfo& input : graph_.inputs) WriteValue(input, *proto_->add_input());

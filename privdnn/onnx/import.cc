@@ -37,6 +37,7 @@ absl::StatusOr<std::optional<std::vector<int64_t>>> DeclaredShape(const onnx::Va
 
 absl::StatusOr<Graph> OnnxImporter::Import(onnx::ModelProto& model) {
   PRIVDNN_RETURN_IF_ERROR(CheckModel(model));
+  PRIVDNN_RETURN_IF_ERROR(ReadMetadata(model));
   onnx::GraphProto& graph = *model.mutable_graph();
   graph_.name = graph.name();
   PRIVDNN_RETURN_IF_ERROR(ReadInitializers(graph));
@@ -63,6 +64,22 @@ absl::Status OnnxImporter::CheckModel(const onnx::ModelProto& model) {
   if (model.functions_size() > 0) return InvalidArgument("model-local functions are not supported");
   if (model.training_info_size() > 0) return InvalidArgument("training graphs are not supported");
   if (model.graph().sparse_initializer_size() > 0) return InvalidArgument("sparse initializers are not supported");
+  return absl::OkStatus();
+}
+
+// Only what is meant for this program: exporters write all kinds of things.
+absl::Status OnnxImporter::ReadMetadata(const onnx::ModelProto& model) {
+  constexpr size_t kMaxBytes = 256;
+  for (const auto& entry : model.metadata_props()) {
+    if (!entry.key().starts_with("privdnn.")) continue;
+    if (entry.key().size() > kMaxBytes || entry.value().size() > kMaxBytes) {
+      return InvalidArgument("metadata '{}' of {} bytes; {} are allowed", entry.key().substr(0, kMaxBytes),
+                             entry.value().size(), kMaxBytes);
+    }
+    if (!graph_.metadata.emplace(entry.key(), entry.value()).second) {
+      return InvalidArgument("metadata '{}' is given twice", entry.key());
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -50,6 +50,7 @@ class OnnxImporter {
 
   // onnx_import.cc: the model, names and values.
   absl::Status CheckModel(const onnx::ModelProto& model);
+  absl::Status ReadMetadata(const onnx::ModelProto& model);
   absl::Status ReadInitializers(onnx::GraphProto& graph);
   absl::Status ReadInputs(const onnx::GraphProto& graph);
   absl::Status ReadOutputs(const onnx::GraphProto& graph);

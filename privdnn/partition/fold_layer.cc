@@ -12,11 +12,6 @@ constexpr std::array<int64_t, 4> kNoPads{0, 0, 0, 0};
 // more weights than this (512 MiB of doubles) don't take a pool.
 constexpr int64_t kMaxPooledWeights = int64_t{1} << 26;
 
-// y[c] = factor[c] x[c] + shift[c]
-struct ChannelMap {
-  std::vector<double> factor, shift;
-};
-
 ChannelMap MapOfBatchNormalization(const Graph& graph, const Node& node) {
   const auto values = [&](size_t i) -> const std::vector<float>& {
     return graph.initializers.at(node.inputs[i]).values;
@@ -46,24 +41,6 @@ std::optional<std::vector<double>> ConstantPerChannel(const Graph& graph, const 
     return values;
   }
   return std::nullopt;  // both operands are computed
-}
-
-// What a node does to the channels of its data, if it is affine in each.
-std::optional<ChannelMap> AsChannelMap(const Graph& graph, const Shapes& shapes, const Node& node) {
-  if (std::holds_alternative<op::BatchNormalization>(node.op)) return MapOfBatchNormalization(graph, node);
-  const bool add = std::holds_alternative<op::Add>(node.op), subtract = std::holds_alternative<op::Sub>(node.op);
-  const bool multiply = std::holds_alternative<op::Mul>(node.op), divide = std::holds_alternative<op::Div>(node.op);
-  if (!(add || subtract || multiply || divide)) return std::nullopt;
-  const auto constant = ConstantPerChannel(graph, shapes, node);
-  if (!constant) return std::nullopt;
-  const bool from_constant = graph.initializers.contains(node.inputs[0]);  // c - x, c / x
-  if (divide && from_constant) return std::nullopt;
-  ChannelMap map;
-  for (const double c : *constant) {
-    map.factor.push_back(multiply ? c : divide ? 1 / c : subtract && from_constant ? -1 : 1);
-    map.shift.push_back(multiply || divide ? 0 : subtract && !from_constant ? -c : c);
-  }
-  return map;
 }
 
 // The layer behind an average over `pool` that is never padded:
@@ -172,6 +149,23 @@ void AssignBias(const Tensor& tensor, double factor, std::vector<double>& bias) 
 }
 
 }  // namespace
+
+std::optional<ChannelMap> AsChannelMap(const Graph& graph, const Shapes& shapes, const Node& node) {
+  if (std::holds_alternative<op::BatchNormalization>(node.op)) return MapOfBatchNormalization(graph, node);
+  const bool add = std::holds_alternative<op::Add>(node.op), subtract = std::holds_alternative<op::Sub>(node.op);
+  const bool multiply = std::holds_alternative<op::Mul>(node.op), divide = std::holds_alternative<op::Div>(node.op);
+  if (!(add || subtract || multiply || divide)) return std::nullopt;
+  const auto constant = ConstantPerChannel(graph, shapes, node);
+  if (!constant) return std::nullopt;
+  const bool from_constant = graph.initializers.contains(node.inputs[0]);  // c - x, c / x
+  if (divide && from_constant) return std::nullopt;
+  ChannelMap map;
+  for (const double c : *constant) {
+    map.factor.push_back(multiply ? c : divide ? 1 / c : subtract && from_constant ? -1 : 1);
+    map.shift.push_back(multiply || divide ? 0 : subtract && !from_constant ? -c : c);
+  }
+  return map;
+}
 
 std::optional<int64_t> LayerNeurons(const Graph& graph, const Node& node) {
   if (node.inputs.size() < 2) return std::nullopt;

@@ -1,4 +1,4 @@
-// Folds a layer and the affine nodes around it into numbers. Internal to the partition (nn/partition.h).
+// Folds a layer and the affine nodes around it into numbers. Internal to the partition.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,13 @@ const std::string& DataInput(const Graph& graph, const Node& node);
 // Takes a constant that is added to, or multiplied by, a value of `rank` dimensions. Returns the constant's axis that
 // corresponds to the value's channels (axis 1); nullopt if there is none.
 std::optional<size_t> ChannelAxisOfConstant(const Tensor& constant, size_t rank);
+
+// y[c] = factor[c] x[c] + shift[c]
+struct ChannelMap {
+  std::vector<double> factor, shift;
+};
+// Returns what a node does to the channels (axis 1) of its data, if it is affine in each.
+std::optional<ChannelMap> AsChannelMap(const Graph& graph, const Shapes& shapes, const Node& node);
 
 // Checks whether a FoldedLayer can hold the layer alone. If not, fails with InvalidArgument, naming the node and the
 // reason.

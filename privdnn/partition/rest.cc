@@ -99,6 +99,7 @@ class RestBuilder {
   RestBuilder(const Graph& graph, const Shapes& shapes, const std::vector<Segment>& segments)
       : graph_(graph), shapes_(shapes), segments_(segments) {
     rest_.name = graph.name;
+    rest_.metadata = graph.metadata;
     rest_.inputs = graph.inputs;
     rest_.outputs = graph.outputs;
     rest_.initializers = graph.initializers;

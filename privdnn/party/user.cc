@@ -88,6 +88,7 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
   const MessageHeader header{package_.id(), static_cast<uint32_t>(k), images};
   QueryWriter query(header, layouts_[k]);
   std::vector<Masks> masks(g.units(images));
+  Clamping clamping;
   // Whole ciphertexts of images, so many that their planes stay within bounds.
   const uint64_t per_ciphertext = g.images_per_ciphertext(), plane_values = g.window() * g.layer1().area();
   const uint64_t at_once =
@@ -95,9 +96,11 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
   for (uint64_t first_image = 0; first_image < images; first_image += at_once) {
     const uint64_t last_image = std::min<uint64_t>(first_image + at_once, images);
     Wave wave{images, first_image, std::vector<FeaturePlanes>(last_image - first_image)};
+    std::vector<Clamping> each(wave.planes.size());
     ParallelFor(wave.planes.size(), threads, [&](size_t i) {
-      wave.planes[i] = FeaturePlanes(g, QuantizeInput(g, inputs.subspan((first_image + i) * size, size)));
+      wave.planes[i] = FeaturePlanes(g, QuantizeInput(g, inputs.subspan((first_image + i) * size, size), each[i]));
     });
+    for (const Clamping& image : each) clamping += image;
     const uint64_t first_unit = first_image / per_ciphertext * g.num_tiles(), last_unit = g.units(last_image);
     const uint64_t passes = (last_unit - first_unit + kMaxUnitsPerPass - 1) / kMaxUnitsPerPass;
     const bool side_by_side = PassesSideBySide(segment(k).parameters.spec(), g.spec().outputs(), passes, threads);
@@ -109,7 +112,7 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
                   workspace.local(), query);
     });
   }
-  return PreparedQuery{std::move(query).Finish(), header, std::move(masks)};
+  return PreparedQuery{std::move(query).Finish(), header, std::move(masks), clamping};
 }
 
 absl::StatusOr<std::vector<int64_t>> User::Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const {

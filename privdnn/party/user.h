@@ -6,6 +6,7 @@
 #include "privdnn/package/package.h"
 #include "privdnn/party/wire.h"
 #include "privdnn/rlwe/evaluation.h"
+#include "privdnn/segment/quantized.h"
 
 namespace privdnn {
 
@@ -14,6 +15,7 @@ struct PreparedQuery {
   Bytes message;
   MessageHeader header;
   std::vector<Masks> masks;  // one a unit
+  Clamping clamping;         // of the inputs
 };
 
 // Pure computation on bytes. Const and thread-safe; memory to work in belongs to the caller.

@@ -14,13 +14,14 @@ InferenceReport Describe(const InferenceSession& session, std::vector<int32_t> p
                          const std::vector<int32_t>* labels) {
   const Package& package = session.user().package();
   InferenceReport report;
+  report.outputs = OutputKindName(session.rest().output_kind());
   report.images = static_cast<int64_t>(predictions.size());
   report.threads = session.threads();
   report.kernel = session.user().segment(0).parameters.ring().kernels().name;
   report.segments = session.user().num_segments();
   report.package_id = HexEncode(package.id());
   report.package_bytes = package.size();
-  if (labels) {  // images without an answer don't count
+  if (labels && session.rest().output_kind() == OutputKind::kClasses) {  // images without an answer don't count
     std::vector<int32_t> answers, expected;
     for (size_t i = 0; i < predictions.size(); ++i) {
       if (predictions[i] == kNoPrediction) continue;
@@ -78,6 +79,8 @@ InferenceReport ReportOnline(const InferenceSession& session, const InferenceOpt
   }
   online.images_remaining = result.images_remaining;
   online.output_noise = session.terms().output_noise;
+  for (const Clamping& c : result.clamping) online.clamped.push_back({c.values, c.clamped, c.images_clamped});
+  report.scores = result.scores;
   return report;
 }
 

@@ -12,6 +12,24 @@ std::filesystem::path Spelled(const std::filesystem::path& path) {
   return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
 }
 
+// What RestNetwork asks of a package.
+absl::Status CheckRunnable(const Graph& graph) {
+  if (graph.inputs.size() != 1 || graph.outputs.empty()) {
+    return InvalidArgument("the network has {} inputs and {} outputs, needs 1 and some", graph.inputs.size(),
+                           graph.outputs.size());
+  }
+  const ValueInfo &input = graph.inputs[0], &output = graph.outputs[0];
+  if (input.shape.size() < 2 || input.shape.size() > 4) {
+    return InvalidArgument("the network's input '{}' has shape ({}), needs 2 to 4 dimensions", input.name,
+                           fmt::join(input.shape, ", "));
+  }
+  if (output.shape.size() != 2) {
+    return InvalidArgument("the network's output '{}' has shape ({}), needs (N, scores)", output.name,
+                           fmt::join(output.shape, ", "));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::filesystem::path& key) {
@@ -30,6 +48,7 @@ absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::
                                               const std::filesystem::path& package, const std::filesystem::path& key,
                                               int threads, const ProgressFn& progress) {
   PRIVDNN_RETURN_IF_ERROR(CheckPackageFiles(package, key));
+  PRIVDNN_RETURN_IF_ERROR(CheckRunnable(plan.graph));
   PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(package));
   WrittenPackage written;
   const ByteSink sink = [&](std::span<const uint8_t> bytes) {

@@ -28,6 +28,9 @@ absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::
 // Creates the directories of both paths if they are missing, with the mode that the umask gives. They remain if
 // anything fails.
 //
+// Fails with InvalidArgument if no user could run the network: it must have one input of 2 to 4 dimensions, and a first
+// output of 2 (see WithScores).
+//
 // The owner answers only `user`, a name of 1 to kMaxUserName bytes. The caller checks that a certificate can hold the
 // name.
 absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::string& user,

@@ -17,7 +17,7 @@ TEST(GrpcTransportTest, AnswersAsAnOwnerInMemoryDoes) {
   const TemporaryDirectory directory = *TemporaryDirectory::Create();
   const auto path = [&](const char* name) { return directory.path() / name; };
   const std::string assets = PRIVDNN_ASSETS "/lenet5-mnist/";
-  const ImageSet images = LoadIdxImages(assets + "t10k-1000-images-idx3-ubyte")->Head(30);
+  const ImageSet images = LoadInputs(assets + "t10k-1000-images-idx3-ubyte")->Head(30);
   const Graph graph = *LoadOnnx(assets + "model.onnx");
   const ModelPlan plan = *Plan(graph, *ParseSelection("1:0,3;2:5,9;3:0,1", graph), {.image_budget = 100}, images);
   ASSERT_TRUE(EncryptForUser(plan, "alice", path("package"), path("key"), 1, Begin(nullptr, "")).ok());

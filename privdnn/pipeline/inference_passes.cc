@@ -48,6 +48,7 @@ absl::Status InferencePasses::OnAnswer(const InferenceSession::Answer& answer) {
   if (batch.pass == 0) {
     result_.bytes_up += answer.bytes_up;
     result_.bytes_down += answer.bytes_down;
+    result_.clamping[batch.segment] += answer.clamping;
     if (options_.outputs) {
       const auto per_image = static_cast<int64_t>(answer.outputs.size()) / batch.evaluation.images;
       std::ranges::copy(answer.outputs, result_.outputs[batch.segment].begin() + batch.first * per_image);
@@ -83,6 +84,7 @@ absl::Status InferencePasses::Finish(Batch batch) {
   if (options_.plain) PRIVDNN_RETURN_IF_ERROR(RunPlain(batch, timing));
   if (batch.pass == 0) {
     std::ranges::copy(Argmax(scores), result_.predictions.begin() + batch.first);
+    if (options_.scores) std::ranges::copy(scores.values, result_.scores.begin() + batch.first * rest_.columns());
   }
   const uint64_t total = static_cast<uint64_t>(images_.count) * static_cast<uint64_t>(options_.repeats);
   if (!Proceeds(progress_, done_, total, fmt::format("{} of {} images", done_, total)))

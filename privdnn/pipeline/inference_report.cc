@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -9,6 +10,9 @@ namespace privdnn {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr int64_t kVersion = 2;
+constexpr std::string_view kClasses = "classes";
 
 void WriteFigures(const InferenceReport::Figures& f, uint64_t images, Json& json) {
   json["user_encrypted_ms_per_image"] = f.user_encrypted_ms;
@@ -82,6 +86,25 @@ class FieldReader {
       labels.push_back(*taken);
     }
   }
+  // As many finite numbers for each image; null, where that is `allowed`, stands for none.
+  void Scores(const char* name, int64_t images, bool allowed, std::vector<float>& scores) {
+    const Json* field = Take(name);
+    if (!field) return;
+    const auto columns = field->is_array() ? WidthOf(*field) : 0;
+    if (columns == 0 || static_cast<int64_t>(field->size()) != images) {
+      return Fail(fmt::format("{} must be a list of {} rows of numbers", name, images));
+    }
+    for (const Json& row : *field) {
+      if (row.is_null() && allowed) {
+        scores.resize(scores.size() + columns, std::numeric_limits<float>::quiet_NaN());
+        continue;
+      }
+      if (!row.is_array() || row.size() != columns || !std::ranges::all_of(row, IsFinite)) {
+        return Fail(fmt::format("{} has {}, which is no row of {} numbers", name, Shown(row), columns));
+      }
+      for (const Json& score : row) scores.push_back(score.get<float>());
+    }
+  }
   const Json* List(const char* name) {
     const Json* field = Take(name);
     if (field && field->is_array() && !field->empty()) return field;
@@ -98,6 +121,12 @@ class FieldReader {
   }
 
  private:
+  static bool IsFinite(const Json& number) { return number.is_number() && std::isfinite(number.get<float>()); }
+  // Of the first row that is one.
+  static size_t WidthOf(const Json& rows) {
+    const auto row = std::ranges::find_if(rows, [](const Json& r) { return r.is_array(); });
+    return row == rows.end() ? 0 : row->size();
+  }
   const Json* Take(const char* name) {
     if (!status_.ok()) return nullptr;
     const auto found = object_.find(name);
@@ -167,6 +196,19 @@ InferenceReport::Figures ReadFigures(FieldReader& r, int64_t images) {
   return f;
 }
 
+void ReadClamping(FieldReader& r, InferenceReport::Online& online) {
+  const Json* segments = r.List("clamping");
+  if (!segments) return;
+  for (size_t k = 0; k < segments->size(); ++k) {
+    FieldReader segment((*segments)[k], fmt::format("segment {}", k));
+    InferenceReport::Online::Clamped& c = online.clamped.emplace_back();
+    segment.Whole<uint64_t>("values", 0, UINT64_MAX, c.values);
+    segment.Whole<uint64_t>("clamped", 0, c.values, c.clamped);
+    segment.Whole<uint64_t>("images_clamped", 0, c.clamped, c.images);
+    if (const absl::Status status = segment.Finish(); !status.ok()) return r.Fail(Message(status));
+  }
+}
+
 InferenceReport::Online ReadOnline(FieldReader& r, int64_t images) {
   InferenceReport::Online online;
   r.Whole<int64_t>("batch", 1, INT64_MAX, online.batch);
@@ -180,15 +222,35 @@ InferenceReport::Online ReadOnline(FieldReader& r, int64_t images) {
   }
   r.Whole<uint64_t>("images_remaining", 0, UINT64_MAX, online.images_remaining);
   r.Real("output_noise", online.output_noise);
+  if (r.Has("clamping")) ReadClamping(r, online);
   return online;
 }
 
 }  // namespace
 
+namespace {
+
+// A row for each image; null where there is no answer.
+Json ScoreRows(const InferenceReport& report) {
+  Json rows = Json::array();
+  const size_t columns = report.scores.size() / static_cast<size_t>(report.images);
+  for (auto at = report.scores.begin(); at != report.scores.end(); at += static_cast<std::ptrdiff_t>(columns)) {
+    rows.push_back(std::isnan(*at) ? Json() : Json(std::vector<float>(at, at + static_cast<std::ptrdiff_t>(columns))));
+  }
+  return rows;
+}
+
+}  // namespace
+
 nlohmann::ordered_json WriteInferenceReport(const InferenceReport& report) {
-  Json json = {{"images", report.images},         {"threads", report.threads},
-               {"kernel", report.kernel},         {"segments", report.segments},
-               {"package_id", report.package_id}, {"package_bytes", report.package_bytes}};
+  Json json = {{"version", kVersion},
+               {"outputs", report.outputs},
+               {"images", report.images},
+               {"threads", report.threads},
+               {"kernel", report.kernel},
+               {"segments", report.segments},
+               {"package_id", report.package_id},
+               {"package_bytes", report.package_bytes}};
   if (const auto& online = report.online) {
     json["batch"] = online->batch;
     json["repeats"] = online->repeats;
@@ -199,11 +261,17 @@ nlohmann::ordered_json WriteInferenceReport(const InferenceReport& report) {
     if (online->figures) WriteFigures(*online->figures, static_cast<uint64_t>(report.images), json);
     json["images_remaining"] = online->images_remaining;
     json["output_noise"] = online->output_noise;
+    for (const InferenceReport::Online::Clamped& c : online->clamped) {
+      json["clamping"].push_back({{"values", c.values}, {"clamped", c.clamped}, {"images_clamped", c.images}});
+    }
   }
-  json["predictions"] = Json::array();
-  for (const int32_t label : report.predictions) {
-    json["predictions"].push_back(label == kNoPrediction ? Json() : Json(label));
+  if (report.outputs == kClasses) {
+    json["predictions"] = Json::array();
+    for (const int32_t label : report.predictions) {
+      json["predictions"].push_back(label == kNoPrediction ? Json() : Json(label));
+    }
   }
+  if (!report.scores.empty()) json["scores"] = ScoreRows(report);
   if (report.accuracy) json["accuracy"] = *report.accuracy;
   return json;
 }
@@ -212,8 +280,11 @@ absl::StatusOr<InferenceReport> ParseInferenceReport(std::string_view text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   FieldReader r(json, "inference report");
   if (json.is_discarded()) r.Fail("is not JSON");
-  if (r.Has("version")) r.Fail("is of another version than 1, which has no field that says so");
+  if (json.is_object() && !r.Has("version")) r.Fail("has no version: it is of version 1, which is no longer read");
+  int64_t version = 0;
+  r.Whole("version", kVersion, kVersion, version);
   InferenceReport report;
+  r.Text("outputs", report.outputs);
   r.Whole<int64_t>("images", 1, INT64_MAX, report.images);
   r.Whole("threads", 1, INT32_MAX, report.threads);
   r.Text("kernel", report.kernel);
@@ -222,10 +293,11 @@ absl::StatusOr<InferenceReport> ParseInferenceReport(std::string_view text) {
   r.Whole<uint64_t>("package_bytes", 0, UINT64_MAX, report.package_bytes);
   if (r.Has("batch")) report.online = ReadOnline(r, report.images);
   const bool whole = !report.online || !report.online->ended;
-  r.Labels("predictions", report.images, /*allowed=*/!whole, report.predictions);
+  if (report.outputs == kClasses) r.Labels("predictions", report.images, /*allowed=*/!whole, report.predictions);
+  if (r.Has("scores")) r.Scores("scores", report.images, /*allowed=*/!whole, report.scores);
   if (r.Has("accuracy")) r.Real("accuracy", report.accuracy.emplace());
   PRIVDNN_RETURN_IF_ERROR(r.Finish());
-  if (!whole) {
+  if (!whole && report.outputs == kClasses) {
     const auto answered = report.images - std::ranges::count(report.predictions, kNoPrediction);
     if (answered != report.online->ended->images_answered) {
       return InvalidArgument("inference report: images_answered is {}, {} have a prediction",

@@ -25,7 +25,8 @@ struct RankShare {
 };
 
 struct InferenceReport {
-  int64_t images = 0;  // images to classify
+  std::string outputs = "classes";  // what the network's outputs are (see OutputKindName)
+  int64_t images = 0;               // images to evaluate
   int threads = 1;
   std::string kernel = {};  // computed the encrypted part
   uint64_t segments = 0;
@@ -58,14 +59,21 @@ struct InferenceReport {
     std::optional<Figures> figures = {};  // set unless the run ended early
     uint64_t images_remaining = 0;        // left in the budget
     double output_noise = 0;              // as the owner says
+    // How far inputs lay beyond the range that they are quantised by, for each segment. Empty: it isn't known.
+    struct Clamped {
+      uint64_t values = 0, clamped = 0, images = 0;
+    };
+    std::vector<Clamped> clamped = {};
   };
   std::optional<Online> online = {};  // empty: the run was without the owner
 
-  std::vector<int32_t> predictions = {};  // one per image; kNoPrediction where there is no answer
-  std::optional<double> accuracy = {};    // percent of the predictions, if there are labels
+  // One per image; kNoPrediction where there is no answer. JSON has them only if the outputs are classes.
+  std::vector<int32_t> predictions = {};
+  std::vector<float> scores = {};       // as many for each image, not a number where there is no answer; may be empty
+  std::optional<double> accuracy = {};  // percent of the predictions, if there are labels
 };
 
-// Writes version 1 of the format.
+// Writes version 2 of the format.
 nlohmann::ordered_json WriteInferenceReport(const InferenceReport& report);
 // Fails with InvalidArgument, naming the field, for text that WriteInferenceReport can't have written: missing, unknown
 // or out-of-range fields, numbers that contradict each other, another version.

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace privdnn {
@@ -58,12 +60,26 @@ InferenceReport Offline() {
   return report;
 }
 
+// Three labels an image, with what was clamped; the second image was answered or not.
+InferenceReport Labels(bool whole) {
+  InferenceReport report = whole ? Whole() : EndedEarly();
+  report.outputs = "multi-label";
+  report.predictions.clear();
+  report.accuracy.reset();
+  report.scores = {0.5f, 0.25f, 1, 0, 0, 0.125f, 0, 1, 1};
+  if (whole) report.online->figures->plain.reset();
+  if (!whole) std::fill_n(report.scores.begin() + 3, 3, std::numeric_limits<float>::quiet_NaN());
+  report.online->clamped = {{784, 3, 2}, {100, 0, 0}};
+  return report;
+}
+
 std::string Text(const InferenceReport& report) { return WriteInferenceReport(report).dump(2); }
 
 // The format, byte by byte: whoever reads what `infer --json` prints depends on its names and their order.
 TEST(InferenceReportTest, KnownAnswers) {
   EXPECT_EQ(WriteInferenceReport(Whole()).dump(),
-            R"({"images":3,"threads":2,"kernel":"scalar","segments":2,"package_id":")" + std::string(64, 'a') +
+            R"({"version":2,"outputs":"classes","images":3,"threads":2,"kernel":"scalar","segments":2,"package_id":")" +
+                std::string(64, 'a') +
                 R"(","package_bytes":12345,"batch":2,"repeats":5,"user_encrypted_ms_per_image":1.5,)"
                 R"("user_encrypted_cpu_ms_per_image":1.25,"user_plain_ms_per_image":0.125,"owner_ms_per_image":0.1,)"
                 R"("plain_ms_per_image":0.3,"plain_predictions":[7,1,2],"wall_ms_per_image":3.0,"bytes_up":1000,)"
@@ -78,10 +94,13 @@ TEST(InferenceReportTest, KnownAnswers) {
               HasSubstr(R"("ranks":[{"rank":0,"host":"here","images":1,"ms":4.5},{"rank":1,"host":"there",)"
                         R"("images":2,"ms":4.0}],"images_remaining":85)"));
   EXPECT_THAT(WriteInferenceReport(Offline()).dump(), HasSubstr(R"("package_bytes":12345,"predictions":[7,0,2]})"));
+  EXPECT_THAT(WriteInferenceReport(Labels(false)).dump(),
+              HasSubstr(R"("clamping":[{"values":784,"clamped":3,"images_clamped":2},{"values":100,"clamped":0,)"
+                        R"("images_clamped":0}],"scores":[[0.5,0.25,1.0],null,[0.0,1.0,1.0]]})"));
 }
 
 TEST(InferenceReportTest, IsReadBackAsItWas) {
-  for (const InferenceReport& report : {Whole(), EndedEarly(), OnRanks(), Offline()}) {
+  for (const InferenceReport& report : {Whole(), EndedEarly(), OnRanks(), Offline(), Labels(true), Labels(false)}) {
     const auto read = ParseInferenceReport(Text(report));
     ASSERT_TRUE(read.ok()) << read.status();
     EXPECT_EQ(Text(*read), Text(report));
@@ -91,11 +110,11 @@ TEST(InferenceReportTest, IsReadBackAsItWas) {
 }
 
 TEST(InferenceReportTest, EveryFieldIsNeededAndNoOtherTaken) {
-  for (const InferenceReport& report : {Whole(), EndedEarly(), OnRanks(), Offline()}) {
+  for (const InferenceReport& report : {Whole(), EndedEarly(), OnRanks(), Offline(), Labels(true), Labels(false)}) {
     const Json json = WriteInferenceReport(report);
     for (const auto& [name, value] : json.items()) {
       // Without these it is a report of another kind: of a run without labels, ranks, comparison.
-      const bool optional = name == "accuracy" || name == "ranks";
+      const bool optional = name == "accuracy" || name == "ranks" || name == "clamping" || name == "scores";
       Json without = json;
       without.erase(name);
       EXPECT_EQ(ParseInferenceReport(without.dump()).ok(), optional) << name;
@@ -107,8 +126,10 @@ TEST(InferenceReportTest, EveryFieldIsNeededAndNoOtherTaken) {
     more["colour"] = "green";
     EXPECT_THAT(Message(ParseInferenceReport(more.dump()).status()), HasSubstr("unknown field, colour"));
     more = json;
-    more["version"] = 2;
-    EXPECT_THAT(Message(ParseInferenceReport(more.dump()).status()), HasSubstr("another version"));
+    more["version"] = 3;
+    EXPECT_THAT(Message(ParseInferenceReport(more.dump()).status()), HasSubstr("version is 3"));
+    more.erase("version");
+    EXPECT_THAT(Message(ParseInferenceReport(more.dump()).status()), HasSubstr("of version 1"));
   }
 }
 
@@ -136,7 +157,7 @@ TEST(InferenceReportTest, RefusesWhatCannotBe) {
 }
 
 TEST(InferenceReportTest, RefusesEveryTruncation) {
-  for (const InferenceReport& report : {Whole(), EndedEarly(), OnRanks(), Offline()}) {
+  for (const InferenceReport& report : {Whole(), EndedEarly(), OnRanks(), Offline(), Labels(true), Labels(false)}) {
     const std::string text = Text(report);
     for (size_t size = 0; size < text.size(); ++size) {
       EXPECT_FALSE(ParseInferenceReport(std::string_view(text).substr(0, size)).ok()) << size;

@@ -50,10 +50,9 @@ absl::StatusOr<PlainNetwork> PlainNetwork::Create(const Graph& graph) {
 }
 
 absl::Status CheckImages(const ImageSet& images, const RestNetwork& rest) {
-  const std::vector<int64_t>& shape = rest.image_shape();
-  if (shape == std::vector<int64_t>{images.channels, images.height, images.width}) return absl::OkStatus();
-  return InvalidArgument("images are {}x{}x{}, the package's network reads {}", images.channels, images.height,
-                         images.width, fmt::join(shape, "x"));
+  if (IsSameInput(images.Shape(), rest.image_shape())) return absl::OkStatus();
+  return InvalidArgument("images are {}, the package's network reads {}", fmt::join(images.Shape(), "x"),
+                         fmt::join(rest.image_shape(), "x"));
 }
 
 int64_t CountAnswered(const InferenceResult& result) {
@@ -136,6 +135,7 @@ absl::Status InferenceSession::Converse(const NextQuestionFn& next, const OnAnsw
     PRIVDNN_ASSIGN_OR_RETURN(latest.query,
                              user_.Prepare(question->segment, question->inputs, random, workspace_, threads_));
     latest.answer.bytes_up = latest.query.message.size();
+    latest.answer.clamping = latest.query.clamping;
     return std::optional<Bytes>(std::move(latest.query.message));
   };
   const auto on_reply = [&](uint64_t, const Bytes& reply, const ReplyInfo& info) -> absl::Status {
@@ -177,6 +177,8 @@ InferenceResult InferenceSession::NoAnswers(int64_t images, const InferenceOptio
   InferenceResult result;
   result.predictions.assign(count, kNoPrediction);
   if (options.plain) result.plain.assign(count, kNoPrediction);
+  if (options.scores) result.scores.assign(count * static_cast<size_t>(rest_.columns()), kNoScore);
+  result.clamping.resize(user_.num_segments());
   for (size_t k = 0; options.outputs && k < user_.num_segments(); ++k) {
     result.outputs.emplace_back(count * user_.segment(k).geometry.spec().values_per_image(), kNoOutput);
   }

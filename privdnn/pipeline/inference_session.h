@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +34,7 @@ struct InferenceOptions {
   int repeats = 1;                                // passes over the whole set, for timing
   std::chrono::milliseconds deadline{3'600'000};  // for the whole run, from the first query
   bool outputs = false;                           // keep the decrypted integers
+  bool scores = false;                            // keep the network's scores
   const PlainNetwork* plain = nullptr;            // also run on each message's images, after the rest of the network
 };
 
@@ -48,13 +50,21 @@ struct PassTiming {
 
 // Stands for the outputs of an image that the owner didn't answer (see also kNoPrediction).
 inline constexpr int64_t kNoOutput = INT64_MIN;
+// Stands for the scores of such an image: not a number.
+inline constexpr float kNoScore = std::numeric_limits<float>::quiet_NaN();
 
 struct InferenceResult {
   // The reason if the run ended before every image was answered in every pass; else OK. Answers received before that
   // are kept, since they were charged to the budget.
   absl::Status ended;
-  std::vector<int32_t> predictions;  // of the first pass, one per image
-  std::vector<int32_t> plain;        // of the first pass of the plaintext network
+  // Of the first pass, one per image: the class with the largest score. Where outputs aren't classes
+  // (RestNetwork::output_kind), the index of the largest; it says no more than that there is an answer.
+  std::vector<int32_t> predictions;
+  // Of the first pass, RestNetwork::columns per image, not a number where there is no answer. Kept only if
+  // InferenceOptions::scores is set.
+  std::vector<float> scores;
+  std::vector<Clamping> clamping;  // of the first pass, of each segment's inputs
+  std::vector<int32_t> plain;      // of the first pass of the plaintext network
   // Decrypted integers of the first pass, for each segment [image][output][position]. Kept only if
   // InferenceOptions::outputs is set.
   std::vector<std::vector<int64_t>> outputs;
@@ -65,7 +75,7 @@ struct InferenceResult {
 // Counts the images that have a prediction.
 int64_t CountAnswered(const InferenceResult& result);
 
-// Fails with InvalidArgument, giving both shapes, if the network doesn't read images of this shape.
+// Fails with InvalidArgument, giving both shapes, if the images aren't what the network reads (see IsSameInput).
 absl::Status CheckImages(const ImageSet& images, const RestNetwork& rest);
 
 // What the owner announces before the first query.
@@ -130,6 +140,7 @@ class InferenceSession {
   };
   struct Answer {
     std::vector<int64_t> outputs;  // decrypted, [image][output][position]
+    Clamping clamping = {};
     uint64_t bytes_up = 0, bytes_down = 0;
     double encrypted_ms = 0, encrypted_cpu_ms = 0;  // query preparation and unmasking, as in PassTiming
     double owner_ms = 0;                            // as reported by the owner

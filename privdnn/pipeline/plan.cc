@@ -3,22 +3,42 @@
 #include <algorithm>
 
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/partition/known_range.h"
 #include "privdnn/pipeline/cost_prediction.h"
 
 namespace privdnn {
 namespace {
 
-bool ReadsImages(const Graph& graph, const Segment& segment) {
-  return std::ranges::find(graph.inputs, segment.input, &ValueInfo::name) != graph.inputs.end();
+// The ranges of the segments' inputs that follow from the network's input; nothing for those to be measured.
+absl::StatusOr<std::vector<std::optional<KnownRange>>> KnownRanges(const Graph& graph,
+                                                                   const std::vector<Segment>& segments,
+                                                                   const ModelPlanOptions& options) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Shapes shapes, InferShapes(graph));
+  const KnownRange input{options.lift.input_min, options.lift.input_max};
+  std::vector<std::optional<KnownRange>> ranges;
+  for (const Segment& s : segments) ranges.push_back(FindKnownRange(graph, shapes, s.input, input));
+  const bool any = std::ranges::any_of(ranges, [](const auto& range) { return range.has_value(); });
+  if (options.range_asked && !any) {
+    return InvalidArgument(
+        "the range of the network's input has no effect: every encrypted layer reads an inner value, whose range is "
+        "measured on images");
+  }
+  return ranges;
 }
 
 // What each segment's input is quantised by.
 absl::StatusOr<std::vector<LiftOptions>> SegmentOptions(const Graph& graph, const std::vector<Segment>& segments,
-                                                        const LiftOptions& input, const MeasureRangesFn& measure) {
-  std::vector<LiftOptions> options(segments.size(), input);
+                                                        const ModelPlanOptions& plan, const MeasureRangesFn& measure) {
+  PRIVDNN_ASSIGN_OR_RETURN(const auto known, KnownRanges(graph, segments, plan));
+  std::vector<LiftOptions> options(segments.size(), plan.lift);
   std::vector<std::string> inner;
-  for (const Segment& s : segments) {
-    if (ReadsImages(graph, s)) continue;
+  for (size_t k = 0; k < segments.size(); ++k) {
+    const Segment& s = segments[k];
+    if (known[k]) {
+      options[k].input_min = known[k]->min;
+      options[k].input_max = known[k]->max;
+      continue;
+    }
     if (!measure) {
       return FailedPrecondition(
           "selection: layer {} reads '{}', whose range has to be measured: give images that the network is made for",
@@ -34,7 +54,7 @@ absl::StatusOr<std::vector<LiftOptions>> SegmentOptions(const Graph& graph, cons
     return InvalidArgument("plan: {} ranges for {} values", ranges.size(), inner.size());
   }
   for (size_t k = 0, i = 0; k < segments.size(); ++k) {
-    if (!ReadsImages(graph, segments[k])) options[k] = WithMeasuredRange(options[k], ranges[i++]);
+    if (!known[k]) options[k] = WithMeasuredRange(options[k], ranges[i++]);
   }
   return options;
 }
@@ -90,7 +110,7 @@ double ModelPlan::StatisticalSecurity() const {
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
                                const MeasureRangesFn& measure) {
   PRIVDNN_ASSIGN_OR_RETURN(std::vector<Segment> segments, FindSegments(graph, selection));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto lift, SegmentOptions(graph, segments, options.lift, measure));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto lift, SegmentOptions(graph, segments, options, measure));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph rest, PlaintextRest(graph, segments));
   PRIVDNN_ASSIGN_OR_RETURN(MachineCosts costs, options.costs ? *options.costs : DocumentedMachineCosts());
   ModelPlan plan{graph, selection, {}, ExportOnnx(rest), options.objective, std::move(costs)};

@@ -17,7 +17,9 @@
 namespace privdnn {
 
 struct ModelPlanOptions {
-  LiftOptions lift = {};  // its range is the range of the network's input
+  LiftOptions lift = {};     // its range is the range of the network's input
+  bool range_asked = false;  // the range was asked for: it's an error if no segment's quantisation depends on it
+  bool bits_asked = false;   // the bits were asked for: PlanWithChosenBits chooses no others
   uint64_t image_budget = 1'000'000;
   Objective objective = Objective::kLatency;
   uint64_t max_package_bytes = UINT64_MAX;
@@ -60,9 +62,11 @@ using MeasureRangesFn = std::function<absl::StatusOr<std::vector<MeasuredRange>>
 // out if every segment reads the network's input. The one in pipeline/plan_on_images.h measures on images, with
 // LibTorch.
 //
-// Finds the segments of a selection, quantises them, and chooses rings and packings. Inner segments, which don't read
-// the network's input, are quantised by the measured range of their input, widened by kRangeMargin. `measure` is called
-// at most once, for all inner segments. Fails with FailedPrecondition if `measure` is needed but empty. Fails with
+// Finds the segments of a selection, quantises them, and chooses rings and packings. A segment that reads the network's
+// input, or what FindKnownRange follows from it, is quantised by the range that follows from the input's. The others
+// are quantised by the measured range of their input, widened by kRangeMargin. `measure` is called at most once, for
+// all of these. Fails with FailedPrecondition if `measure` is needed but empty. Fails with InvalidArgument for
+// ModelPlanOptions::range_asked if the range of the network's input has no effect. Fails with
 // InvalidArgument if the selection can't be encrypted (see FindSegments, LiftSegment), or if no plan stays within the
 // bounds; in the last case the error says what would help.
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,

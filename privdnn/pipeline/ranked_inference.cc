@@ -1,6 +1,7 @@
 #include "privdnn/pipeline/ranked_inference.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 
 #include "privdnn/base/random.h"
@@ -19,9 +20,10 @@ double MsSince(Clock::time_point start) {
 int64_t Batch(const InferenceSetup& setup) { return std::min(setup.options.batch, setup.session.terms().most_images); }
 
 std::string Identity(const InferenceSetup& setup) {
-  return fmt::format("package {}, {} images {}, messages of {} images, {} outputs",
+  return fmt::format("package {}, {} images {}, messages of {} images, {} outputs, {} scores",
                      HexEncode(setup.session.user().package().id()), setup.images.count,
-                     HexEncode(Sha256(setup.images.pixels)), Batch(setup), setup.options.outputs ? "with" : "without");
+                     HexEncode(Sha256(setup.images.Content())), Batch(setup),
+                     setup.options.outputs ? "with" : "without", setup.options.scores ? "with" : "without");
 }
 
 Bytes WriteResult(const InferenceResult& result, double ms) {
@@ -33,6 +35,10 @@ Bytes WriteResult(const InferenceResult& result, double ms) {
   w.U64(result.bytes_down);
   w.U64(result.images_remaining);
   for (const int32_t label : result.predictions) w.U32(static_cast<uint32_t>(label));
+  for (const float score : result.scores) w.U32(std::bit_cast<uint32_t>(score));
+  for (const Clamping& c : result.clamping) {
+    for (const uint64_t count : {c.values, c.clamped, c.images_clamped}) w.U64(count);
+  }
   for (const auto& segment : result.outputs) {
     w.U64(segment.size());
     for (const int64_t y : segment) w.U64(static_cast<uint64_t>(y));
@@ -61,6 +67,17 @@ absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64
   for (int64_t i = 0; i < images; ++i) {
     PRIVDNN_ASSIGN_OR_RETURN(const uint32_t label, r.U32("prediction"));
     result.predictions.push_back(static_cast<int32_t>(label));
+  }
+  const auto scores = static_cast<size_t>(images) * all.scores.size() / all.predictions.size();
+  for (size_t i = 0; i < scores; ++i) {
+    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t score, r.U32("score"));
+    result.scores.push_back(std::bit_cast<float>(score));
+  }
+  for (size_t k = 0; k < all.clamping.size(); ++k) {
+    Clamping& c = result.clamping.emplace_back();
+    for (uint64_t* count : {&c.values, &c.clamped, &c.images_clamped}) {
+      PRIVDNN_ASSIGN_OR_RETURN(*count, r.U64("clamped values"));
+    }
   }
   for (size_t k = 0; k < all.outputs.size(); ++k) {
     auto& outputs = result.outputs.emplace_back();
@@ -115,6 +132,9 @@ void Place(const InferenceResult& part, int64_t begin, InferenceResult& all) {
   all.bytes_down += part.bytes_down;
   all.images_remaining = std::min(all.images_remaining, part.images_remaining);
   std::ranges::copy(part.predictions, all.predictions.begin() + begin);
+  const auto columns = static_cast<int64_t>(all.scores.size() / all.predictions.size());
+  std::ranges::copy(part.scores, all.scores.begin() + begin * columns);
+  for (size_t k = 0; k < all.clamping.size(); ++k) all.clamping[k] += part.clamping[k];
   for (size_t k = 0; k < all.outputs.size(); ++k) {
     std::ranges::copy(part.outputs[k], all.outputs[k].begin() + begin * static_cast<int64_t>(PerImage(all, k)));
   }
@@ -135,7 +155,8 @@ absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup&
   // Whole messages, fewer and fewer of them, so that all ranks end at about the same time.
   // What a piece comes to goes back in one message, which stays small.
   constexpr int64_t kMaxPieceBytes = int64_t{64} << 20;
-  int64_t image_bytes = sizeof(uint32_t);
+  int64_t image_bytes =
+      static_cast<int64_t>(sizeof(uint32_t)) * (setup.options.scores ? 1 + setup.session.rest().columns() : 1);
   for (size_t k = 0; k < result.outputs.size(); ++k) {
     image_bytes +=
         static_cast<int64_t>(sizeof(int64_t) * setup.session.user().segment(k).geometry.spec().values_per_image());

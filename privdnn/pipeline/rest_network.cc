@@ -24,9 +24,8 @@ bool HasShape(const std::vector<int64_t>& shape, int64_t channels, Size2 map) {
 }  // namespace
 
 // The inputs and the output of the rest network that belong to segment k.
-absl::StatusOr<RestNetwork::Segment> RestNetwork::Connect(const Graph& graph, size_t k,
-                                                          const PreparedSegment& prepared) {
-  const SegmentSpec& spec = prepared.header.spec;
+absl::StatusOr<RestNetwork::Segment> RestNetwork::Connect(const Graph& graph, size_t k, const SegmentOutputs& outputs) {
+  const SegmentSpec& spec = *outputs.spec;
   Segment segment{{}, spec.values_per_image(), {}};
   uint64_t first = 0;
   size_t output = 0;
@@ -37,7 +36,7 @@ absl::StatusOr<RestNetwork::Segment> RestNetwork::Connect(const Graph& graph, si
       return InvalidArgument("package: plaintext model: input '{}' is not there or has not the segment's shape", name);
     }
     Slot slot{name, value->shape, first, group.outputs * group.positions(), {}};
-    for (uint32_t f = 0; f < group.outputs; ++f) slot.scale.push_back(prepared.header.output_scale[output++]);
+    for (uint32_t f = 0; f < group.outputs; ++f) slot.scale.push_back(outputs.output_scale[output++]);
     first += slot.values;
     segment.slots.push_back(std::move(slot));
   }
@@ -54,9 +53,19 @@ absl::StatusOr<RestNetwork::Segment> RestNetwork::Connect(const Graph& graph, si
 }
 
 absl::StatusOr<RestNetwork> RestNetwork::Create(const Package& package) {
-  PRIVDNN_ASSIGN_OR_RETURN(Graph graph, ImportOnnx(package.rest_model(), "package: plaintext model"));
+  std::vector<SegmentOutputs> segments;
+  for (const PreparedSegment& segment : package.segments()) {
+    segments.push_back({&segment.header.spec, segment.header.output_scale});
+  }
+  auto rest = Create(package.rest_model(), segments);
   package.DropResidentPages();
-  const size_t segments = package.segments().size();
+  return rest;
+}
+
+absl::StatusOr<RestNetwork> RestNetwork::Create(std::span<const uint8_t> model,
+                                                std::span<const SegmentOutputs> outputs) {
+  PRIVDNN_ASSIGN_OR_RETURN(Graph graph, ImportOnnx(model, "package: plaintext model"));
+  const size_t segments = outputs.size();
   const auto images =
       std::ranges::count_if(graph.inputs, [](const ValueInfo& value) { return !IsSegmentInput(value.name); });
   if (images != 1 || graph.outputs.empty()) {
@@ -68,11 +77,17 @@ absl::StatusOr<RestNetwork> RestNetwork::Create(const Package& package) {
   rest.input_ = image.name;
   rest.image_shape_.assign(image.shape.begin() + 1, image.shape.end());
   rest.output_ = graph.outputs[0].name;
-  if (graph.outputs[0].shape.size() != 2) {
-    return InvalidArgument("package: plaintext model: output '{}' is not (images, classes)", rest.output_);
+  if (rest.image_shape_.empty() || rest.image_shape_.size() > 3) {
+    return InvalidArgument("package: plaintext model: input '{}' has {} dimensions an image, needs 1 to 3", rest.input_,
+                           rest.image_shape_.size());
   }
+  if (graph.outputs[0].shape.size() != 2) {
+    return InvalidArgument("package: plaintext model: output '{}' is not (images, scores)", rest.output_);
+  }
+  rest.columns_ = graph.outputs[0].shape[1];
+  PRIVDNN_ASSIGN_OR_RETURN(rest.output_kind_, FindOutputKind(graph));
   for (size_t k = 0; k < segments; ++k) {
-    PRIVDNN_ASSIGN_OR_RETURN(Segment segment, Connect(graph, k, package.segments()[k]));
+    PRIVDNN_ASSIGN_OR_RETURN(Segment segment, Connect(graph, k, outputs[k]));
     rest.segments_.push_back(std::move(segment));
   }
   for (const ValueInfo& value : graph.inputs) {
@@ -100,6 +115,8 @@ absl::StatusOr<RestNetwork> RestNetwork::Create(const Package& package) {
 RestNetwork::Evaluation RestNetwork::Start(Tensor images) const {
   Evaluation evaluation;
   evaluation.images = images.dim(0);
+  images.shape.resize(1);
+  images.shape.insert(images.shape.end(), image_shape_.begin(), image_shape_.end());
   evaluation.values.emplace(input_, std::move(images));
   return evaluation;
 }

@@ -11,7 +11,19 @@ int QuantizedSegment::plain_bits() const {
   return l;
 }
 
+Clamping& Clamping::operator+=(const Clamping& other) {
+  values += other.values;
+  clamped += other.clamped;
+  images_clamped += other.images_clamped;
+  return *this;
+}
+
 std::vector<int16_t> QuantizeInput(const Geometry& g, std::span<const float> image) {
+  Clamping ignored;
+  return QuantizeInput(g, image, ignored);
+}
+
+std::vector<int16_t> QuantizeInput(const Geometry& g, std::span<const float> image, Clamping& clamping) {
   const SegmentSpec& s = g.spec();
   const Size2 z = g.z_map();
   std::vector<int16_t> out;
@@ -23,6 +35,7 @@ std::vector<int16_t> QuantizeInput(const Geometry& g, std::span<const float> ima
     return static_cast<double>(
         image[(static_cast<size_t>(c) * s.input.h + static_cast<size_t>(i)) * s.input.w + static_cast<size_t>(j)]);
   };
+  uint64_t clamped = 0;
   const double inverse = 1.0 / (s.input_scale * s.pool1.h * s.pool1.w);
   for (uint32_t c = 0; c < s.channels; ++c) {
     for (uint32_t a = 0; a < z.h; ++a) {
@@ -32,11 +45,13 @@ std::vector<int16_t> QuantizeInput(const Geometry& g, std::span<const float> ima
           for (uint32_t j = 0; j < s.pool1.w; ++j) sum += pixel(c, a + i * s.stride1.h, b + j * s.stride1.w);
         }
         const double v = std::nearbyint(sum * inverse) + s.zero_point, z_max = g.z_max();
+        clamped += !(std::fabs(v) <= z_max);
         // Written so that a NaN falls to -z_max, which std::clamp leaves a NaN.
         out.push_back(static_cast<int16_t>(v > -z_max ? std::min(v, z_max) : -z_max));
       }
     }
   }
+  clamping += {out.size(), clamped, clamped > 0};
   return out;
 }
 

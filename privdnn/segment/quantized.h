@@ -30,4 +30,16 @@ struct QuantizedSegment {
 // that is not a number becomes -z_max.
 std::vector<int16_t> QuantizeInput(const Geometry& geometry, std::span<const float> image);
 
+// How far inputs lay outside the range that they are quantised by: results from clamped values are not the network's.
+struct Clamping {
+  uint64_t values = 0;          // quantised
+  uint64_t clamped = 0;         // of these, beyond the range
+  uint64_t images_clamped = 0;  // images with such a value
+  double share() const { return values == 0 ? 0 : static_cast<double>(clamped) / static_cast<double>(values); }
+  Clamping& operator+=(const Clamping& other);
+  bool operator==(const Clamping&) const = default;
+};
+// The same, and adds the image to `clamping`.
+std::vector<int16_t> QuantizeInput(const Geometry& geometry, std::span<const float> image, Clamping& clamping);
+
 }  // namespace privdnn

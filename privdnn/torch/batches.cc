@@ -85,6 +85,31 @@ at::Tensor ToUnitRange(const uint8_t* pixels, std::array<int64_t, 4> shape) {
 
 }  // namespace
 
+Normalization MeasureNormalization(const ImageSet& set) {
+  const int64_t area = set.height * set.width;
+  std::vector<double> sum(static_cast<size_t>(set.channels)), squares(sum.size());
+  for (int64_t map = 0; map < set.count * set.channels; ++map) {
+    uint64_t map_sum = 0, map_squares = 0;
+    for (int64_t i = 0; i < area; ++i) {
+      const uint64_t pixel = set.pixels[static_cast<size_t>(map * area + i)];
+      map_sum += pixel;
+      map_squares += pixel * pixel;
+    }
+    const auto channel = static_cast<size_t>(map % set.channels);
+    sum[channel] += static_cast<double>(map_sum);
+    squares[channel] += static_cast<double>(map_squares);
+  }
+  Normalization result;
+  const double pixels = static_cast<double>(set.count * area);
+  for (size_t c = 0; c < sum.size(); ++c) {
+    const double mean = sum[c] / pixels;
+    const double variance = squares[c] / pixels - mean * mean;
+    result.mean.push_back(mean / 255);
+    result.deviation.push_back(variance > 0 ? std::sqrt(variance) / 255 : 1);
+  }
+  return result;
+}
+
 BatchSource::BatchSource(const ImageSet& set, const TrainOptions& options, Normalization normalization,
                          const std::array<int64_t, 4>& border)
     : set_(set),

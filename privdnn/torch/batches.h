@@ -7,7 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "privdnn/torch/normalization.h"
+#include "privdnn/data/dataset.h"
+#include "privdnn/graph/normalization.h"
 #include "privdnn/torch/train.h"
 
 namespace at {
@@ -15,6 +16,9 @@ class Tensor;
 }
 
 namespace privdnn {
+
+// Measures all pixels of a set, on the scale [0, 1]. A channel without variation gets deviation 1.
+Normalization MeasureNormalization(const ImageSet& set);
 
 // All randomness comes from (seed, epoch) and (seed, step), so training can resume at any step.
 class BatchSource {

@@ -75,4 +75,26 @@ absl::StatusOr<Matrix> SolvePositive(const Matrix& a, const Matrix& b) {
   }
 }
 
+absl::StatusOr<std::vector<double>> Convolve(const DenseConvolutionView& c, std::span<const double> maps,
+                                             std::array<int64_t, 2> sides) {
+  const auto [outputs, channels, rows, columns] = c.shape;
+  const bool fits = std::ssize(maps) == channels * sides[0] * sides[1] && sides[0] >= rows && sides[1] >= columns &&
+                    std::ssize(c.kernels) == outputs * channels * rows * columns;
+  if (!fits) {
+    return InvalidArgument("convolution: {} values of {}x{}x{} maps, {} of {} kernels of {}x{}", maps.size(), channels,
+                           sides[0], sides[1], c.kernels.size(), outputs, rows, columns);
+  }
+  const c10::InferenceMode inference;
+  try {
+    const auto view = [](std::span<const double> values, at::IntArrayRef shape) {
+      return at::from_blob(const_cast<double*>(values.data()), shape, at::kDouble);
+    };
+    const at::Tensor y =
+        at::conv2d(view(maps, {1, channels, sides[0], sides[1]}), view(c.kernels, c.shape), {}, c.strides).contiguous();
+    return std::vector<double>(y.data_ptr<double>(), y.data_ptr<double>() + y.numel());
+  } catch (const std::exception& e) {
+    return absl::InternalError(fmt::format("convolution: {}", e.what()));
+  }
+}
+
 }  // namespace privdnn

@@ -16,7 +16,6 @@
 #include "privdnn/torch/adam.h"
 #include "privdnn/torch/batches.h"
 #include "privdnn/torch/executor.h"
-#include "privdnn/torch/normalization.h"
 #include "privdnn/torch/predict.h"
 #include "privdnn/torch/program.h"
 #include "privdnn/torch/train_setup.h"
@@ -361,7 +360,7 @@ absl::StatusOr<TrainResult> Train(const Graph& initial, const ImageSet& train, c
   std::array<int64_t, 4> border{};
   if (normalize) {
     border = FirstPadding(graph);
-    normalization = Normalization::Of(train);
+    normalization = MeasureNormalization(train);
     PRIVDNN_ASSIGN_OR_RETURN(graph, FoldNormalization(WithFirstPadding(graph, {}), normalization.Inverse()));
   }
   const std::set<std::string> fixed = FixedByRates(options.rates);

@@ -10,8 +10,8 @@
 #include "privdnn/base/file.h"
 #include "privdnn/testing/graphs.h"
 #include "privdnn/testing/training.h"
+#include "privdnn/torch/batches.h"
 #include "privdnn/torch/executor.h"
-#include "privdnn/torch/normalization.h"
 
 namespace privdnn {
 namespace {
@@ -201,7 +201,7 @@ TEST(Train, RefusesWhatItCannotTrain) {
 
 TEST(Normalization, MeasuresEachChannel) {
   const ImageSet set{2, 2, 1, 2, {0, 255, 51, 51, 255, 0, 51, 51}, {0, 0}, 1};
-  const Normalization n = Normalization::Of(set);
+  const Normalization n = MeasureNormalization(set);
   EXPECT_DOUBLE_EQ(n.mean[0], 0.5);
   EXPECT_DOUBLE_EQ(n.deviation[0], 0.5);
   EXPECT_DOUBLE_EQ(n.mean[1], 0.2);

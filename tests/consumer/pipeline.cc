@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const std::string folder = std::string(argv[1]) + "/lenet5-mnist/";
   const auto graph = privdnn::LoadOnnx(folder + "model.onnx");
-  const auto images = privdnn::LoadIdxImages(folder + "t10k-1000-images-idx3-ubyte");
+  const auto images = privdnn::LoadInputs(folder + "t10k-1000-images-idx3-ubyte");
   if (!graph.ok() || !images.ok()) return 1;
   const auto plan = privdnn::Plan(*graph, *privdnn::ParseSelection("1:0;2:0", *graph), {.image_budget = 1000});
   if (!plan.ok()) return 1;

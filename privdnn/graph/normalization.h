@@ -1,10 +1,9 @@
-// Normalises inputs to mean 0 and variance 1, as part of a network's first convolution.
+// Normalises a network's input as part of its first convolution.
 #pragma once
 
 #include <array>
 #include <vector>
 
-#include "privdnn/data/dataset.h"
 #include "privdnn/graph/graph.h"
 
 namespace privdnn {
@@ -13,8 +12,6 @@ namespace privdnn {
 struct Normalization {
   std::vector<double> mean, deviation;
 
-  // Measures all pixels of a set, on the scale [0, 1]. A channel without variation gets deviation 1.
-  static Normalization Of(const ImageSet& set);
   // Returns the map that undoes this one.
   Normalization Inverse() const;
 };
