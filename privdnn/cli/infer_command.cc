@@ -18,6 +18,7 @@ namespace {
 
 struct InferCommand {
   std::string package, owner, tls, user = "user", outputs, plain_model;
+  InputShape plain_shape;
   ImageInput images;
   InferenceOptions options;
   int threads = 1;
@@ -40,9 +41,9 @@ absl::Status WriteOutputs(const std::string& path, const std::vector<std::vector
 }
 
 // The network to compare with; nothing without a path.
-absl::StatusOr<std::optional<PlainNetwork>> LoadPlain(const std::string& path) {
-  if (path.empty()) return std::optional<PlainNetwork>();
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, LoadOnnx(path));
+absl::StatusOr<std::optional<PlainNetwork>> LoadPlain(const InferCommand& command) {
+  if (command.plain_model.empty()) return std::optional<PlainNetwork>();
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.plain_shape.Load(command.plain_model));
   PRIVDNN_ASSIGN_OR_RETURN(PlainNetwork network, PlainNetwork::Create(graph));
   return std::optional<PlainNetwork>(std::move(network));
 }
@@ -132,7 +133,7 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, Inference
   }
   const bool leads = ranks == nullptr || ranks->rank() == 0;
   if (leads) PRIVDNN_RETURN_IF_ERROR(CheckBudget(session, images, options.repeats));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command));
   options.plain = plain ? &*plain : nullptr;
   const InferenceSetup setup{session, images, options};
   if (!leads) {
@@ -212,6 +213,7 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
                       "[image][output][position]; -2^63 where the owner didn't answer");
   command->add_option("--compare-with", o->plain_model,
                       "also run this ONNX model in plaintext; its time and predictions go into the JSON");
+  o->plain_shape.Add(command);
   command->add_flag("--offline", o->offline, "run without the owner, to see what the plaintext part alone is worth");
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return OnRanks([o](Ranks* ranks) { return Infer(*o, ranks); }); }; });

@@ -23,16 +23,38 @@ const std::map<std::string, Split> kSplits = {{"train", Split::kTrain},
 
 }  // namespace
 
+void InputShape::Add(CLI::App* command) {
+  command
+      ->add_option("--input-shape", dimensions,
+                   "take inputs of this shape, such as 3,32,32, where the model leaves it open")
+      ->delimiter(',')
+      ->expected(1)
+      ->check(PositiveInt());
+}
+
+absl::StatusOr<Graph> InputShape::Load(const std::string& path) const {
+  auto graph = LoadOnnx(path, {dimensions});
+  if (absl::IsFailedPrecondition(graph.status())) {
+    return InvalidArgument("{} (--input-shape, such as 3,32,32)", Message(graph.status()));
+  }
+  if (!graph.ok()) return graph;
+  PRIVDNN_RETURN_IF_ERROR(Annotate(CheckOneInput(*graph), path));
+  return graph;
+}
+
 void ModelInput::AddPositional(CLI::App* command) {
   command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5");
+  shape.Add(command);
 }
 void ModelInput::AddOption(CLI::App* command) {
   command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5");
+  shape.Add(command);
 }
 
 absl::StatusOr<Graph> ModelInput::Load() const {
-  if (path.empty()) return ImportOnnx(lenet5::EmbeddedFile("model.onnx"), "embedded model");
-  return LoadOnnx(path);
+  if (!path.empty()) return shape.Load(path);
+  if (!shape.dimensions.empty()) return WrongUsage("--input-shape is for a model; the embedded one has a shape");
+  return ImportOnnx(lenet5::EmbeddedFile("model.onnx"), "embedded model");
 }
 
 absl::StatusOr<Selection> LoadSelection(const std::string& text, const ModelInput& model, const Graph& graph) {

@@ -7,9 +7,18 @@
 
 namespace privdnn {
 
+// --input-shape, for models that leave the size of images open.
+struct InputShape {
+  std::vector<int64_t> dimensions;  // without the batch; empty: not given
+  void Add(CLI::App* command);
+  // A network with one input. Errors name the file, and the option where it is missing.
+  absl::StatusOr<Graph> Load(const std::string& path) const;
+};
+
 // A model file given as first argument or by --model; without it, the LeNet-5 that the program carries.
 struct ModelInput {
   std::string path;
+  InputShape shape = {};
   void AddPositional(CLI::App* command);
   void AddOption(CLI::App* command);
   absl::StatusOr<Graph> Load() const;
