@@ -50,6 +50,21 @@ class ScaleIndex {
   size_t inner_, scales_;
 };
 
+absl::StatusOr<IntTensor> Quantize(const Tensor& x, const std::vector<float>& scales, const IntTensor& zeros,
+                                   int64_t axis) {
+  PRIVDNN_ASSIGN_OR_RETURN(const ScaleIndex index, ScaleIndex::Create(x.shape, axis, scales.size()));
+  PRIVDNN_ASSIGN_OR_RETURN(const Limits limits, LimitsOf(zeros.type));
+  IntTensor result{x.shape, std::vector<int64_t>(x.values.size()), {}, zeros.type};
+  for (size_t i = 0; i < x.values.size(); ++i) {
+    const double rounded = std::nearbyint(x.values[i] / scales[index(i)]);
+    if (std::isnan(rounded)) return InvalidArgument("element {} of input 0 is not a number", i);
+    const double shifted = rounded + static_cast<double>(zeros.values[index(i)]);
+    result.values[i] =
+        static_cast<int64_t>(std::clamp(shifted, static_cast<double>(limits.min), static_cast<double>(limits.max)));
+  }
+  return result;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<float>> OnnxImporter::ReadScales(const Source& source) {
@@ -86,17 +101,8 @@ absl::Status OnnxImporter::ReadQuantizeLinear(Source& source) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::vector<float> scales, ReadScales(source));
   PRIVDNN_ASSIGN_OR_RETURN(const IntTensor zeros, ReadZeroPoints(source, scales.size(), type));
   if (const Tensor* constant = FoldedFloats(source.inputs[0])) {
-    PRIVDNN_ASSIGN_OR_RETURN(const ScaleIndex index, ScaleIndex::Create(constant->shape, axis, scales.size()));
-    PRIVDNN_ASSIGN_OR_RETURN(const Limits limits, LimitsOf(zeros.type));
     PRIVDNN_RETURN_IF_ERROR(budget_.Take(constant->size(), sizeof(int64_t)));
-    IntTensor result{constant->shape, std::vector<int64_t>(constant->values.size()), {}, zeros.type};
-    for (size_t i = 0; i < result.values.size(); ++i) {
-      const float rounded = std::nearbyint(constant->values[i] / scales[index(i)]);
-      if (std::isnan(rounded)) return InvalidArgument("element {} of '{}' is not a number", i, source.inputs[0]);
-      const double shifted = double{rounded} + static_cast<double>(zeros.values[index(i)]);
-      result.values[i] =
-          static_cast<int64_t>(std::clamp(shifted, static_cast<double>(limits.min), static_cast<double>(limits.max)));
-    }
+    PRIVDNN_ASSIGN_OR_RETURN(IntTensor result, Quantize(*constant, scales, zeros, axis));
     return DefineConstant(source.proto.output(0), std::move(result));
   }
   if (scales.size() != 1) return InvalidArgument("has {} scales; computed values need one for all", scales.size());
