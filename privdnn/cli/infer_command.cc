@@ -211,9 +211,9 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--outputs", o->outputs,
                       "write the decrypted integers to this file: 64-bit little-endian, for each segment "
                       "[image][output][position]; -2^63 where the owner didn't answer");
-  command->add_option("--compare-with", o->plain_model,
-                      "also run this ONNX model in plaintext; its time and predictions go into the JSON");
-  o->plain_shape.Add(command);
+  o->plain_shape.Add(
+      command, command->add_option("--compare-with", o->plain_model,
+                                   "also run this ONNX model in plaintext; its time and predictions go into the JSON"));
   command->add_flag("--offline", o->offline, "run without the owner, to see what the plaintext part alone is worth");
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return OnRanks([o](Ranks* ranks) { return Infer(*o, ranks); }); }; });

@@ -23,13 +23,14 @@ const std::map<std::string, Split> kSplits = {{"train", Split::kTrain},
 
 }  // namespace
 
-void InputShape::Add(CLI::App* command) {
+void InputShape::Add(CLI::App* command, CLI::Option* model) {
   command
       ->add_option("--input-shape", dimensions,
                    "take inputs of this shape, such as 3,32,32, where the model leaves it open")
       ->delimiter(',')
       ->expected(1)
-      ->check(PositiveInt());
+      ->check(PositiveInt())
+      ->needs(model);
 }
 
 absl::StatusOr<Graph> InputShape::Load(const std::string& path) const {
@@ -43,18 +44,15 @@ absl::StatusOr<Graph> InputShape::Load(const std::string& path) const {
 }
 
 void ModelInput::AddPositional(CLI::App* command) {
-  command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5");
-  shape.Add(command);
+  shape.Add(command, command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5"));
 }
 void ModelInput::AddOption(CLI::App* command) {
-  command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5");
-  shape.Add(command);
+  shape.Add(command, command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5"));
 }
 
 absl::StatusOr<Graph> ModelInput::Load() const {
-  if (!path.empty()) return shape.Load(path);
-  if (!shape.dimensions.empty()) return WrongUsage("--input-shape is for a model; the embedded one has a shape");
-  return ImportOnnx(lenet5::EmbeddedFile("model.onnx"), "embedded model");
+  if (path.empty()) return ImportOnnx(lenet5::EmbeddedFile("model.onnx"), "embedded model");
+  return shape.Load(path);
 }
 
 absl::StatusOr<Selection> LoadSelection(const std::string& text, const ModelInput& model, const Graph& graph) {

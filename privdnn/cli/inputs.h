@@ -10,7 +10,8 @@ namespace privdnn {
 // --input-shape, for models that leave the size of images open.
 struct InputShape {
   std::vector<int64_t> dimensions;  // without the batch; empty: not given
-  void Add(CLI::App* command);
+  // For the model that `model` names.
+  void Add(CLI::App* command, CLI::Option* model);
   // A network with one input. Errors name the file, and the option where it is missing.
   absl::StatusOr<Graph> Load(const std::string& path) const;
 };

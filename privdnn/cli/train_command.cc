@@ -107,8 +107,8 @@ void AddTrain(CLI::App& app, Globals& globals, Action& action) {
       ->check(CLI::IsMember(DataSetNames()));
   command->add_option("--data", o->data, "find it in this data root; default: PRIVDNN_DATA");
   command->add_option("--out", o->out, "write this ONNX file")->required();
-  command->add_option("--init", o->initial, "train this ONNX model further, instead of a new network");
-  o->initial_shape.Add(command);
+  o->initial_shape.Add(
+      command, command->add_option("--init", o->initial, "train this ONNX model further, instead of a new network"));
   AddHoldOut(command, o->hold_out);
   command->add_option("--seed", o->seed, "seed initial weights, order and augmentation")->capture_default_str();
   command->add_option("--checkpoint", o->checkpoint,

@@ -1,4 +1,4 @@
-// The order of nodes, initializers that several nodes read, and the shape of the input.
+// Versions, the order of nodes, initializers that several nodes read, and the shape of the input.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -49,6 +49,30 @@ TEST(OnnxOrder, ReversedChainsTakeLinearTime) {
   const auto graph = ImportModel(model);
   ASSERT_TRUE(graph.ok()) << graph.status();
   EXPECT_EQ(graph->nodes.size(), 100u);
+}
+
+TEST(OnnxVersions, ReadsEveryOperatorSet) {
+  for (int opset = 7; opset <= 22; ++opset) {
+    onnx::ModelProto model = EmptyModel({2, 3, 3}, {2, 3, 3}, opset);
+    model.set_ir_version(opset < 9 ? 3 : 11);
+    for (const char* name : {"scale", "shift", "mean", "variance"}) {
+      *model.mutable_graph()->add_initializer() = FloatTensor(name, {2}, {1, 2});
+    }
+    // Operator sets 7 and 8 have an attribute that later ones don't, and outputs of training that nobody reads.
+    onnx::NodeProto& norm = AddNode(model, "BatchNormalization", {"x", "scale", "shift", "mean", "variance"}, {"n"});
+    AddNode(model, "Relu", {"n"}, {"y"});
+    if (opset < 9) {
+      for (const char* name : {"new_mean", "new_variance", "saved_mean", "saved_variance"}) norm.add_output(name);
+      *norm.add_attribute() = IntAttribute("spatial", 1);
+    }
+    const auto graph = ImportModel(model);
+    ASSERT_TRUE(graph.ok()) << opset << ": " << graph.status();
+    EXPECT_EQ(graph->nodes.size(), 2u);
+    norm.clear_attribute();
+    *norm.add_attribute() = IntAttribute("spatial", 0);
+    EXPECT_THAT(Message(ImportModel(model).status()),
+                HasSubstr(opset < 9 ? "'spatial' = 0 is not supported" : "attribute 'spatial' is not supported"));
+  }
 }
 
 // --- initializers that several nodes read ---
@@ -169,7 +193,10 @@ TEST(OnnxInputShape, MustNotContradictTheModel) {
   EXPECT_THAT(error(Pooled(-1, -1), {1, 1 << 20, 1 << 20}), HasSubstr("more than 2147483648 elements"));
   onnx::ModelProto two = Pooled(8, 8);
   *two.mutable_graph()->add_input() = FloatValue("z", {-1, 1, 8, 8});
-  EXPECT_THAT(error(two, {1, 8, 8}), HasSubstr("an input shape is given, but the graph has 2 inputs"));
+  EXPECT_THAT(error(two, {1, 8, 8}), HasSubstr("an input shape is given, but the graph has 2 inputs: 'x', 'z'"));
+  two.mutable_graph()->mutable_input(0)->CopyFrom(FloatValue("x", {-1, 1, -1, 8}));
+  EXPECT_THAT(error(two, {}), HasSubstr("dimension 2 ('batch') is not a positive number; an input shape must be given, "
+                                        "but the graph has 2 inputs: 'x', 'z'"));
 }
 
 }  // namespace

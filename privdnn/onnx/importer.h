@@ -127,6 +127,8 @@ class OnnxImporter {
   // Inputs 1 and 2: one number for all values, or one for each index of an axis. A zero point that is left out is 0.
   absl::StatusOr<std::vector<float>> ReadScales(const Source& source);
   absl::StatusOr<IntTensor> ReadZeroPoints(const Source& source, size_t count, int64_t default_type);
+  // The output of an earlier node that computes the same constant; if there is none, the node's own from now on.
+  const std::string& SameConstant(const Source& source, int64_t axis, int64_t type);
 
   // integers.cc: folded arithmetic on shapes, and operators that accept integers as well as floats.
   absl::Status ReadShape(Source& source);
@@ -163,8 +165,9 @@ class OnnxImporter {
   std::map<std::string, IntTensor> ints_;
   std::map<std::string, PaddedValue> padded_;
   std::map<std::string, QuantizedValue> quantized_;
-  std::map<std::string, std::string> further_outputs_;  // that aren't computed; which node's they are
-  std::set<std::string> droppable_;                     // float constants that need not stay if no node reads them
+  std::map<std::vector<std::string>, std::string> quantized_constants_;  // by what they are computed from
+  std::map<std::string, std::string> further_outputs_;                   // that aren't computed; which node's they are
+  std::set<std::string> droppable_;  // float constants that need not stay if no node reads them
 };
 
 }  // namespace privdnn

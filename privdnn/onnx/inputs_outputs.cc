@@ -62,14 +62,26 @@ absl::StatusOr<Shape> Complete(const std::optional<Shape>& declared, const Shape
 }  // namespace
 
 absl::Status OnnxImporter::ReadInputs(const onnx::GraphProto& graph) {
+  // Files of IR versions below 4 list the initializers among the inputs.
+  const auto is_initializer = [&](const std::string& name) {
+    return graph_.initializers.contains(name) || ints_.contains(name);
+  };
+  std::vector<std::string> names;
   for (const auto& info : graph.input()) {
-    const bool is_initializer = graph_.initializers.contains(info.name()) || ints_.contains(info.name());
-    if (is_initializer) continue;  // files of IR versions below 4 list the initializers among the inputs
-    PRIVDNN_RETURN_IF_ERROR(Annotate(ReadInput(info), fmt::format("graph input '{}'", info.name())));
+    if (!is_initializer(info.name())) names.push_back(fmt::format("'{}'", info.name()));
   }
-  if (graph_.inputs.empty()) return InvalidArgument("the graph has no inputs");
-  if (!options_.input_shape.empty() && graph_.inputs.size() > 1) {
-    return InvalidArgument("an input shape is given, but the graph has {} inputs", graph_.inputs.size());
+  if (names.empty()) return InvalidArgument("the graph has no inputs");
+  const std::string several = fmt::format("the graph has {} inputs: {}", names.size(), fmt::join(names, ", "));
+  if (!options_.input_shape.empty() && names.size() > 1) {
+    return InvalidArgument("an input shape is given, but {}", several);
+  }
+  for (const auto& info : graph.input()) {
+    if (is_initializer(info.name())) continue;
+    const absl::Status status = Annotate(ReadInput(info), fmt::format("graph input '{}'", info.name()));
+    if (absl::IsFailedPrecondition(status) && names.size() > 1) {
+      return InvalidArgument("{}, but {}", Message(status), several);
+    }
+    PRIVDNN_RETURN_IF_ERROR(status);
   }
   return absl::OkStatus();
 }

@@ -92,6 +92,13 @@ absl::StatusOr<IntTensor> OnnxImporter::ReadZeroPoints(const Source& source, siz
   return zeros;
 }
 
+// Weights that are shared stay so: what a network applies repeatedly can't be secret in one place.
+const std::string& OnnxImporter::SameConstant(const Source& source, int64_t axis, int64_t type) {
+  std::vector<std::string> key = source.inputs;
+  key.insert(key.end(), {source.proto.op_type(), std::to_string(axis), std::to_string(type)});
+  return quantized_constants_.try_emplace(std::move(key), source.proto.output(0)).first->second;
+}
+
 absl::Status OnnxImporter::ReadQuantizeLinear(Source& source) {
   source.attributes.Ignore("saturate");  // of 8-bit floats only
   PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("block_size", 0));
@@ -101,6 +108,8 @@ absl::Status OnnxImporter::ReadQuantizeLinear(Source& source) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::vector<float> scales, ReadScales(source));
   PRIVDNN_ASSIGN_OR_RETURN(const IntTensor zeros, ReadZeroPoints(source, scales.size(), type));
   if (const Tensor* constant = FoldedFloats(source.inputs[0])) {
+    const std::string& same = SameConstant(source, axis, type);
+    if (same != source.proto.output(0)) return AppendAlias(source, same);
     PRIVDNN_RETURN_IF_ERROR(budget_.Take(constant->size(), sizeof(int64_t)));
     PRIVDNN_ASSIGN_OR_RETURN(IntTensor result, Quantize(*constant, scales, zeros, axis));
     return DefineConstant(source.proto.output(0), std::move(result));
@@ -136,6 +145,8 @@ absl::Status OnnxImporter::ReadDequantizeLinear(Source& source) {
     return InvalidArgument("its zero point is of type {}, '{}' of {}", TypeName(zeros.type), source.inputs[0],
                            TypeName(constant->type));
   }
+  const std::string& same = SameConstant(source, axis, constant->type);
+  if (same != source.proto.output(0)) return AppendAlias(source, same);
   PRIVDNN_ASSIGN_OR_RETURN(const ScaleIndex index, ScaleIndex::Create(constant->shape, axis, scales.size()));
   PRIVDNN_RETURN_IF_ERROR(budget_.Take(static_cast<int64_t>(constant->values.size()), sizeof(float)));
   Tensor result{constant->shape, std::vector<float>(constant->values.size())};

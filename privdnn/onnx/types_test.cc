@@ -165,6 +165,26 @@ TEST(OnnxQuantized, RoundsFloatWeights) {
   EXPECT_EQ(graph->initializers.at("w"), (Tensor{{2, 3}, {0, 1, 0, 63.5f, -64, 0.5f}}));
 }
 
+// Quantisers write a node for each reader of a weight.
+TEST(OnnxQuantized, SharedWeightsStayShared) {
+  onnx::ModelProto model = EmptyModel({2}, {2});
+  *model.mutable_graph()->add_initializer() = FloatTensor("k", {2, 2}, {1, 2, 3, 4});
+  const TensorProto zero = ScalarOf(TensorProto::INT8, 0);
+  AddLinear(model, "QuantizeLinear", "k", "q", Scalar(0.5f), zero);
+  AddLinear(model, "DequantizeLinear", "q", "w", Scalar(0.5f), zero);
+  AddNode(model, "QuantizeLinear", {"k", "QuantizeLinear_q_scale", "QuantizeLinear_q_zero"}, {"r"});
+  AddNode(model, "DequantizeLinear", {"r", "DequantizeLinear_w_scale", "DequantizeLinear_w_zero"}, {"v"});
+  AddLinear(model, "DequantizeLinear", "q", "u", Scalar(0.25f), zero);
+  AddNode(model, "MatMul", {"x", "w"}, {"a"});
+  AddNode(model, "MatMul", {"a", "v"}, {"b"});
+  AddNode(model, "MatMul", {"b", "u"}, {"y"});
+  const auto graph = ImportModel(model);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  ASSERT_EQ(graph->nodes.size(), 3u);
+  EXPECT_EQ(graph->nodes[1].inputs[1], "w");
+  EXPECT_EQ(graph->initializers.at("u"), (Tensor{{2, 2}, {0.5f, 1, 1.5f, 2}}));
+}
+
 onnx::ModelProto QuantizedValues(int type, int32_t zero_point) {
   onnx::ModelProto model = EmptyModel({4}, {4});
   AddLinear(model, "QuantizeLinear", "x", "q", Scalar(0.25f), ScalarOf(type, zero_point));
