@@ -28,7 +28,7 @@ bool LeadsToRectifier(const Graph& graph, std::string value) {
     if (IsAny<op::Relu, op::LeakyRelu, op::Clip, op::HardSwish>(node.op)) return true;
     const bool passes =
         IsArithmetic(node.op) || IsAny<op::BatchNormalization, op::AveragePool, op::MaxPool, op::Flatten, op::Reshape,
-                                       op::Pad, op::Dropout, op::Concat, op::Gather>(node.op);
+                                       op::Pad, op::Dropout, op::Concat, op::Gather, op::FakeQuantize>(node.op);
     if (!passes) return false;
     value = node.output;
   }

@@ -296,7 +296,7 @@ absl::StatusOr<CommandOutput> Recover(const RecoverCommand& command) {
 }
 
 absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph from, LoadOnnx(command.from));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph from, command.model.shape.Load(command.from));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
   const RecoverOptions recover = Knowledge(command);

@@ -40,7 +40,6 @@ struct Outputs {
 };
 
 absl::StatusOr<Outputs> RunModel(const Graph& graph, const Inputs& inputs) {
-  if (graph.inputs.size() != 1) return InvalidArgument("the model has {} inputs, needs 1", graph.inputs.size());
   PRIVDNN_ASSIGN_OR_RETURN(const Graph folded, FoldBatchNormalization(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(folded));
   const ProgressFn progress = Evaluating("the network", inputs.count, "inputs");
@@ -64,7 +63,6 @@ absl::StatusOr<Outputs> RunModel(const Graph& graph, const Inputs& inputs) {
 
 // The inputs in a file of 32-bit floats: as many as fit, without a header.
 absl::StatusOr<Inputs> LoadInputs(const std::string& path, const Graph& graph) {
-  if (graph.inputs.size() != 1) return InvalidArgument("the model has {} inputs, needs 1", graph.inputs.size());
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, kMaxInputBytes));
   std::vector<int64_t> shape = graph.inputs[0].shape;
   shape[0] = 1;

@@ -19,6 +19,7 @@ namespace {
 
 struct InferCommand {
   std::string package, owner, tls, user = "user", outputs, scores, plain_model;
+  InputShape plain_shape;
   ImageInput images;
   InferenceOptions options;
   int threads = 1;
@@ -50,9 +51,9 @@ absl::Status WriteScores(const std::string& path, const InferenceReport& report)
 }
 
 // The network to compare with; nothing without a path.
-absl::StatusOr<std::optional<PlainNetwork>> LoadPlain(const std::string& path) {
-  if (path.empty()) return std::optional<PlainNetwork>();
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, LoadOnnx(path));
+absl::StatusOr<std::optional<PlainNetwork>> LoadPlain(const InferCommand& command) {
+  if (command.plain_model.empty()) return std::optional<PlainNetwork>();
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.plain_shape.Load(command.plain_model));
   PRIVDNN_ASSIGN_OR_RETURN(PlainNetwork network, PlainNetwork::Create(graph));
   return std::optional<PlainNetwork>(std::move(network));
 }
@@ -176,7 +177,7 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, Inference
   }
   const bool leads = ranks == nullptr || ranks->rank() == 0;
   if (leads) PRIVDNN_RETURN_IF_ERROR(CheckBudget(session, images, options.repeats));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command.plain_model));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command));
   options.plain = plain ? &*plain : nullptr;
   const InferenceSetup setup{session, images, options};
   if (!leads) {
@@ -269,8 +270,9 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
         const bool known = extension == ".csv" || extension == ".npy" || extension == ".json";
         return known ? std::string() : path + " must end in .csv, .npy or .json";
       });
-  command->add_option("--compare-with", o->plain_model,
-                      "also run this ONNX model in plaintext; its time and predictions go into the JSON");
+  o->plain_shape.Add(
+      command, command->add_option("--compare-with", o->plain_model,
+                                   "also run this ONNX model in plaintext; its time and predictions go into the JSON"));
   command->add_flag("--offline", o->offline, "run without the owner, to see what the plaintext part alone is worth");
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return OnRanks([o](Ranks* ranks) { return Infer(*o, ranks); }); }; });

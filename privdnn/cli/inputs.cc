@@ -41,12 +41,32 @@ absl::Status AddLabels(const std::string& images, const std::string& labels, Ima
 
 }  // namespace
 
+void InputShape::Add(CLI::App* command, CLI::Option* model) {
+  command
+      ->add_option("--input-shape", dimensions,
+                   "take inputs of this shape, such as 3,32,32, where the model leaves it open")
+      ->delimiter(',')
+      ->expected(1)
+      ->check(PositiveInt())
+      ->needs(model);
+}
+
+absl::StatusOr<Graph> InputShape::Load(const std::string& path) const {
+  auto graph = LoadOnnx(path, {dimensions});
+  if (absl::IsFailedPrecondition(graph.status())) {
+    return InvalidArgument("{} (--input-shape, such as 3,32,32)", Message(graph.status()));
+  }
+  if (!graph.ok()) return graph;
+  PRIVDNN_RETURN_IF_ERROR(Annotate(CheckOneInput(*graph), path));
+  return graph;
+}
+
 void ModelInput::AddPositional(CLI::App* command) {
-  command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5");
+  shape.Add(command, command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5"));
   AddDescription(command);
 }
 void ModelInput::AddOption(CLI::App* command) {
-  command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5");
+  shape.Add(command, command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5"));
   AddDescription(command);
 }
 
@@ -76,7 +96,7 @@ absl::StatusOr<Graph> ModelInput::LoadWithOwnOutputs() const {
   }
   if (path.empty()) return ImportOnnx(lenet5::EmbeddedFile("model.onnx"), "embedded model");
   const auto prepared = [&]() -> absl::StatusOr<Graph> {
-    PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, LoadOnnx(path));
+    PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, shape.Load(path));
     auto said = FindPreprocessing(graph);
     if (!said.ok()) return Annotate(said.status(), path);
     Preprocessing p = *said;

@@ -11,9 +11,19 @@
 
 namespace privdnn {
 
+// --input-shape, for models that leave the size of images open.
+struct InputShape {
+  std::vector<int64_t> dimensions;  // without the batch; empty: not given
+  // For the model that `model` names.
+  void Add(CLI::App* command, CLI::Option* model);
+  // A network with one input. Errors name the file, and the option where it is missing.
+  absl::StatusOr<Graph> Load(const std::string& path) const;
+};
+
 // A model file given as first argument or by --model; without it, the LeNet-5 that the program carries.
 struct ModelInput {
   std::string path;
+  InputShape shape = {};
   // What the options say of the network's input and output, beyond the file's metadata.
   std::string scale = {}, mean = {}, deviation = {};
   std::optional<bool> bgr = {}, nhwc = {};

@@ -18,6 +18,7 @@ namespace {
 // What is not given comes from the architecture's recipe.
 struct TrainCommand {
   std::string architecture = "lenet5-mnist", data, out, checkpoint, initial;
+  InputShape initial_shape;
   std::optional<std::string> data_set;
   RecipeOptions recipe;
   uint64_t seed = 1;
@@ -36,7 +37,7 @@ TrainOptions Options(const TrainCommand& command, TrainOptions options) {
 }
 
 absl::StatusOr<Graph> InitialGraph(const TrainCommand& command, int32_t classes) {
-  if (!command.initial.empty()) return LoadOnnx(command.initial);
+  if (!command.initial.empty()) return command.initial_shape.Load(command.initial);
   return BuildArchitecture(command.architecture, command.seed, classes);
 }
 
@@ -106,7 +107,8 @@ void AddTrain(CLI::App& app, Globals& globals, Action& action) {
       ->check(CLI::IsMember(DataSetNames()));
   command->add_option("--data", o->data, "find it in this data root; default: PRIVDNN_DATA");
   command->add_option("--out", o->out, "write this ONNX file")->required();
-  command->add_option("--init", o->initial, "train this ONNX model further, instead of a new network");
+  o->initial_shape.Add(
+      command, command->add_option("--init", o->initial, "train this ONNX model further, instead of a new network"));
   AddHoldOut(command, o->hold_out);
   command->add_option("--seed", o->seed, "seed initial weights, order and augmentation")->capture_default_str();
   command->add_option("--checkpoint", o->checkpoint,

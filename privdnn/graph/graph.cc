@@ -62,6 +62,7 @@ std::string OpName(const Op& op) {
     const char* operator()(const op::Gather&) const { return "Gather"; }
     const char* operator()(const op::Pad&) const { return "Pad"; }
     const char* operator()(const op::Dropout&) const { return "Dropout"; }
+    const char* operator()(const op::FakeQuantize&) const { return "FakeQuantize"; }
   };
   return std::visit(Visitor{}, op);
 }
@@ -85,6 +86,21 @@ int64_t Graph::ParameterCount() const {
   int64_t count = 0;
   for (const auto& [key, tensor] : initializers) count += tensor.size();
   return count;
+}
+
+absl::Status CheckOneInput(const Graph& graph) {
+  if (graph.inputs.size() == 1) return absl::OkStatus();
+  constexpr size_t kNamed = 8;
+  std::vector<std::string> names;
+  for (const ValueInfo& input : graph.inputs) {
+    if (names.size() == kNamed) {
+      names.emplace_back("...");
+      break;
+    }
+    const bool read = !graph.Consumers(input.name).empty();
+    names.push_back(fmt::format("'{}'{}", input.name, read ? "" : " (not read)"));
+  }
+  return InvalidArgument("the network has {} inputs, needs 1: {}", graph.inputs.size(), fmt::join(names, ", "));
 }
 
 namespace {

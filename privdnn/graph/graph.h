@@ -147,13 +147,22 @@ struct Dropout {       // inference: the identity. Training: zero with probabili
   float ratio = 0.5f;  // [0, 1)
   bool operator==(const Dropout&) const = default;
 };
+struct FakeQuantize {  // to 8-bit integers and back: scale (clamp(round(x / scale) + zero_point) - zero_point),
+  float scale = 1;     // halves to even; QuantizeLinear and DequantizeLinear in ONNX
+  int64_t zero_point = 0;
+  bool is_signed = false;  // clamped to [-128, 127], else to [0, 255]
+  int64_t min() const { return is_signed ? -128 : 0; }
+  int64_t max() const { return is_signed ? 127 : 255; }
+  bool operator==(const FakeQuantize&) const = default;
+};
 
 }  // namespace op
 
-using Op = std::variant<op::Conv, op::BatchNormalization, op::AveragePool, op::MaxPool, op::Relu, op::LeakyRelu,
-                        op::Clip, op::Sigmoid, op::Tanh, op::HardSigmoid, op::HardSwish, op::Square, op::Flatten,
-                        op::Reshape, op::Gemm, op::MatMul, op::Add, op::Sub, op::Mul, op::Div, op::Max, op::Min,
-                        op::Sqrt, op::ReduceMean, op::Softmax, op::Concat, op::Gather, op::Pad, op::Dropout>;
+using Op =
+    std::variant<op::Conv, op::BatchNormalization, op::AveragePool, op::MaxPool, op::Relu, op::LeakyRelu, op::Clip,
+                 op::Sigmoid, op::Tanh, op::HardSigmoid, op::HardSwish, op::Square, op::Flatten, op::Reshape, op::Gemm,
+                 op::MatMul, op::Add, op::Sub, op::Mul, op::Div, op::Max, op::Min, op::Sqrt, op::ReduceMean,
+                 op::Softmax, op::Concat, op::Gather, op::Pad, op::Dropout, op::FakeQuantize>;
 // "Conv", "BatchNormalization", ...
 std::string OpName(const Op& op);
 
@@ -187,6 +196,9 @@ struct Graph {
   std::vector<size_t> Consumers(const std::string& value) const;
   int64_t ParameterCount() const;
 };
+
+// Fails, naming the inputs, unless the graph has one.
+absl::Status CheckOneInput(const Graph& graph);
 
 using Shapes = std::map<std::string, std::vector<int64_t>>;
 // Checks the graph (names defined before use and once, argument counts, finite weights, shapes that fit) and returns

@@ -17,8 +17,7 @@ namespace {
 
 // The one node that reads the graph's input, if it can take the normalisation.
 absl::StatusOr<size_t> FindFirstConvolution(const Graph& graph, size_t channels) {
-  if (graph.inputs.size() != 1)
-    return InvalidArgument("the graph has {} inputs, normalisation needs 1", graph.inputs.size());
+  PRIVDNN_RETURN_IF_ERROR(CheckOneInput(graph));
   const ValueInfo& input = graph.inputs[0];
   const std::vector<size_t> consumers = graph.Consumers(input.name);
   if (consumers.size() != 1 || (!graph.outputs.empty() && graph.outputs[0].name == input.name)) {

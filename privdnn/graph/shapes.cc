@@ -336,6 +336,17 @@ struct Rule {
     return out;
   }
 
+  absl::StatusOr<Shape> operator()(const op::FakeQuantize& quantize) const {
+    if (!std::isfinite(quantize.scale) || quantize.scale <= 0) {
+      return InvalidArgument("scale {} is not a positive number", quantize.scale);
+    }
+    if (quantize.zero_point < quantize.min() || quantize.zero_point > quantize.max()) {
+      return InvalidArgument("zero point {} lies outside [{}, {}]", quantize.zero_point, quantize.min(),
+                             quantize.max());
+    }
+    return SameAsInput();
+  }
+
   absl::StatusOr<Shape> operator()(const op::Dropout& dropout) const {
     if (!(dropout.ratio >= 0 && dropout.ratio < 1)) return InvalidArgument("ratio {} is not in [0, 1)", dropout.ratio);
     return SameAsInput();

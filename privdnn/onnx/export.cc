@@ -91,12 +91,32 @@ class Exporter {
   }
 
   void WriteNode(const Node& node) {
+    if (const auto* quantize = std::get_if<op::FakeQuantize>(&node.op)) return WriteFakeQuantize(node, *quantize);
     onnx::NodeProto& proto = *proto_->add_node();
     proto.set_name(node.name);
     proto.set_op_type(std::holds_alternative<op::Square>(node.op) ? "Mul" : OpName(node.op));
     for (const std::string& input : node.inputs) proto.add_input(input);
     proto.add_output(node.output);
     std::visit([&](const auto& op) { WriteOp(node, op, proto); }, node.op);
+  }
+
+  void WriteFakeQuantize(const Node& node, const op::FakeQuantize& quantize) {
+    const std::string scale = AddFloat(node.name + "_scale", quantize.scale);
+    const std::string zero_point = AddName(node.name + "_zero_point");
+    onnx::TensorProto& zero = *proto_->add_initializer();
+    zero.set_name(zero_point);
+    zero.set_data_type(quantize.is_signed ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8);
+    zero.add_int32_data(static_cast<int32_t>(quantize.zero_point));
+    const std::string integers = AddName(node.output + "_quantized");
+    const auto write = [&](const char* op, const std::string& from, const std::string& to) -> onnx::NodeProto& {
+      onnx::NodeProto& proto = *proto_->add_node();
+      proto.set_op_type(op);
+      for (const std::string& input : {from, scale, zero_point}) proto.add_input(input);
+      proto.add_output(to);
+      return proto;
+    };
+    write("QuantizeLinear", node.inputs[0], integers);
+    write("DequantizeLinear", integers, node.output).set_name(node.name);
   }
 
   template <typename T>  // operators without attributes
@@ -160,16 +180,21 @@ class Exporter {
     proto.add_input(AddFloat(node.name + "_ratio", dropout.ratio));
   }
 
-  // Adds an initializer: a vector of integers, a scalar. Returns its name.
-  std::string AddIntegers(std::string name, const std::vector<int64_t>& values) {
+  // Returns `name`, or one like it that no value has.
+  std::string AddName(std::string name) {
     while (!names_.insert(name).second) name += "_";
-    WriteTensor(name, values, *proto_->add_initializer());
     return name;
   }
-  std::string AddFloat(std::string name, float value) {
-    while (!names_.insert(name).second) name += "_";
-    WriteTensor(name, Tensor{{}, {value}}, *proto_->add_initializer());
-    return name;
+  // Adds an initializer: a vector of integers, a scalar. Returns its name.
+  std::string AddIntegers(const std::string& name, const std::vector<int64_t>& values) {
+    const std::string added = AddName(name);
+    WriteTensor(added, values, *proto_->add_initializer());
+    return added;
+  }
+  std::string AddFloat(const std::string& name, float value) {
+    const std::string added = AddName(name);
+    WriteTensor(added, Tensor{{}, {value}}, *proto_->add_initializer());
+    return added;
   }
 
   const Graph& graph_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "privdnn/onnx/structure.h"
 #include "privdnn/onnx/tensor.h"
 #include "privdnn/testing/graphs.h"
 #include "privdnn/testing/onnx.h"
@@ -99,15 +100,60 @@ TEST(HostileOnnx, StructureIsBounded) {
   for (int i = 0; i < 5'000'000; ++i) model.mutable_graph()->add_node();
   const std::string bytes = model.SerializeAsString();
   model.Clear();
-  EXPECT_THAT(Message(ImportOnnx(AsBytes(bytes), "test").status()), HasSubstr("besides the initializers' data"));
+  EXPECT_THAT(Message(ImportOnnx(AsBytes(bytes), "test").status()), HasSubstr("besides the tensors' data"));
 }
 
+// In an initializer or a Constant node, in any field that holds data.
 TEST(HostileOnnx, WeightsDoNotCountAsStructure) {
+  constexpr int kCount = 5'000'000;
+  onnx::TensorProto raw;
+  WriteTensor("large", Tensor::Zeros({kCount}), raw);
+  onnx::TensorProto halves = IntTensor64("large", {kCount}, {});
+  onnx::TensorProto doubles = halves, integers = halves;
+  halves.set_data_type(onnx::TensorProto::FLOAT16);
+  doubles.set_data_type(onnx::TensorProto::DOUBLE);
+  halves.mutable_int32_data()->Resize(kCount, 0x3c00);
+  doubles.mutable_double_data()->Resize(kCount, 1);
+  integers.mutable_int64_data()->Resize(kCount, 1000);
+  for (const onnx::TensorProto& tensor : {raw, halves, doubles, integers}) {
+    ASSERT_GT(tensor.ByteSizeLong(), kMaxStructureBytes);
+    onnx::ModelProto model = EmptyModel({4}, {4});
+    AddNode(model, "Relu", {"x"}, {"y"});
+    onnx::ModelProto constant = model;
+    *model.mutable_graph()->add_initializer() = tensor;
+    AddNode(constant, "Constant", {}, {"large"}, {TensorAttribute("value", tensor)});
+    EXPECT_TRUE(ImportModel(model).ok()) << ImportModel(model).status();
+    EXPECT_TRUE(ImportModel(constant).ok()) << ImportModel(constant).status();
+  }
+}
+
+// A message in field `number` of another.
+std::string Field(int number, const std::string& bytes) {
+  std::string field(1, static_cast<char>(number << 3 | 2));
+  size_t size = bytes.size();
+  for (; size >= 0x80; size >>= 7) field += static_cast<char>(size | 0x80);
+  field += static_cast<char>(size);
+  return field + bytes;
+}
+
+// A byte of encoding makes an integer of 8, so a file far below the largest can take more than that in memory.
+TEST(HostileOnnx, DataIsBoundedAsDecoded) {
+  const std::string tensor = Field(onnx::TensorProto::kInt64DataFieldNumber, std::string(kMaxModelBytes / 8 + 1, 1));
+  const std::string attribute = Field(onnx::AttributeProto::kTFieldNumber, tensor);
+  for (const std::string& graph :
+       {Field(onnx::GraphProto::kInitializerFieldNumber, tensor),
+        Field(onnx::GraphProto::kNodeFieldNumber, Field(onnx::NodeProto::kAttributeFieldNumber, attribute))}) {
+    EXPECT_EQ(Message(CheckStructureSize(AsBytes(Field(onnx::ModelProto::kGraphFieldNumber, graph)))),
+              "its tensors take 1073741832 bytes, more than the 1073741824 allowed");
+  }
+}
+
+// Tensors in sub-graphs and in functions are read by nobody.
+TEST(HostileOnnx, OnlyTensorsThatAreReadAreData) {
   onnx::ModelProto model = EmptyModel({4}, {4});
-  AddNode(model, "Relu", {"x"}, {"y"});
-  onnx::TensorProto& tensor = *model.mutable_graph()->add_initializer();
-  WriteTensor("large", Tensor::Zeros({4, 1 << 20}), tensor);
-  EXPECT_TRUE(ImportModel(model).ok()) << ImportModel(model).status();
+  onnx::AttributeProto& body = *AddNode(model, "If", {"x"}, {"y"}).add_attribute();
+  body.mutable_g()->add_initializer()->set_raw_data(std::string(kMaxStructureBytes, 'a'));
+  EXPECT_THAT(Message(ImportModel(model).status()), HasSubstr("besides the tensors' data"));
 }
 
 // Shapes that double with every node must not end in an allocation.

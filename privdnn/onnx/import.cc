@@ -1,36 +1,41 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "privdnn/base/file.h"
 #include "privdnn/graph/shapes.h"
 #include "privdnn/onnx/external.h"
 #include "privdnn/onnx/importer.h"
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/onnx/order.h"
+#include "privdnn/onnx/sharing.h"
+#include "privdnn/onnx/structure.h"
 
 namespace privdnn {
 namespace {
 
-constexpr int64_t kMinOpset = 9;
-constexpr int64_t kMaxOpset = 17;
-// Beyond any network of this kind, and few enough that renaming values to outputs, which looks at every node, stays
-// short.
-constexpr int kMaxOutputs = 256;
+constexpr int64_t kMinOpset = 7;
+constexpr int64_t kMaxOpset = 22;
+// Operator set 7 came with the first, 22 with the last.
+constexpr int64_t kMinIrVersion = 3;
+constexpr int64_t kMaxIrVersion = 11;
 
 bool IsOnnxDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
-// The declared shape of a graph input or output; -1 for a dimension that isn't a number, nullopt if it has none.
-absl::StatusOr<std::optional<std::vector<int64_t>>> DeclaredShape(const onnx::ValueInfoProto& info) {
-  if (!info.type().has_tensor_type()) return InvalidArgument("is not a tensor");
-  const auto& type = info.type().tensor_type();
-  if (type.elem_type() != onnx::TensorProto::FLOAT) return InvalidArgument("its elements are not 32-bit floats");
-  if (!type.has_shape()) return std::optional<std::vector<int64_t>>();
-  std::vector<int64_t> shape;
-  for (const auto& dim : type.shape().dim()) {
-    shape.push_back(dim.value_case() == onnx::TensorShapeProto::Dimension::kDimValue ? dim.dim_value() : -1);
+// What to do about an operator that isn't read; nothing if there is nothing in particular.
+std::string Advice(const onnx::NodeProto& node) {
+  static const std::set<std::string> integer_operators = {"QLinearConv", "QLinearMatMul", "ConvInteger",
+                                                          "MatMulInteger", "DynamicQuantizeLinear"};
+  static const std::set<std::string> control_flow = {"If", "Loop", "Scan"};
+  if (node.domain() == "ai.onnx.ml") {
+    return "it belongs to classical machine learning; export the scores of the network alone, such as with zipmap off";
   }
-  return std::optional(std::move(shape));
+  if (integer_operators.contains(node.op_type()) || node.op_type().starts_with("QLinear")) {
+    return "export the model with QuantizeLinear and DequantizeLinear around operators on floats (QDQ), or as floats";
+  }
+  if (control_flow.contains(node.op_type())) return "it runs a sub-graph; export the model without control flow";
+  if (node.domain().starts_with("com.microsoft")) return "export the model as it was before ONNX Runtime optimised it";
+  return "";
 }
 
 }  // namespace
@@ -42,16 +47,20 @@ absl::StatusOr<Graph> OnnxImporter::Import(onnx::ModelProto& model) {
   graph_.name = graph.name();
   PRIVDNN_RETURN_IF_ERROR(ReadInitializers(graph));
   PRIVDNN_RETURN_IF_ERROR(ReadInputs(graph));
-  for (const auto& node : graph.node()) node_names_.insert(node.name());
-  for (const auto& node : graph.node()) PRIVDNN_RETURN_IF_ERROR(ReadNode(node));
+  PRIVDNN_RETURN_IF_ERROR(ReadNodes(graph));
   PRIVDNN_RETURN_IF_ERROR(ReadOutputs(graph));
   DropFoldedConstants();
+  PRIVDNN_RETURN_IF_ERROR(SeparateInitializers(graph_, budget_));
   PRIVDNN_RETURN_IF_ERROR(InferShapes(graph_).status());
   return std::move(graph_);
 }
 
 absl::Status OnnxImporter::CheckModel(const onnx::ModelProto& model) {
   if (!model.has_graph()) return InvalidArgument("not an ONNX model: it has no graph");
+  if (model.ir_version() < kMinIrVersion || model.ir_version() > kMaxIrVersion) {
+    return InvalidArgument("IR version {} is not supported (supported: {} to {})", model.ir_version(), kMinIrVersion,
+                           kMaxIrVersion);
+  }
   for (const auto& opset : model.opset_import()) {
     if (!IsOnnxDomain(opset.domain())) continue;
     if (opset_ != 0) return InvalidArgument("two versions of the ONNX operator set are imported");
@@ -85,104 +94,34 @@ absl::Status OnnxImporter::ReadMetadata(const onnx::ModelProto& model) {
 
 absl::Status OnnxImporter::ReadInitializers(onnx::GraphProto& graph) {
   for (onnx::TensorProto& proto : *graph.mutable_initializer()) {
-    PRIVDNN_ASSIGN_OR_RETURN(ConstantTensor tensor, ReadTensor(proto, external_));
+    PRIVDNN_ASSIGN_OR_RETURN(ConstantTensor tensor, ReadTensor(proto, external_, budget_));
     PRIVDNN_RETURN_IF_ERROR(DefineConstant(proto.name(), std::move(tensor)));
     proto.Clear();  // a large model need not be in memory twice
   }
   return absl::OkStatus();
 }
 
-absl::Status OnnxImporter::ReadInputs(const onnx::GraphProto& graph) {
-  for (const auto& info : graph.input()) {
-    const bool is_initializer = graph_.initializers.contains(info.name()) || ints_.contains(info.name());
-    if (is_initializer) continue;  // files of IR versions below 4 list the initializers among the inputs
-    const std::string where = fmt::format("graph input '{}'", info.name());
-    auto declared = DeclaredShape(info);
-    if (!declared.ok()) return Annotate(declared.status(), where);
-    if (!declared->has_value() || (*declared)->empty())
-      return Annotate(InvalidArgument("has no batch dimension"), where);
-    std::vector<int64_t> shape = **std::move(declared);
-    if (shape[0] > 0) static_batch_ = shape[0];
-    shape[0] = -1;
-    for (size_t i = 1; i < shape.size(); ++i) {
-      if (shape[i] >= 1) continue;
-      const std::string& symbol = info.type().tensor_type().shape().dim(static_cast<int>(i)).dim_param();
-      return Annotate(InvalidArgument("dimension {}{} is not a positive number; only the batch, dimension 0, may be "
-                                      "dynamic",
-                                      i, symbol.empty() ? "" : fmt::format(" ('{}')", symbol)),
-                      where);
-    }
-    PRIVDNN_RETURN_IF_ERROR(Annotate(Define(info.name()), where));
-    graph_.inputs.push_back({info.name(), shape});
-    shape[0] = 1;
-    PRIVDNN_RETURN_IF_ERROR(Annotate(ElementCount(shape).status(), where));
-    shapes_[info.name()] = std::move(shape);
+absl::Status OnnxImporter::ReadNodes(onnx::GraphProto& graph) {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<int> order, ExecutionOrder(graph));
+  for (const auto& node : graph.node()) node_names_.insert(node.name());
+  for (const int i : order) {
+    onnx::NodeProto& node = *graph.mutable_node(i);
+    PRIVDNN_RETURN_IF_ERROR(ReadNode(node));
+    node.Clear();  // it may hold weights
   }
-  return absl::OkStatus();
-}
-
-absl::Status OnnxImporter::ReadOutputs(const onnx::GraphProto& graph) {
-  if (graph.output_size() > kMaxOutputs) {
-    return InvalidArgument("{} graph outputs, more than the {} allowed", graph.output_size(), kMaxOutputs);
-  }
-  for (const auto& info : graph.output()) {
-    PRIVDNN_RETURN_IF_ERROR(Annotate(ReadOutput(info), fmt::format("graph output '{}'", info.name())));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status OnnxImporter::ReadOutput(const onnx::ValueInfoProto& info) {
-  const std::string& name = info.name();
-  PRIVDNN_ASSIGN_OR_RETURN(const auto declared, DeclaredShape(info));
-  if (const auto alias = aliases_.find(name); alias != aliases_.end()) {
-    PRIVDNN_RETURN_IF_ERROR(ShapeOf(alias->second).status());
-    PRIVDNN_RETURN_IF_ERROR(RenameToOutput(alias->second, name));
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(std::vector<int64_t> shape, ShapeOf(name));
-  shape[0] = -1;
-  if (declared.has_value()) {
-    bool fits = declared->size() == shape.size();
-    for (size_t i = 1; fits && i < shape.size(); ++i) fits = (*declared)[i] == -1 || (*declared)[i] == shape[i];
-    if (!fits) {
-      return InvalidArgument("has shape ({}), declared as ({})", fmt::join(shape, ", "), fmt::join(*declared, ", "));
-    }
-  }
-  graph_.outputs.push_back({name, std::move(shape)});
-  return absl::OkStatus();
-}
-
-// A graph output that is another name for a node's output: the node then writes the graph output's name.
-absl::Status OnnxImporter::RenameToOutput(std::string value, const std::string& output) {
-  const auto same = [&](const ValueInfo& info) { return info.name == value; };
-  const auto producer =
-      std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& n) { return n.output == value; });
-  if (producer == graph_.nodes.end() || std::any_of(graph_.outputs.begin(), graph_.outputs.end(), same)) {
-    return InvalidArgument("is a copy of '{}', which is a graph input, a constant or another graph output", value);
-  }
-  producer->output = output;
-  for (Node& node : graph_.nodes) std::replace(node.inputs.begin(), node.inputs.end(), value, output);
-  shapes_[output] = std::move(shapes_[value]);
-  shapes_.erase(value);
-  for (auto& [name, target] : aliases_) {
-    if (target == value) target = output;
-  }
-  padded_.erase(value);
-  for (auto& [name, padded] : padded_) {
-    if (padded.value == value) padded.value = output;
-  }
-  aliases_.erase(output);
   return absl::OkStatus();
 }
 
 absl::Status OnnxImporter::ReadNode(const onnx::NodeProto& proto) {
-  const std::string name = proto.name().empty() && proto.output_size() > 0 ? "-> " + proto.output(0) : proto.name();
   const auto handler = IsOnnxDomain(proto.domain()) ? Handlers().find(proto.op_type()) : Handlers().end();
   if (handler == Handlers().end()) {
     std::vector<std::string> supported;
     for (const auto& [op, function] : Handlers()) supported.push_back(op);
     const std::string domain = IsOnnxDomain(proto.domain()) ? "" : proto.domain() + ".";
-    return InvalidArgument("node '{}': operator '{}{}' is not supported (supported: {})", name, domain, proto.op_type(),
-                           fmt::join(supported, ", "));
+    const std::string advice = Advice(proto);
+    return InvalidArgument(
+        "node '{}': operator '{}{}' is not supported{}", NameOf(proto), domain, proto.op_type(),
+        advice.empty() ? fmt::format(" (supported: {})", fmt::join(supported, ", ")) : ": " + advice);
   }
   auto read = [&]() -> absl::Status {
     if (proto.output_size() == 0 || proto.output(0).empty()) return InvalidArgument("has no output");
@@ -190,9 +129,27 @@ absl::Status OnnxImporter::ReadNode(const onnx::NodeProto& proto) {
     PRIVDNN_ASSIGN_OR_RETURN(std::vector<std::string> inputs, ResolveInputs(proto));
     Source source{proto, std::move(attributes), std::move(inputs)};
     PRIVDNN_RETURN_IF_ERROR((this->*handler->second)(source));
+    NoteFurtherOutputs(proto);
     return source.attributes.Finish();
   };
-  return NodeError(name, proto.op_type(), read());
+  return NodeError(NameOf(proto), proto.op_type(), read());
+}
+
+void OnnxImporter::NoteFurtherOutputs(const onnx::NodeProto& proto) {
+  for (int i = 1; i < proto.output_size(); ++i) {
+    if (defined_.contains(proto.output(i))) continue;
+    further_outputs_[proto.output(i)] = fmt::format("output {} of node '{}' ({})", i, NameOf(proto), proto.op_type());
+  }
+}
+
+absl::Status OnnxImporter::Undefined(const std::string& value) const {
+  if (const auto further = further_outputs_.find(value); further != further_outputs_.end()) {
+    return InvalidArgument("'{}' is {}, which is not computed", value, further->second);
+  }
+  if (quantized_.contains(value)) {
+    return InvalidArgument("'{}' is quantised; only DequantizeLinear nodes may read it", value);
+  }
+  return InvalidArgument("'{}' is not computed from the graph's inputs", value);
 }
 
 absl::StatusOr<std::vector<std::string>> OnnxImporter::ResolveInputs(const onnx::NodeProto& proto) const {
@@ -201,7 +158,7 @@ absl::StatusOr<std::vector<std::string>> OnnxImporter::ResolveInputs(const onnx:
   std::vector<std::string> inputs;
   for (int i = 0; i < count; ++i) {
     const std::string& input = proto.input(i);
-    if (!input.empty() && !defined_.contains(input)) return InvalidArgument("reads '{}' before it is defined", input);
+    if (!input.empty() && !defined_.contains(input)) return Undefined(input);
     const auto alias = aliases_.find(input);
     inputs.push_back(alias == aliases_.end() ? input : alias->second);
   }
@@ -278,7 +235,7 @@ absl::StatusOr<std::vector<int64_t>> OnnxImporter::ShapeOf(const std::string& va
         AppendNode({name, op::Pad{{0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]}, 0}, {base}, value}));
     shape = shapes_.find(value);
   }
-  if (shape == shapes_.end()) return InvalidArgument("'{}' is not computed from the graph's inputs", value);
+  if (shape == shapes_.end()) return Undefined(value);
   return shape->second;
 }
 
@@ -319,7 +276,8 @@ absl::StatusOr<std::vector<int64_t>> OnnxImporter::FoldedIntVector(const Source&
 
 namespace {
 
-absl::StatusOr<Graph> ImportWith(std::span<const uint8_t> model, const std::string& what, ExternalData* external) {
+absl::StatusOr<Graph> ImportWith(std::span<const uint8_t> model, const std::string& what,
+                                 const OnnxImportOptions& options, ExternalData* external) {
   auto import = [&]() -> absl::StatusOr<Graph> {
     if (model.size() > kMaxModelBytes) {
       return InvalidArgument("{} bytes, more than the {} allowed", model.size(), kMaxModelBytes);
@@ -329,7 +287,7 @@ absl::StatusOr<Graph> ImportWith(std::span<const uint8_t> model, const std::stri
     if (!proto.ParseFromArray(model.data(), static_cast<int>(model.size()))) {
       return InvalidArgument("not an ONNX model: malformed protocol buffer");
     }
-    return OnnxImporter(external).Import(proto);
+    return OnnxImporter(external, options).Import(proto);
   };
   absl::StatusOr<Graph> graph = import();
   if (!graph.ok()) return Annotate(graph.status(), what);
@@ -338,14 +296,15 @@ absl::StatusOr<Graph> ImportWith(std::span<const uint8_t> model, const std::stri
 
 }  // namespace
 
-absl::StatusOr<Graph> ImportOnnx(std::span<const uint8_t> model, const std::string& what) {
-  return ImportWith(model, what, nullptr);
+absl::StatusOr<Graph> ImportOnnx(std::span<const uint8_t> model, const std::string& what,
+                                 const OnnxImportOptions& options) {
+  return ImportWith(model, what, options, nullptr);
 }
 
-absl::StatusOr<Graph> LoadOnnx(const std::filesystem::path& path) {
+absl::StatusOr<Graph> LoadOnnx(const std::filesystem::path& path, const OnnxImportOptions& options) {
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes model, ReadFile(path, kMaxModelBytes));
   ExternalData external(path.parent_path());
-  return ImportWith(model, path.string(), &external);
+  return ImportWith(model, path.string(), options, &external);
 }
 
 }  // namespace privdnn

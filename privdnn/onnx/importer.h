@@ -1,4 +1,4 @@
-// The state of one ONNX import. Internal: nn/onnx.h is the interface.
+// The state of one ONNX import. Internal: onnx/onnx.h is the interface.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 
 #include "privdnn/graph/graph.h"
 #include "privdnn/onnx/attributes.h"
+#include "privdnn/onnx/onnx.h"
 #include "privdnn/onnx/tensor.h"
 
 namespace onnx {
@@ -22,13 +23,13 @@ class ValueInfoProto;
 
 namespace privdnn {
 
-// Walks the nodes in order. Constant and Identity nodes leave no node behind: they define constants and other names for
-// values. A Pad node leaves none if the next Conv or AveragePool takes over its zeros; if other nodes read it, it is
-// appended later.
+// Walks the nodes in execution order. Constant and Identity nodes leave no node behind: they define constants and other
+// names for values. A Pad node leaves none if the next Conv or AveragePool takes over its zeros; if other nodes read
+// it, it is appended later. A QuantizeLinear node leaves none: DequantizeLinear nodes that read it do.
 class OnnxImporter {
  public:
   // `external` (may be null: none) must outlive the importer.
-  explicit OnnxImporter(ExternalData* external) : external_(external) {}
+  OnnxImporter(ExternalData* external, OnnxImportOptions options) : external_(external), options_(std::move(options)) {}
   // Takes the weights out of `model`.
   absl::StatusOr<Graph> Import(onnx::ModelProto& model);
 
@@ -45,18 +46,30 @@ class OnnxImporter {
     std::array<int64_t, 4> pads;
     std::string node_name;
   };
+  // A value, and the 8-bit integers that a QuantizeLinear node turns it into.
+  struct QuantizedValue {
+    std::string value;
+    op::FakeQuantize quantize;
+  };
   using Handler = absl::Status (OnnxImporter::*)(Source& source);
   static const std::map<std::string, Handler>& Handlers();
 
-  // onnx_import.cc: the model, names and values.
-  absl::Status CheckModel(const onnx::ModelProto& model);
-  absl::Status ReadMetadata(const onnx::ModelProto& model);
-  absl::Status ReadInitializers(onnx::GraphProto& graph);
+  // inputs_outputs.cc: what goes into the graph and comes out of it.
   absl::Status ReadInputs(const onnx::GraphProto& graph);
+  absl::Status ReadInput(const onnx::ValueInfoProto& info);
   absl::Status ReadOutputs(const onnx::GraphProto& graph);
   absl::Status ReadOutput(const onnx::ValueInfoProto& info);
   absl::Status RenameToOutput(std::string value, const std::string& output);
+
+  // import.cc: the model, names and values.
+  absl::Status CheckModel(const onnx::ModelProto& model);
+  absl::Status ReadMetadata(const onnx::ModelProto& model);
+  absl::Status ReadInitializers(onnx::GraphProto& graph);
+  absl::Status ReadNodes(onnx::GraphProto& graph);
   absl::Status ReadNode(const onnx::NodeProto& proto);
+  void NoteFurtherOutputs(const onnx::NodeProto& proto);
+  // The error of reading a value that isn't defined.
+  absl::Status Undefined(const std::string& value) const;
   absl::StatusOr<std::vector<std::string>> ResolveInputs(const onnx::NodeProto& proto) const;
   void DropFoldedConstants();
   absl::Status Define(const std::string& value);
@@ -77,7 +90,7 @@ class OnnxImporter {
   absl::StatusOr<float> FoldedFloat(const std::string& value);
   absl::StatusOr<std::vector<int64_t>> FoldedIntVector(const Source& source, size_t input);
 
-  // onnx_operators.cc: one handler for each operator.
+  // operators.cc: one handler for each operator.
   absl::Status ReadConv(Source& source);
   absl::Status ReadBatchNormalization(Source& source);
   absl::Status ReadAveragePool(Source& source);
@@ -109,7 +122,16 @@ class OnnxImporter {
   absl::Status ReadMin(Source& source);
   absl::Status ReadReduceMean(Source& source);
 
-  // onnx_integers.cc: folded arithmetic on shapes, and operators that accept integers as well as floats.
+  // quantized.cc: models that compute with 8-bit integers.
+  absl::Status ReadQuantizeLinear(Source& source);
+  absl::Status ReadDequantizeLinear(Source& source);
+  // Inputs 1 and 2: one number for all values, or one for each index of an axis. A zero point that is left out is 0.
+  absl::StatusOr<std::vector<float>> ReadScales(const Source& source);
+  absl::StatusOr<IntTensor> ReadZeroPoints(const Source& source, size_t count, int64_t default_type);
+  // The output of an earlier node that computes the same constant; if there is none, the node's own from now on.
+  const std::string& SameConstant(const Source& source, int64_t axis, int64_t type);
+
+  // integers.cc: folded arithmetic on shapes, and operators that accept integers as well as floats.
   absl::Status ReadShape(Source& source);
   absl::Status ReadCast(Source& source);
   absl::Status ReadSlice(Source& source);
@@ -132,6 +154,8 @@ class OnnxImporter {
   PaddedValue Unpad(const std::string& value) const;
 
   ExternalData* external_;
+  OnnxImportOptions options_;
+  ConstantBudget budget_{kMaxModelBytes};
   int64_t opset_ = 0;
   std::optional<int64_t> static_batch_;  // the batch size that the model was exported for
   Graph graph_;
@@ -141,6 +165,9 @@ class OnnxImporter {
   std::map<std::string, std::string> aliases_;
   std::map<std::string, IntTensor> ints_;
   std::map<std::string, PaddedValue> padded_;
+  std::map<std::string, QuantizedValue> quantized_;
+  std::map<std::vector<std::string>, std::string> quantized_constants_;  // by what they are computed from
+  std::map<std::string, std::string> further_outputs_;                   // that aren't computed; which node's they are
   std::set<std::string> droppable_;  // float constants that need not stay if no node reads them
 };
 

@@ -3,7 +3,6 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "privdnn/graph/shapes.h"
 #include "privdnn/onnx/importer.h"
@@ -97,15 +96,11 @@ absl::Status OnnxImporter::ReadShape(Source& source) {
 absl::Status OnnxImporter::ReadCast(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
   PRIVDNN_ASSIGN_OR_RETURN(const int64_t to, source.attributes.Int("to", 0));
+  source.attributes.Ignore("saturate");  // of 8-bit floats only
   const bool is_int = FoldedInts(source.inputs[0]) != nullptr;
-  const bool same =
-      is_int ? to == onnx::TensorProto::INT64 || to == onnx::TensorProto::INT32 : to == onnx::TensorProto::FLOAT;
+  const bool same = is_int ? to == onnx::TensorProto::INT64 || to == onnx::TensorProto::INT32 : IsFloatType(to);
   if (same) return AppendAlias(source, source.inputs[0]);
-  const std::string type =
-      to >= 0 && to <= std::numeric_limits<int>::max() && onnx::TensorProto::DataType_IsValid(static_cast<int>(to))
-          ? onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(to))
-          : std::to_string(to);
-  return InvalidArgument("a cast of {} to {} is not supported", is_int ? "integers" : "floats", type);
+  return InvalidArgument("a cast of {} to {} is not supported", is_int ? "integers" : "floats", TypeName(to));
 }
 
 absl::StatusOr<std::vector<int64_t>> OnnxImporter::ReadAxes(Source& source) {

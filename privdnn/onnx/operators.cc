@@ -17,6 +17,7 @@ const std::map<std::string, OnnxImporter::Handler>& OnnxImporter::Handlers() {
       {"Concat", &OnnxImporter::ReadConcat},
       {"Constant", &OnnxImporter::ReadConstant},
       {"Conv", &OnnxImporter::ReadConv},
+      {"DequantizeLinear", &OnnxImporter::ReadDequantizeLinear},
       {"Div", &OnnxImporter::ReadDiv},
       {"Dropout", &OnnxImporter::ReadDropout},
       {"Flatten", &OnnxImporter::ReadFlatten},
@@ -34,6 +35,7 @@ const std::map<std::string, OnnxImporter::Handler>& OnnxImporter::Handlers() {
       {"Mul", &OnnxImporter::ReadMul},
       {"Pad", &OnnxImporter::ReadPad},
       {"Pow", &OnnxImporter::ReadPow},
+      {"QuantizeLinear", &OnnxImporter::ReadQuantizeLinear},
       {"ReduceMean", &OnnxImporter::ReadReduceMean},
       {"Relu", &OnnxImporter::ReadRelu},
       {"Reshape", &OnnxImporter::ReadReshape},
@@ -180,6 +182,7 @@ absl::Status OnnxImporter::ReadBatchNormalization(Source& source) {
   op::BatchNormalization norm;
   PRIVDNN_ASSIGN_OR_RETURN(norm.epsilon, source.attributes.Float("epsilon", norm.epsilon));
   source.attributes.Ignore("momentum");
+  if (opset_ < 9) PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("spatial", 1));
   PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("training_mode", 0));
   return Append(source, norm, source.inputs);
 }
@@ -363,7 +366,7 @@ absl::Status OnnxImporter::ReadConstant(Source& source) {
   ConstantTensor constant;
   PRIVDNN_ASSIGN_OR_RETURN(const onnx::TensorProto* tensor, source.attributes.Tensor("value"));
   if (tensor != nullptr) {
-    PRIVDNN_ASSIGN_OR_RETURN(constant, ReadTensor(*tensor, external_));
+    PRIVDNN_ASSIGN_OR_RETURN(constant, ReadTensor(*tensor, external_, budget_));
   } else if (source.attributes.Has("value_float")) {
     PRIVDNN_ASSIGN_OR_RETURN(const float value, source.attributes.Float("value_float", 0));
     constant = Tensor{{}, {value}};

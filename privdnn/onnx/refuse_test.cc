@@ -76,26 +76,22 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Broken{"no graph", [](Model& m) { m.clear_graph(); }, "no graph"},
         Broken{"no opset", [](Model& m) { m.clear_opset_import(); }, "does not name its ONNX operator set"},
-        Broken{"old opset", [](Model& m) { m.mutable_opset_import(0)->set_version(8); }, "operator set 8"},
-        Broken{"new opset", [](Model& m) { m.mutable_opset_import(0)->set_version(18); }, "supported: 9 to 17"},
+        Broken{"old opset", [](Model& m) { m.mutable_opset_import(0)->set_version(6); }, "operator set 6"},
+        Broken{"new opset", [](Model& m) { m.mutable_opset_import(0)->set_version(23); }, "supported: 7 to 22"},
+        Broken{"no IR version", [](Model& m) { m.clear_ir_version(); }, "IR version 0 is not supported"},
+        Broken{"new IR version", [](Model& m) { m.set_ir_version(12); }, "supported: 3 to 11"},
         Broken{"two opsets", [](Model& m) { m.add_opset_import()->set_version(13); }, "two versions"},
         Broken{"functions", [](Model& m) { m.add_functions(); }, "functions"},
         Broken{"training", [](Model& m) { m.add_training_info(); }, "training"},
         Broken{"sparse", [](Model& m) { m.mutable_graph()->add_sparse_initializer(); }, "sparse"},
-        Broken{"dynamic side",
+        Broken{"integer input",
                [](Model& m) {
-                 *m.mutable_graph()->mutable_input(0) = FloatValue("x", {-1, 2, -1, 6});
+                 auto& type = *m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type();
+                 type.set_elem_type(onnx::TensorProto::INT64);
                },
-               "graph input 'x': dimension 2 ('batch') is not a positive number; only the batch, dimension 0"},
-        Broken{
-            "input without shape",
-            [](Model& m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->clear_shape(); },
-            "graph input 'x': has no batch"},
-        Broken{"double input",
-               [](Model& m) {
-                 m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(11);
-               },
-               "not 32-bit floats"},
+               "graph input 'x': its elements are of type INT64; floats are supported"},
+        Broken{"input without dimensions", [](Model& m) { *m.mutable_graph()->mutable_input(0) = FloatValue("x", {}); },
+               "graph input 'x': has no batch"},
         Broken{"sequence input",
                [](Model& m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sequence_type(); },
                "is not a tensor"},
@@ -104,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(
                  *m.mutable_graph()->mutable_input(0) = FloatValue("x", {-1, 65536, 65536, 1});
                },
                "graph input 'x'"},
-        Broken{"no inputs", [](Model& m) { m.mutable_graph()->clear_input(); }, "reads 'x' before it is defined"},
+        Broken{"no inputs", [](Model& m) { m.mutable_graph()->clear_input(); }, "the graph has no inputs"},
         Broken{"no outputs", [](Model& m) { m.mutable_graph()->clear_output(); }, "no outputs"},
         Broken{"output shape",
                [](Model& m) {
@@ -135,9 +131,19 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"unnamed initializer", [](Model& m) { AddInitializer(m) = FloatTensor("", {1}, {1}); }, "no name"},
         Broken{"value twice", [](Model& m) { ReluNode(m).set_output(0, "c"); }, "'c' is defined twice"},
         Broken{"node twice", [](Model& m) { ReluNode(m).set_name("conv"); }, "two nodes are named 'conv'"},
-        Broken{"unsorted", [](Model& m) { m.mutable_graph()->mutable_node()->SwapElements(0, 1); },
-               "node 'relu' (Relu): reads 'c' before it is defined"},
-        Broken{"cycle", [](Model& m) { ConvNode(m).set_input(0, "y"); }, "node 'conv' (Conv): reads 'y'"},
+        Broken{"cycle", [](Model& m) { ConvNode(m).set_input(0, "y"); },
+               "2 nodes read each other's outputs in a cycle: 'conv', 'relu'"},
+        Broken{"own output", [](Model& m) { ReluNode(m).set_input(0, "y"); }, "in a cycle: 'relu'"},
+        Broken{"long cycle",
+               [](Model& m) {
+                 for (int i = 0; i < 20; ++i) {
+                   const auto value = [](int j) { return "v" + std::to_string(j % 20); };
+                   AddNode(m, "Relu", {value(i)}, {value(i + 1)});
+                 }
+               },
+               "20 nodes read each other's outputs in a cycle: '-> v1', '-> v0', "},
+        Broken{"undefined", [](Model& m) { ReluNode(m).set_input(0, "z"); },
+               "node 'relu' (Relu): 'z' is not computed from the graph's inputs"},
         Broken{"no output name", [](Model& m) { ReluNode(m).set_output(0, ""); }, "node 'relu' (Relu): has no output"},
         Broken{"omitted input", [](Model& m) { ConvNode(m).set_input(1, ""); }, "node 'conv' (Conv)"},
         Broken{"NaN", [](Model& m) { Weights(m).set_float_data(7, std::nanf("")); },
@@ -161,7 +167,10 @@ INSTANTIATE_TEST_SUITE_P(
                  Weights(m).clear_float_data();
                },
                "node 'conv' (Conv)"},
-        Broken{"half precision", [](Model& m) { Weights(m).set_data_type(onnx::TensorProto::FLOAT16); }, "FLOAT16"},
+        Broken{"8-bit floats", [](Model& m) { Weights(m).set_data_type(17); },
+               "tensor 'w': data type FLOAT8E4M3FN is not supported (supported: FLOAT, FLOAT16, "},
+        Broken{"4-bit integers", [](Model& m) { Weights(m).set_data_type(22); }, "data type INT4 is not supported"},
+        Broken{"complex", [](Model& m) { Weights(m).set_data_type(14); }, "data type COMPLEX64 is not supported"},
         Broken{"unknown type", [](Model& m) { Weights(m).set_data_type(99); }, "data type 99"},
         Broken{"external data", [](Model& m) { Weights(m).set_data_location(onnx::TensorProto::EXTERNAL); },
                "its data lies in another file"},
@@ -179,6 +188,14 @@ INSTANTIATE_TEST_SUITE_P(
     Operators, ImportRefuses,
     testing::Values(
         Broken{"unknown operator", Operator("Erf", {}), "node 'n': operator 'Erf' is not supported (supported: Add, "},
+        Broken{"integer operator", Operator("QLinearConv", {}),
+               "node 'n': operator 'QLinearConv' is not supported: export the model with QuantizeLinear and"},
+        Broken{"integer product", Operator("MatMulInteger", {}), "or as floats"},
+        Broken{"sub-graph", Operator("If", {}), "operator 'If' is not supported: it runs a sub-graph"},
+        Broken{"classical", [](Model& m) { ReluNode(m).set_op_type("ZipMap"); ReluNode(m).set_domain("ai.onnx.ml"); },
+               "'ai.onnx.ml.ZipMap' is not supported: it belongs to classical machine learning"},
+        Broken{"optimised", [](Model& m) { ReluNode(m).set_domain("com.microsoft"); },
+               "'com.microsoft.Relu' is not supported: export the model as it was before"},
         Broken{"foreign domain", [](Model& m) { ReluNode(m).set_domain("com.example"); }, "'com.example.Relu'"},
         Broken{"unknown attribute", With(IntAttribute("colour", 3)),
                "node 'conv' (Conv): attribute 'colour' is not supported"},
@@ -237,7 +254,18 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"alpha", Operator("LeakyRelu", {FloatAttribute("alpha", INFINITY)}), "'alpha' is inf"},
         Broken{"sigmoid attribute", Operator("Sigmoid", {FloatAttribute("alpha", 1)}), "'alpha' is not supported"},
         Broken{"dropout ratio", OperatorWith("Dropout", FloatTensor("k", {}, {1})), "ratio 1 is not in [0, 1)"},
-        Broken{"dropout mask", [](Model& m) { AddNode(m, "Dropout", {"c"}, {"d", "mask"}); Replace(m, "Relu", {"mask"}); }, "reads 'mask' before it is defined"},
+        Broken{"dropout mask",
+               [](Model& m) {
+                 Replace(m, "Relu", {"mask"});
+                 AddNode(m, "Dropout", {"c"}, {"d", "mask"}).set_name("d");
+               },
+               "node 'n' (Relu): 'mask' is output 1 of node 'd' (Dropout), which is not computed"},
+        Broken{"mask as output",
+               [](Model& m) {
+                 AddNode(m, "Dropout", {"c"}, {"d", "mask"}).set_name("d");
+                 *m.mutable_graph()->add_output() = FloatValue("mask", {-1, 3, 4, 4});
+               },
+               "graph output 'mask': 'mask' is output 1 of node 'd'"},
         Broken{"mean axes", Operator("ReduceMean", {IntsAttribute("axes", {0, 1})}), "axis 0 is the batch"},
         Broken{"three maxima", [](Model& m) { Replace(m, "Max", {"c", "c", "c"}); }, "has 3 inputs, takes 2"},
         Broken{"flatten", Operator("Flatten", {IntAttribute("axis", 2)}), "axis 2 mixes"},

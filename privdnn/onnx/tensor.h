@@ -1,8 +1,7 @@
-// Reads and writes TensorProto, and bounds the cost of a model's structure. Internal to the ONNX reader and writer.
+// Reads and writes TensorProto. Internal to the ONNX reader and writer.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -17,25 +16,35 @@ namespace privdnn {
 
 class ExternalData;
 
-// A constant of a model: floats (weights) or integers (shapes, indices, pads).
+// A constant of a model: floats (weights) or integers (shapes, indices, pads, quantised weights).
 struct IntTensor {
   std::vector<int64_t> shape;
   std::vector<int64_t> values;
   // Marks elements that are the unknown batch size; their value is 0. Empty: there are none.
   std::vector<bool> batch = {};
+  int type = 7;  // a TensorProto::DataType; INT64
   bool IsBatch(size_t i) const { return !batch.empty() && batch[i]; }
 };
 using ConstantTensor = std::variant<Tensor, IntTensor>;
 
-// Most bytes of a model apart from the data of initializers. A parsed message takes up to about 100 times the space of
-// its encoding, so this also bounds the memory that a hostile model can claim.
-inline constexpr uint64_t kMaxStructureBytes = uint64_t{8} << 20;
-// Fails if the encoding is malformed or its structure is too large. Reads without allocating.
-absl::Status CheckStructureSize(std::span<const uint8_t> model);
+// A TensorProto::DataType by its name in ONNX, also of types that came later; "99" for a type without one.
+std::string TypeName(int64_t type);
+// Whether a type's values are read as 32-bit floats: FLOAT, FLOAT16, BFLOAT16, DOUBLE.
+bool IsFloatType(int64_t type);
 
-// Reads FLOAT, INT32, INT64 or BOOL (as 0 and 1). The data is in the message itself or, if `external` isn't null, in
-// one of its files. Errors name the tensor.
-absl::StatusOr<ConstantTensor> ReadTensor(const onnx::TensorProto& proto, ExternalData* external);
+// The bytes in memory that a model's constants may still take.
+struct ConstantBudget {
+  uint64_t bytes_left;
+  // Fails, before anything is allocated, unless `count` values of `size` bytes are left.
+  absl::Status Take(int64_t count, size_t size);
+};
+
+// Reads floats of any type (a DOUBLE that 32-bit floats don't hold is an error), 8- to 64-bit integers, or BOOL as 0
+// and
+// 1. The data is in the message itself, in any field that ONNX has for the type, or, if `external` isn't null, in one
+// of its files. Errors name the tensor.
+absl::StatusOr<ConstantTensor> ReadTensor(const onnx::TensorProto& proto, ExternalData* external,
+                                          ConstantBudget& budget);
 void WriteTensor(const std::string& name, const Tensor& tensor, onnx::TensorProto& proto);
 void WriteTensor(const std::string& name, const std::vector<int64_t>& values, onnx::TensorProto& proto);
 

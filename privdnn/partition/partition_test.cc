@@ -226,7 +226,7 @@ TEST(FindSegments, RefusesWeightsThatAreReadElsewhere) {
     graph.nodes.push_back(extra);
     const std::string error = FindError(graph, "1:0;2:0");
     EXPECT_THAT(error, HasSubstr(fmt::format("node '{}': weight '", std::string(shared).substr(0, 5))));
-    EXPECT_THAT(error, HasSubstr("is read in 2 places"));
+    EXPECT_THAT(error, HasSubstr("is read in 2 places, by node 'extra' too"));
   }
   // Of a batch normalisation too; but one number for all neurons is nobody's.
   NetworkBuilder b({1, 4, 4}, 1);
@@ -237,7 +237,7 @@ TEST(FindSegments, RefusesWeightsThatAreReadElsewhere) {
   b.Append(op::Add{}, {}, {"Add2.1"});
   EXPECT_EQ(Find(b.Finish(), "1:0")[0].output, "Add2.out");
   b.Append(op::Add{}, {}, {"Add1.1"});
-  EXPECT_THAT(FindError(b.Finish(), "1:0"), HasSubstr("node 'Add1': weight 'Add1.1' is read in 2 places"));
+  EXPECT_THAT(FindError(b.Finish(), "1:0"), HasSubstr("node 'Add1': weight 'Add1.1' is read in 2 places, by node 'Add"));
 }
 
 TEST(FindQuadraticPair, FindsTheFirst) {

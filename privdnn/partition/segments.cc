@@ -84,10 +84,20 @@ class Finder {
       if (weight == graph_.initializers.end() || places == 1) continue;
       const bool arithmetic = !LayerNeurons(graph_, node) && !std::holds_alternative<op::BatchNormalization>(node.op);
       if (arithmetic && weight->second.size() == 1 && shapes_.at(node.output)[1] > 1) continue;
-      return InvalidArgument("node '{}': weight '{}' is read in {} places; a secret weight must be read in one",
-                             node.name, input, places);
+      return InvalidArgument(
+          "node '{}': weight '{}' is read in {} places, by {} too; a network that applies a weight repeatedly can't "
+          "keep "
+          "it secret",
+          node.name, input, places, OtherReader(input, index));
     }
     return absl::OkStatus();
+  }
+
+  std::string OtherReader(const std::string& weight, size_t index) const {
+    for (const size_t reader : readers_.at(weight)) {
+      if (reader != index) return fmt::format("node '{}'", graph_.nodes[reader].name);
+    }
+    return "itself";
   }
 
   const std::string& LastValue(size_t node, const std::vector<size_t>& behind) const {

@@ -215,8 +215,7 @@ absl::StatusOr<std::vector<int64_t>> RankNeurons(const Graph& graph, int64_t lay
   if (criterion == PruningCriterion::kNorm) return Order(Norms(Filters(graph, found)));
   if (criterion == PruningCriterion::kFpgm) return Order(Distances(Filters(graph, found)));
   if (images.count == 0) return InvalidArgument("rank: no images; this criterion needs some");
-  if (graph.inputs.size() != 1)
-    return InvalidArgument("rank: graph '{}' has {} inputs", graph.name, graph.inputs.size());
+  PRIVDNN_RETURN_IF_ERROR(Annotate(CheckOneInput(graph), "rank"));
   const ImageSet some = images.Head(kImages);
   if (criterion == PruningCriterion::kHrank) {
     PRIVDNN_ASSIGN_OR_RETURN(const auto ranks, Ranks(graph, found, some, progress));

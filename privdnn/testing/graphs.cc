@@ -29,6 +29,7 @@ Graph EveryOperatorGraph() {
   init["scalar"] = {{}, {0.125f}};
   init["one"] = {{1}, {1}};
   init["divisors"] = {{8, 1, 1}, {1, 2, 0.5f, -1, 3, 0.25f, -0.5f, 4}};
+  init["bounds"] = PatternTensor({8, 1, 1}, 12);
   init["w3"] = PatternTensor({5, 72}, 8);
   init["b3"] = PatternTensor({5}, 9);
   init["w4"] = PatternTensor({5, 6}, 10);
@@ -38,7 +39,8 @@ Graph EveryOperatorGraph() {
   gemm.beta = 2;
   gemm.trans_b = true;
   g.nodes = {
-      {"conv1", op::Conv{{{3, 2}, {2, 1}, {1, 0, 2, 1}}, 2}, {"x", "w1", "b1"}, "c1"},             // (6, 5, 8)
+      {"quantize", op::FakeQuantize{0.0625f, 3, true}, {"x"}, "q1"},
+      {"conv1", op::Conv{{{3, 2}, {2, 1}, {1, 0, 2, 1}}, 2}, {"q1", "w1", "b1"}, "c1"},            // (6, 5, 8)
       {"bn1", op::BatchNormalization{1e-3f}, {"c1", "scale", "shift", "mean", "variance"}, "n1"},  // (6, 5, 8)
       {"average", op::AveragePool{{{2, 2}, {1, 1}, {0, 0, 1, 1}}, true}, {"n1"}, "a1"},            // (6, 5, 8)
       {"square", op::Square{}, {"a1"}, "s1"},
@@ -60,7 +62,7 @@ Graph EveryOperatorGraph() {
       {"hard", op::HardSigmoid{0.3f, 0.4f}, {"m10"}, "m11"},
       {"swish", op::HardSwish{}, {"m11"}, "m12"},
       {"dropout", op::Dropout{0.25f}, {"m12"}, "m13"},
-      {"upper", op::Max{}, {"m13", "divisors"}, "m14"},
+      {"upper", op::Max{}, {"m13", "bounds"}, "m14"},
       {"lower", op::Min{}, {"m14", "m4"}, "m15"},
       {"squares", op::Square{}, {"m15"}, "m16"},
       {"root", op::Sqrt{}, {"m16"}, "m17"},

@@ -133,7 +133,8 @@ TEST(Executor, Activations) {
   for (const float scale : {1.0f, 7.0f}) {
     for (const Op& op : {Op(op::LeakyRelu{0.2f}), Op(op::LeakyRelu{-1.5f}), Op(op::Clip{}), Op(op::Clip{0, 6}),
                          Op(op::Clip{-0.5f, 0.25f}), Op(op::Sigmoid{}), Op(op::Tanh{}), Op(op::HardSigmoid{}),
-                         Op(op::HardSigmoid{-0.4f, 0.1f}), Op(op::HardSwish{}), Op(op::Dropout{0.9f})}) {
+                         Op(op::HardSigmoid{-0.4f, 0.1f}), Op(op::HardSwish{}), Op(op::Dropout{0.9f}),
+                         Op(op::FakeQuantize{0.1f, 3, true}), Op(op::FakeQuantize{0.03f, 200, false})}) {
       Graph graph = SingleNodeGraph({3, 5}, op, {{"scale", {{}, {scale}}}}, {"scaled"}, {3, 5});
       graph.nodes.insert(graph.nodes.begin(), {"mul", op::Mul{}, {"x", "scale"}, "scaled"});
       ExpectMatchesLoops(graph);
@@ -156,6 +157,20 @@ TEST(Program, DropsOutInTrainingOnly) {
   EXPECT_EQ(zeros + std::count(dropped.values.begin(), dropped.values.end(), 1.25f), 10000);
   EXPECT_EQ(dropped, run(7));
   EXPECT_NE(dropped, run(8));
+}
+
+// Halves go to the even neighbour, before the zero point is added. Gradients pass where nothing is clamped.
+TEST(Program, QuantizesAndPassesGradients) {
+  const auto program = Program::Compile(SingleNodeGraph({6}, op::FakeQuantize{0.5f, 1, true}, {}, {"x"}, {6}));
+  ASSERT_TRUE(program.ok()) << program.status();
+  const Tensor values{{1, 6}, {0.25f, 0.75f, -0.3f, -100, 63, 80}};
+  at::Tensor x = ToTorch(values).requires_grad_();
+  for (const at::Tensor& input : {x.detach(), x}) {
+    const Tensor y = FromTorch(program->Run({}, {input}, std::nullopt).value().at(0).detach());
+    EXPECT_EQ(y.values, (std::vector<float>{0, 1, -0.5f, -64.5f, 63, 63}));
+  }
+  program->Run({}, {x}, std::nullopt).value().at(0).sum().backward();
+  EXPECT_EQ(FromTorch(x.grad()).values, (std::vector<float>{1, 1, 1, 0, 1, 0}));
 }
 
 TEST(Executor, RootsAndMeans) {

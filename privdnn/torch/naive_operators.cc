@@ -120,6 +120,13 @@ class Naive {
     return ForEachValue([](double v) { return v * std::min(std::max(v / 6 + 0.5, 0.0), 1.0); });
   }
   Array operator()(const op::Dropout&) const { return in_[0]; }
+  Array operator()(const op::FakeQuantize& quantize) const {
+    return ForEachValue([&](double v) {
+      const auto integer = static_cast<int64_t>(std::nearbyint(static_cast<float>(v) / quantize.scale));
+      const int64_t clamped = std::clamp(integer + quantize.zero_point, quantize.min(), quantize.max());
+      return static_cast<double>(clamped - quantize.zero_point) * double{quantize.scale};
+    });
+  }
   Array operator()(const op::Square&) const {
     Array y = in_[0];
     for (double& v : y.values) v *= v;

