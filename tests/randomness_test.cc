@@ -16,8 +16,6 @@
 namespace privdnn {
 namespace {
 
-constexpr uint64_t kMost = uint64_t{1} << 28;
-
 class Randomness : public ProcessTest {
  protected:
   static void Encrypt(const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "privdnn/base/file.h"
 #include "process_test.h"
 
 namespace privdnn {
@@ -107,13 +108,13 @@ TEST_F(TwoParties, KeysOfAKilledCommandGoWithTheNextOne) {
   EXPECT_THAT(LeftBehind(), IsEmpty());
   // In a step of a report the directory lies in another one.
   std::filesystem::create_directories(Temporary() + "/privdnn.step/privdnn.inner/owner");
-  std::ofstream(Temporary() + "/privdnn.step/privdnn.inner/lock");
+  ASSERT_TRUE(WriteTextFile(Temporary() + "/privdnn.step/privdnn.inner/lock", "").ok());
   EXPECT_EQ(Run({"demo", "--images", "1"}).exit_code, 0);
   EXPECT_TRUE(std::filesystem::is_empty(Temporary() + "/privdnn.step"));
   // The next report does it, too, although its steps look elsewhere. Who holds the inner one keeps the outer one.
   const std::string step = Temporary() + "/privdnn.step", inner = step + "/privdnn.inner";
   std::filesystem::create_directories(inner + "/owner");
-  std::ofstream(step + "/lock");
+  ASSERT_TRUE(WriteTextFile(step + "/lock", "").ok());
   const std::vector<std::string> report = {"report", "--out", Path("r.html"), "--work", "/dev/null/none"};
   {
     const auto held = AppendFile::Open(inner + "/lock");

@@ -45,8 +45,8 @@ class DataCommand : public testing::Test {
   void PutMnist(const std::string& root) const {
     const ImageSet set{3, 1, 2, 2, Bytes(12, 5), {1, 2, 9}, 10};
     for (const std::string prefix : {"train", "t10k"}) {
-      PutFile(Path(root + "/mnist/" + prefix + "-images-idx3-ubyte"), WriteIdxImages(set));
-      PutFile(Path(root + "/mnist/" + prefix + "-labels-idx1-ubyte"), WriteIdxLabels(set));
+      PutFile(Path(fmt::format("{}/mnist/{}-images-idx3-ubyte", root, prefix)), WriteIdxImages(set));
+      PutFile(Path(fmt::format("{}/mnist/{}-labels-idx1-ubyte", root, prefix)), WriteIdxLabels(set));
     }
   }
   const TemporaryDirectory directory_ = TemporaryDirectory::Create().value();

@@ -248,7 +248,7 @@ class TinyImageNet : public DataRoot {
       }
       PutFile(Train(id) / (id + "_boxes.txt"), boxes);
       const std::string file = fmt::format("val_{}.JPEG", id.back());
-      list += file + "\t" + id + "\t0\t0\t63\t63\n";
+      list += fmt::format("{}\t{}\t0\t0\t63\t63\n", file, id);
       PutFile(Validation(file), WriteJpeg(Plain(64, value)));
     }
     PutFile(Base() / "val" / "val_annotations.txt", list);

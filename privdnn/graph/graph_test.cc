@@ -12,7 +12,6 @@
 namespace privdnn {
 namespace {
 
-using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 

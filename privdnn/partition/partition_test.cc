@@ -321,7 +321,8 @@ TEST(PlaintextRest, HoldsNoWeightsFromCoreNeurons) {
     const size_t neuron = w.values.size() / static_cast<size_t>(w.dim(0));
     const size_t channels = name == "conv2.weight" ? 6 : 16;  // fc1 reads 16 channels of 4x4
     for (size_t i = 0; i < w.values.size(); ++i) {
-      w.values[i] = static_cast<float>(1000 * (i / neuron + 1) + i % neuron / (neuron / channels));
+      const size_t channel = i % neuron / (neuron / channels), number = 1000 * (i / neuron + 1) + channel;
+      w.values[i] = static_cast<float>(number);
     }
   };
   const std::vector<int64_t> core1 = {1, 4}, core2 = {0, 7, 15};

@@ -69,7 +69,7 @@ InferenceReport ReportOnline(const InferenceSession& session, const InferenceOpt
                              const InferenceResult& result, std::vector<RankShare> shares,
                              const std::vector<int32_t>* labels) {
   InferenceReport report = Describe(session, result.predictions, labels);
-  InferenceReport::Online& online = report.online.emplace();
+  InferenceReport::Online& online = report.online.emplace(InferenceReport::Online{});
   online.batch = std::min(options.batch, session.terms().most_images);
   online.repeats = options.repeats;
   if (result.ended.ok()) {

@@ -1,6 +1,7 @@
 // The public shape of a lifted segment: its convolutions, and their packing into polynomials.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -156,7 +157,7 @@ class Geometry {
     uint32_t rows, columns;
     std::vector<uint32_t> coefficients;
   };
-  std::vector<Shape> shapes_[2];  // of each group
+  std::array<std::vector<Shape>, 2> shapes_;  // of each group
 };
 
 }  // namespace privdnn

@@ -15,7 +15,7 @@ struct JournalKey {
   Candidate candidate;
   int64_t begin = 0, end = 0;
   // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer
-  auto operator<=>(const JournalKey&) const = default;
+  auto operator<=>(const JournalKey&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // A question about margins: one of a candidate's networks, on some images.
@@ -23,7 +23,7 @@ struct MarginKey {
   Candidate candidate;
   View view = View::kSeparated;
   std::vector<int64_t> images;
-  auto operator<=>(const MarginKey&) const = default;
+  auto operator<=>(const MarginKey&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct JournalContent {

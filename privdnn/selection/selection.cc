@@ -1,5 +1,7 @@
 #include "privdnn/selection/selection.h"
 
+#include <algorithm>
+
 #include "privdnn/torch/executor.h"
 #include "privdnn/torch/predict.h"
 #include "privdnn/torch/train.h"
@@ -29,9 +31,8 @@ absl::StatusOr<double> AccuracyWithoutCore(const Graph& rest, const ImageSet& im
       shape[0] = batch.dim(0);
       inputs[value.name] = Tensor::Zeros(std::move(shape));
     }
-    for (const ValueInfo& value : rest.inputs) {
-      if (!IsSegmentInput(value.name)) inputs[value.name] = std::move(batch);
-    }
+    const auto image = std::ranges::find_if_not(rest.inputs, IsSegmentInput, &ValueInfo::name);
+    inputs[image->name] = std::move(batch);
     PRIVDNN_ASSIGN_OR_RETURN(auto outputs, executor.Run(inputs));
     return std::move(outputs.at(rest.outputs[0].name));
   };

@@ -14,7 +14,7 @@ namespace privdnn {
 struct UsageAccount {
   std::string package_id;  // "id/segment" for a package with several segments
   std::string user;
-  auto operator<=>(const UsageAccount&) const = default;
+  auto operator<=>(const UsageAccount&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct UsageEntry {

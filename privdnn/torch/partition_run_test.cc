@@ -88,7 +88,7 @@ Map Slide(const Map& in, int64_t channels, const std::array<int64_t, 2>& kernel,
 
 // What FoldedLayer says, by plain loops.
 Map Apply(const FoldedLayer& layer, const Map& in) {
-  const auto [kh, kw] = layer.window.kernel;
+  const int64_t kh = layer.window.kernel[0], kw = layer.window.kernel[1];
   const Map sums = Slide(in, layer.outputs, layer.window.kernel, layer.window.strides, layer.window.pads,
                          [&](int64_t f, int64_t i, int64_t j) {
                            double sum = layer.bias[static_cast<size_t>(f)];
