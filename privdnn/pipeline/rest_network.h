@@ -19,6 +19,9 @@ class RestNetwork {
   // Returns {C, H, W} of an image.
   const std::vector<int64_t>& image_shape() const { return image_shape_; }
 
+  // Returns the most bytes that one image's values take at a time (PeakBytesPerImage).
+  uint64_t bytes_per_image() const { return bytes_per_image_; }
+
   // A batch of images on its way through the network. Holds the values that later stages read.
   struct Evaluation {
     int64_t images = 0;
@@ -62,6 +65,7 @@ class RestNetwork {
   std::vector<Segment> segments_;
   std::vector<int64_t> image_shape_;
   std::string input_, output_;
+  uint64_t bytes_per_image_ = 0;
 };
 
 }  // namespace privdnn
