@@ -110,6 +110,7 @@ struct EvalResult {
   std::optional<double> per_second;
   std::optional<Selection> selection;
   std::optional<SelectionAccuracy> accuracies;
+  absl::Status not_written;
 };
 
 Json EvalJson(const EvalResult& r) {
@@ -161,6 +162,7 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
   const bool raw = !command.inputs.empty();
   const bool labelled = !raw && command.images.labelled();
   PRIVDNN_RETURN_IF_ERROR(CheckOptions(command, raw, labelled));
+  PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.outputs));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   SetExecutorThreads(command.threads);
   ImageSet images;
@@ -178,7 +180,7 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
   if (labelled) result.classes = images.classes;
   if (command.selection.empty() || !command.outputs.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(const Outputs outputs, RunModel(graph, inputs));
-    if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOutputs(outputs, command.outputs));
+    if (!command.outputs.empty()) result.not_written = SaveOutputs(outputs, command.outputs);
     if (labelled) PRIVDNN_RETURN_IF_ERROR(AddTopAccuracies(graph, outputs, images, result));
     result.per_second = static_cast<double>(inputs.count) / outputs.seconds;
   }
@@ -192,7 +194,7 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
 
 absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const EvalResult result, Evaluate(command));
-  return CommandOutput{EvalJson(result), EvalText(result)};
+  return CommandOutput{EvalJson(result), EvalText(result), /*failed=*/false, result.not_written};
 }
 
 }  // namespace
