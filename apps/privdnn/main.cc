@@ -1,3 +1,3 @@
-#include "privdnn/cli/program.h"
+#include "privdnn/cli/launcher.h"
 
-int main(int argc, char** argv) { return privdnn::RunPrivdnn(argc, argv); }
+int main(int argc, char** argv) { return privdnn::LaunchPrivdnn(argc, argv); }

@@ -88,12 +88,27 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint
   return ReadWhole<std::string>(path, max_bytes);
 }
 
+absl::Status CheckWritable(const std::filesystem::path& path) {
+  if (path.empty()) return absl::OkStatus();
+  std::error_code failed;
+  const auto there = std::filesystem::status(path, failed);
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
+    return FailedPrecondition("{}: {}", path.string(),
+                              std::filesystem::is_directory(there) ? "is a folder" : "is no regular file");
+  }
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (!std::filesystem::is_directory(folder, failed)) {
+    return FailedPrecondition("{}: the folder {} does not exist", path.string(), folder.string());
+  }
+  return FileWriter::Create(path).status();  // which goes, and removes what it has made
+}
+
 absl::StatusOr<FileWriter> FileWriter::Create(const std::filesystem::path& path, unsigned mode) {
   PRIVDNN_RETURN_IF_ERROR(CreateParent(path));
   std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());
   ::unlink(temporary.c_str());  // left by a process that died; a file with its own permissions must not be reused
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-  if (fd < 0) return FailedPrecondition("{}: {}", temporary, ErrnoText());
+  if (fd < 0) return FailedPrecondition("{}: {}", path.string(), ErrnoText());
   return FileWriter(path, std::move(temporary), fd);
 }
 
@@ -192,8 +207,24 @@ MappedFile::~MappedFile() {
 }
 void MappedFile::DropResidentPages() const { ::madvise(const_cast<uint8_t*>(data_), size_, MADV_DONTNEED); }
 
+absl::StatusOr<std::filesystem::path> SystemTemporaryDirectory() {
+  std::filesystem::path path = "/tmp";
+  std::string named = "/tmp is";
+  for (const char* variable : {"TMPDIR", "TMP", "TEMP", "TEMPDIR"}) {
+    const char* value = std::getenv(variable);
+    if (value == nullptr || *value == '\0') continue;
+    path = value;
+    named = fmt::format("{} names {}, which is", variable, value);
+    break;
+  }
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return path;
+  return FailedPrecondition("{} not a directory for temporary files", named);
+}
+
 absl::StatusOr<TemporaryDirectory> TemporaryDirectory::Create() {
-  std::string name = (std::filesystem::temp_directory_path() / "privdnn.XXXXXX").string();
+  PRIVDNN_ASSIGN_OR_RETURN(const std::filesystem::path parent, SystemTemporaryDirectory());
+  std::string name = (parent / "privdnn.XXXXXX").string();
   if (!::mkdtemp(name.data())) return FailedPrecondition("{}: {}", name, ErrnoText());
   return TemporaryDirectory(name);
 }

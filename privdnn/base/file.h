@@ -19,6 +19,11 @@ absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_b
 absl::StatusOr<ZeroizingVector<uint8_t>> ReadSecretFile(const std::filesystem::path& path, uint64_t max_bytes);
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes);
 
+// Fails with FailedPrecondition, saying why, if WriteFile could not write `path` now, if its folder does not exist, or
+// if something other than a regular file is there. For paths that are written after long or paid work: leaves no file
+// behind and no file changed. Returns OK for an empty path, which stands for no file.
+absl::Status CheckWritable(const std::filesystem::path& path);
+
 // Writes beside the target, syncs, then renames over it. `mode` is the file's permissions (0600 for secrets).
 absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode = 0644);
 absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode = 0644);
@@ -82,6 +87,10 @@ class MappedFile {
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
 };
+
+// Returns the system's temporary directory, as the environment names it: TMPDIR, or /tmp without it. Fails with
+// FailedPrecondition, naming the variable, if it is no directory.
+absl::StatusOr<std::filesystem::path> SystemTemporaryDirectory();
 
 // A directory under the system's temporary directory, removed with its contents by the destructor.
 class TemporaryDirectory {

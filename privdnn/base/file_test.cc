@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <cstdlib>
 
 namespace privdnn {
 namespace {
@@ -33,6 +34,37 @@ TEST(File, RefusesWhatItShould) {
   ASSERT_TRUE(WriteTextFile(dir->path() / "empty", "").ok());
   EXPECT_FALSE(MappedFile::Open(dir->path() / "empty").ok());
   EXPECT_FALSE(MappedFile::Open(dir->path() / "none").ok());
+}
+
+TEST(File, SaysBeforehandWhetherItCanBeWritten) {
+  auto dir = TemporaryDirectory::Create();
+  ASSERT_TRUE(dir.ok());
+  const auto check = [&](const std::string& name) { return Message(CheckWritable(dir->path() / name)); };
+  EXPECT_TRUE(CheckWritable("").ok());
+  EXPECT_EQ(check("new"), "");
+  ASSERT_TRUE(WriteTextFile(dir->path() / "old", "content").ok());
+  EXPECT_EQ(check("old"), "");
+  EXPECT_NE(check("none/new").find("none does not exist"), std::string::npos);
+  EXPECT_NE(check("old/new").find("does not exist"), std::string::npos);
+  EXPECT_NE(check("").find("is a folder"), std::string::npos);
+  EXPECT_NE(Message(CheckWritable("/dev/null")).find("is no regular file"), std::string::npos);
+  EXPECT_FALSE(CheckWritable("/proc/new").ok());
+  EXPECT_EQ(*ReadTextFile(dir->path() / "old", 100), "content");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir->path()), {}), 1);
+}
+
+TEST(TemporaryDirectory, NamesTheVariableThatIsWrong) {
+  const char* before = std::getenv("TMPDIR");
+  const std::string saved = before ? before : "";
+  ::setenv("TMPDIR", "/nowhere/job-1", 1);
+  EXPECT_EQ(Message(TemporaryDirectory::Create().status()),
+            "TMPDIR names /nowhere/job-1, which is not a directory for temporary files");
+  if (before) {
+    ::setenv("TMPDIR", saved.c_str(), 1);
+  } else {
+    ::unsetenv("TMPDIR");
+  }
+  EXPECT_TRUE(TemporaryDirectory::Create().ok());
 }
 
 TEST(AppendFile, GrowsAtItsEndAndIsCut) {

@@ -4,8 +4,9 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
+
+#include "privdnn/base/standard_streams.h"
 
 namespace privdnn {
 namespace {
@@ -34,11 +35,11 @@ ProgressBar::ProgressBar(std::string label)
       terminal_(::isatty(STDERR_FILENO) == 1),
       events_(Silent() ? std::nullopt : Events()),
       start_(std::chrono::steady_clock::now()) {
-  if (!terminal_ && !Silent()) fmt::print(stderr, "{}\n", label_);
+  if (!terminal_ && !Silent()) WriteStderr(label_ + "\n");
 }
 
 ProgressBar::~ProgressBar() {
-  if (begun_ && terminal_) std::fputc('\n', stderr);
+  if (begun_ && terminal_) WriteStderr("\n");
 }
 
 void ProgressBar::Update(uint64_t done, uint64_t total, const std::string& note) {
@@ -59,8 +60,7 @@ void ProgressBar::Update(uint64_t done, uint64_t total, const std::string& note)
   bar.resize(kWidth, ' ');
   const std::string left = done > 0 && done < total ? FormatDuration(elapsed * (1 - fraction) / fraction) + " left"
                                                     : FormatDuration(elapsed);
-  fmt::print(stderr, "\r\033[K{}  [{}] {:3.0f}%  {}  {}", label_, bar, 100 * fraction, left, note);
-  std::fflush(stderr);
+  WriteStderr(fmt::format("\r\033[K{}  [{}] {:3.0f}%  {}  {}", label_, bar, 100 * fraction, left, note));
 }
 
 }  // namespace privdnn

@@ -6,6 +6,7 @@
 
 #include "privdnn/attack/inversion.h"
 #include "privdnn/attack/retrain.h"
+#include "privdnn/base/file.h"
 #include "privdnn/cli/choice.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/inversion_report.h"
@@ -210,6 +211,7 @@ absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
     return WrongUsage(
         fmt::format("--count {}: only {} images are attacked (--attacked)", command.count, command.attacked));
   }
+  PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.out));
   SetExecutorThreads(command.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
@@ -222,7 +224,7 @@ absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
   CommandOutput output;
   output.json = CommandJson(command, model, images, seconds);
   if (!command.out.empty()) {
-    PRIVDNN_RETURN_IF_ERROR(WritePictures(report, command.count, command.out));
+    output.not_written = WritePictures(report, command.count, command.out);
     output.json["out"] = command.out;
   }
   const JudgedInversion judged = Judge(report);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "privdnn/attack/retrain.h"
+#include "privdnn/base/file.h"
 #include "privdnn/cli/accuracies.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/recipe_options.h"
@@ -126,6 +127,7 @@ struct Retrained {
   size_t epochs = 0;
   double final_loss = 0;
   std::optional<double> held_out;  // percent
+  absl::Status not_written;        // why the network is in no file
 };
 
 struct AttackFigures {
@@ -210,11 +212,11 @@ absl::StatusOr<Retrained> TrainAndJudge(const AttackCommand& command, const Atta
                                    MakeProgress(std::make_shared<ProgressBar>(label))));
   Retrained after;
   after.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!command.out.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
+  if (!command.out.empty()) after.not_written = SaveOnnx(result.graph, command.out);
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
   const auto reached =
       TopAccuracies(result.graph, images.test, kRanks, Evaluating("what came of it", images.test.count));
-  if (!reached.ok()) return NotEvaluated(reached.status(), command.out);
+  if (!reached.ok()) return NotEvaluated(reached.status(), after.not_written.ok() ? command.out : "");
   after.top1 = (*reached)[0];
   after.top5 = (*reached)[1];
   after.epochs = result.epochs.size();
@@ -245,6 +247,7 @@ absl::Status JudgeBefore(const Graph& graph, const std::optional<Selection>& sel
 // Trains, if it does, and reports.
 absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const Graph& graph,
                                         const std::optional<Selection>& selection, const Attack& attack) {
+  for (const std::string& file : {command.out, command.checkpoint}) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   SetExecutorThreads(attack.options.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command, attack.trains()));
   AttackFigures f;
@@ -259,7 +262,8 @@ absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const Grap
   if (attack.trains()) {
     PRIVDNN_ASSIGN_OR_RETURN(f.after, TrainAndJudge(command, attack, images));
   }
-  return CommandOutput{AttackJson(attack, f), AttackText(attack, f)};
+  return CommandOutput{AttackJson(attack, f), AttackText(attack, f), /*failed=*/false,
+                       f.after ? f.after->not_written : absl::OkStatus()};
 }
 
 std::string TrainingTitle(const AttackCommand& command) {

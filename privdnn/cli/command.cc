@@ -5,15 +5,17 @@
 #include <tbb/info.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cmath>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <new>
+#include <sstream>
+#include <system_error>
 
-#include "privdnn/pipeline/child_process.h"
+#include "privdnn/base/standard_streams.h"
 
 namespace privdnn {
 namespace {
@@ -78,18 +80,6 @@ CLI::Validator Bounded(const std::string& name, const std::string& what, bool ze
   return CLI::Validator(check, name);
 }
 
-// LibTorch's OpenMP threads wait for each other by spinning, by default for milliseconds, which takes the cores from
-// whoever has work: beside other processes the same training takes ten times as long. Spinning for some microseconds is
-// as good where cores are free. The OpenMP library reads its environment before main, so the program begins again, but
-// only where there is more than one thread: loading LibTorch twice takes a third of a second.
-void SpinBriefly(const CLI::App& app, char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  const CLI::Option* threads = GivenCommand(app).get_option_no_throw("--threads");
-  if (threads == nullptr || std::ranges::none_of(threads->as<std::vector<int>>(), [](int n) { return n > 1; })) return;
-  if (Interrupted()) return;  // the signal would be forgotten
-  if (setenv("GOMP_SPINCOUNT", "5000", 1) == 0) execv(OwnPath().c_str(), argv);
-}
-
 // To the program that started this one, if it asked for events.
 void TellWhy(const std::string& error) {
   const auto events = EventWriter::FromEnvironment();
@@ -99,7 +89,7 @@ void TellWhy(const std::string& error) {
 
 // Exit code 2, after saying what is wrong with the command line.
 int FailUsage(const std::string& text) {
-  std::fputs(text.c_str(), stderr);
+  WriteStderr(text);
   TellWhy(text.substr(0, text.find_last_not_of('\n') + 1));
   return 2;
 }
@@ -109,6 +99,41 @@ int Fail(const std::string& error) {
   spdlog::error("{}", error);
   TellWhy(error);
   return 1;
+}
+
+// Puts a result on stdout. If whoever reads it has gone, as in `privdnn ... | head`, ends as other programs do.
+int Print(const std::string& text, int exit_code) {
+  const absl::Status written = WriteStdout(text);
+  if (absl::IsCancelled(written)) {
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
+  }
+  return written.ok() ? exit_code : Fail(Message(written));
+}
+
+// What the exception says that is being handled. Errors that input can cause are no exceptions, but memory and threads
+// may run out anywhere.
+std::string DescribeException() {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return "out of memory";
+  } catch (const std::system_error& e) {
+    if (e.code() != std::errc::resource_unavailable_try_again) return fmt::format("internal error: {}", e.what());
+    return fmt::format("no thread can be started: {}; a limit on processes or memory is reached (ulimit -u, -v)",
+                       e.what());
+  } catch (const std::exception& e) {
+    return fmt::format("internal error: {}", e.what());
+  } catch (...) {
+    return "internal error";
+  }
+}
+
+// For an exception that no thread's function catches.
+[[noreturn]] void EndAfterException() {
+  const std::string what = std::current_exception() ? DescribeException() : "internal error";
+  WriteStderr("privdnn: " + what + "\n");
+  ::_exit(1);
 }
 
 }  // namespace
@@ -179,12 +204,9 @@ CLI::Validator NonNegativeInt() {
 CLI::Validator PositiveNumber() { return Bounded<double>("POSITIVE", "finite number above 0", /*zero=*/false); }
 CLI::Validator NonNegativeNumber() { return Bounded<double>("NONNEGATIVE", "finite number from 0 on", /*zero=*/true); }
 
-int RunProgram(const Program& program, int argc, char** argv) {
-  // stdout belongs to results; everything else goes to stderr.
-  spdlog::set_default_logger(spdlog::stderr_color_mt("privdnn"));
-  spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
-  HandleInterrupts();
+namespace {
 
+int RunCommandLine(const Program& program, int argc, char** argv) {
   CLI::App app{program.description, program.name};
   app.require_subcommand(1);
   app.set_version_flag("--version", program.name + " " PRIVDNN_VERSION,
@@ -198,17 +220,36 @@ int RunProgram(const Program& program, int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     // Help and the version are no errors.
-    return e.get_exit_code() == 0 ? app.exit(e) : FailUsage(UsageMessage(app, e));
+    if (e.get_exit_code() != 0) return FailUsage(UsageMessage(app, e));
+    std::ostringstream text;
+    app.exit(e, text, text);
+    return Print(text.str(), 0);
   }
-  if (program.links_openmp) SpinBriefly(app, argv);
   const auto output = action();
   if (IsWrongUsage(output.status())) return FailUsage(WithHint(Message(output.status()), GivenCommand(app)));
   if (!output.ok()) return Fail(Message(output.status()));
   if (output->json.is_null()) return 0;  // a rank that served another one
   const std::string text =
       globals.json ? output->json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : output->text;
-  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) return Fail("stdout can't be written");
-  return output->failed ? 1 : 0;
+  const int exit_code = Print(text, output->failed ? 1 : 0);
+  return output->not_written.ok() ? exit_code : Fail(Message(output->not_written));
+}
+
+}  // namespace
+
+int RunProgram(const Program& program, int argc, char** argv) {
+  OpenStandardStreams();
+  std::signal(SIGPIPE, SIG_IGN);  // a write fails instead; lost progress is no reason to end
+  std::set_terminate(EndAfterException);
+  // stdout belongs to results; everything else goes to stderr.
+  spdlog::set_default_logger(spdlog::stderr_color_mt("privdnn"));
+  spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
+  HandleInterrupts();
+  try {
+    return RunCommandLine(program, argc, argv);
+  } catch (...) {
+    return Fail(DescribeException());
+  }
 }
 
 }  // namespace privdnn

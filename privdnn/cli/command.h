@@ -20,6 +20,8 @@ struct CommandOutput {
   Json json;
   std::string text;
   bool failed = false;  // it is to be printed, but the answer is no: exit code 1
+  // A file that should hold some of it and can't be written. Said after the rest, which was paid for; exit code 1.
+  absl::Status not_written = {};
 };
 
 // What is wrong with a command line and shows only when the command runs, such as options that need each other: exit
@@ -88,7 +90,6 @@ struct Program {
   std::string name;         // "privdnn"
   std::string description;  // one line
   std::vector<AddCommandFn> commands;
-  bool links_openmp = false;  // LibTorch computes with OpenMP's threads
 };
 // Runs the command that the command line names. Returns the exit code: 0 ok, 1 failed, 2 wrong usage.
 int RunProgram(const Program& program, int argc, char** argv);

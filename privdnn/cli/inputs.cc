@@ -172,7 +172,10 @@ void ImageInput::Add(CLI::App* command, const std::string& otherwise) {
                    "take its images of train, test (default), or a fixed half of test: validation, test-half")
       ->check(CLI::IsMember(kSplits))
       ->excludes(image_option);
-  command->add_option("--limit", limit, "take only the first N images")->check(PositiveInt());
+  command->add_option("--skip", skip, "leave out the first N images, as answered by an earlier run")
+      ->check(NonNegativeInt());
+  command->add_option("--limit", limit, "take only the first N images, of those that are not left out")
+      ->check(PositiveInt());
 }
 
 absl::StatusOr<ImageSet> ImageInput::Load() const {
@@ -191,6 +194,8 @@ absl::StatusOr<ImageSet> ImageInput::Load() const {
                                            lenet5::EmbeddedFile("t10k-1000-labels-idx1-ubyte"), "embedded labels", 10));
   }
   if (set.count == 0) return InvalidArgument("no images: half of the test set is empty");
+  if (skip >= set.count) return InvalidArgument("--skip {}: there are {} images", skip, set.count);
+  if (skip > 0) set = set.Slice(skip, set.count);
   return limit > 0 ? set.Head(limit) : set;
 }
 

@@ -48,6 +48,7 @@ absl::StatusOr<Selection> LoadSelection(const std::string& text, const ModelInpu
 // 1,000 MNIST test images that the program carries.
 struct ImageInput {
   std::string images, labels, data_set, data, split;
+  int64_t skip = 0;   // leaves out so many at the front
   int64_t limit = 0;  // 0: all
   // `otherwise`: what is taken if none are named, for the help.
   void Add(CLI::App* command, const std::string& otherwise = "the 1,000 embedded MNIST test images");

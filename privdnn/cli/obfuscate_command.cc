@@ -11,6 +11,7 @@
 #include "privdnn/attack/obfuscate.h"
 #include "privdnn/attack/retrain.h"
 #include "privdnn/base/bytes.h"
+#include "privdnn/base/file.h"
 #include "privdnn/base/random.h"
 #include "privdnn/cli/accuracies.h"
 #include "privdnn/cli/inputs.h"
@@ -100,11 +101,14 @@ absl::Status TakeUp(const Graph& start, const Selection& selection, ObfuscatedNe
 }
 
 absl::Status KeepStart(const std::string& path, const Selection& selection, ObfuscatedNetwork& network) {
-  if (std::filesystem::exists(path)) {
+  std::error_code failed;
+  if (std::filesystem::exists(path, failed)) {
     spdlog::info("the secret kernels are those of {}", path);
   } else {
     PRIVDNN_RETURN_IF_ERROR(SaveOnnx(network.graph, path));
-    std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
+                                 failed);
+    if (failed) return FailedPrecondition("{}: {}", path, failed.message());
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Graph start, LoadOnnx(path));
   return Annotate(TakeUp(start, selection, network), path);
@@ -240,6 +244,7 @@ absl::Status TrainTail(const ObfuscateCommand& command, const TrainingSets& sets
 
 absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
+  for (const std::string& file : {command.out, command.checkpoint}) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   ObfuscateResult r;
   PRIVDNN_ASSIGN_OR_RETURN(r.selection, LoadSelection(command.selection, command.model, graph));

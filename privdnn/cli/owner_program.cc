@@ -1,13 +1,13 @@
 #include "privdnn/cli/owner_program.h"
 
-#include "privdnn/cli/command.h"
-
 namespace privdnn {
+
+std::vector<AddCommandFn> OwnerCommands() { return {AddKeygen, AddServe, AddUsers, AddVersion}; }
 
 int RunPrivdnnOwner(int argc, char** argv) {
   const Program program{.name = "privdnn-owner",
                         .description = "The owner's server of privdnn: certificates, answers, budgets",
-                        .commands = {AddKeygen, AddServe, AddUsers, AddVersion}};
+                        .commands = OwnerCommands()};
   return RunProgram(program, argc, argv);
 }
 

@@ -1,4 +1,5 @@
 // encrypt: what an owner does for a user before serving.
+#include "privdnn/base/file.h"
 #include "privdnn/cli/network_input.h"
 #include "privdnn/cli/plan_options.h"
 #include "privdnn/cli/plan_report.h"
@@ -23,6 +24,7 @@ absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   const absl::Status files = CheckPackageFiles(command.package, command.key);
   if (absl::IsInvalidArgument(files)) return WrongUsage("--package and --key are the same file, " + command.key);
   PRIVDNN_RETURN_IF_ERROR(files);
+  for (const std::string& file : {command.package, command.key}) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
   PRIVDNN_ASSIGN_OR_RETURN(

@@ -11,8 +11,7 @@ int RunPrivdnn(int argc, char** argv) {
       .name = "privdnn",
       .description = "Private inference with partially encrypted neural networks",
       .commands = {AddTrain, AddExport, AddEval, AddSelect, AddObfuscate, AddPlan, AddKeygen, AddEncrypt, AddServe,
-                   AddUsers, AddInfer, AddDemo, AddAttack, AddReport, AddBench, AddData, AddVersion},
-      .links_openmp = true};
+                   AddUsers, AddInfer, AddDemo, AddAttack, AddReport, AddBench, AddData, AddVersion}};
   return RunProgram(program, argc, argv);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "privdnn/base/file.h"
 #include "privdnn/base/random.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/onnx/onnx.h"
@@ -74,10 +75,15 @@ std::string Text(const Results& results, const Document& document, const ReportC
   return text + fmt::format("page: {}\n", command.out);
 }
 
+// Beside the page.
+std::filesystem::path JsonFile(const ReportCommand& command) {
+  return std::filesystem::path(command.out).replace_extension(".json");
+}
+
 absl::Status WriteReport(const ReportCommand& command, const Document& document, const Json& json) {
   PRIVDNN_RETURN_IF_ERROR(WriteTextFile(command.out, RenderHtml(document)));
-  PRIVDNN_RETURN_IF_ERROR(WriteTextFile(std::filesystem::path(command.out).replace_extension(".json"),
-                                        json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
+  PRIVDNN_RETURN_IF_ERROR(
+      WriteTextFile(JsonFile(command), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
   return command.csv.empty() ? absl::OkStatus() : WriteFigures(document, command.csv);
 }
 
@@ -118,6 +124,9 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   if (std::filesystem::path(command.out).extension() == ".json") {
     return WrongUsage(fmt::format("--out {}: that is where the report's JSON would be", command.out));
   }
+  for (const std::filesystem::path& file : {std::filesystem::path(command.out), JsonFile(command)}) {
+    PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.input.selection, command.model, graph));
   command.input.model = command.model.path;
@@ -136,7 +145,7 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   try {
     const Document document = Describe(results);
     CommandOutput output{ReportJson(results, document), Text(results, document, command)};
-    PRIVDNN_RETURN_IF_ERROR(WriteReport(command, document, output.json));
+    output.not_written = WriteReport(command, document, output.json);
     return output;
   } catch (const Json::exception& e) {
     return DataLoss("{}: a step's result there lacks a field: {}; remove it", work, e.what());

@@ -1,8 +1,6 @@
 // select: core neurons, and how good a model is whole, separated, and without them.
 #include <chrono>
-#include <optional>
 
-#include "privdnn/base/bytes.h"
 #include "privdnn/base/file.h"
 #include "privdnn/cli/on_ranks.h"
 #include "privdnn/cli/select_report.h"
@@ -12,33 +10,30 @@ namespace {
 
 absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks) {
   if (!command.images.labelled()) return WrongUsage("--images needs --labels: accuracies are against labels");
+  const bool leads = ranks == nullptr || ranks->rank() == 0;
+  for (const std::string& file : {command.out, command.all_results, command.checkpoint}) {
+    if (leads) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.LoadFor(graph));
   PRIVDNN_ASSIGN_OR_RETURN(ImageSet images, DrawImages(all, command.eval_images, command.search.seed));
-  // Created before the work, so that a path that can't be written costs no search.
-  std::optional<FileWriter> out;
-  if (!command.out.empty() && (ranks == nullptr || ranks->rank() == 0)) {
-    PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(command.out));
-    out.emplace(std::move(writer));
-  }
   const auto start = std::chrono::steady_clock::now();
   const std::string preparing = fmt::format("preparing {} images", images.count);
   PRIVDNN_ASSIGN_OR_RETURN(const Evaluator evaluator,
                            Evaluator::Create(graph, std::move(images), command.evaluator,
                                              MakeProgress(std::make_shared<ProgressBar>(preparing))));
-  if (ranks != nullptr && ranks->rank() > 0) {
+  if (!leads) {
     PRIVDNN_RETURN_IF_ERROR(ServeOutcomes(*ranks, evaluator, Identity(graph, evaluator), GoOn));
     return CommandOutput{};
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Selected selected, RunSelect(command, graph, evaluator, ranks));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (out) {
+  CommandOutput output = ReportSelected(command, evaluator, selected, seconds);
+  if (!command.out.empty()) {
     const Selection selection = evaluator.ToSelection(selected.result.best.candidate);
-    const std::string text = FormatSelection(selection) + "\n";
-    PRIVDNN_RETURN_IF_ERROR(out->Append(AsBytes(text)));
-    PRIVDNN_RETURN_IF_ERROR(out->Commit());
+    output.not_written = WriteTextFile(command.out, FormatSelection(selection) + "\n");
   }
-  return ReportSelected(command, evaluator, selected, seconds);
+  return output;
 }
 
 }  // namespace

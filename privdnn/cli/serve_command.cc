@@ -3,8 +3,7 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdio>
-
+#include "privdnn/base/standard_streams.h"
 #include "privdnn/cli/command.h"
 #include "privdnn/owner/owner_server.h"
 
@@ -29,11 +28,10 @@ sigset_t BlockStopSignals() {
 }
 
 // Said when ready, not at the end: whoever started this waits for it. LocalOwner reads the text.
-void SayReady(const OwnerServer& server, double output_noise, bool json) {
+absl::Status SayReady(const OwnerServer& server, double output_noise, bool json) {
   const Json ready = {{"listening", server.address()}, {"packages", server.packages()}, {"output_noise", output_noise}};
   const std::string line = json ? ready.dump() : "listening on " + server.address();
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
+  return WriteStdout(line + "\n");
 }
 
 // Keeps freed memory for the next message. By default glibc gives the top of its heap back above 128 KB, until the
@@ -49,11 +47,18 @@ absl::StatusOr<CommandOutput> Serve(const ServeCommand& command, bool json) {
   OwnerServerOptions options = command.options;
   options.max_message_bytes = command.max_message_mb << 20;
   PRIVDNN_ASSIGN_OR_RETURN(OwnerServer server, OwnerServer::Start(options));
+  for (const UsageEntry& lost : server.lost()) {
+    spdlog::warn(
+        "up to {} images of {}, package {}, were reserved when an owner ended without closing the ledger; they count "
+        "as "
+        "used",
+        lost.images, lost.account.user, lost.account.package_id.substr(0, 12));
+  }
   if (options.output_noise > 0) {
     spdlog::warn("replies are perturbed: outputs get errors of deviation {:.4g}, and users are told so",
                  options.output_noise);
   }
-  SayReady(server, options.output_noise, json);
+  PRIVDNN_RETURN_IF_ERROR(SayReady(server, options.output_noise, json));
   int signal = 0;
   sigwait(&stop, &signal);
   spdlog::info("stopping");

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "privdnn/base/file.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/recipe_options.h"
 #include "privdnn/cli/training_sets.h"
@@ -42,6 +43,7 @@ absl::StatusOr<Graph> InitialGraph(const TrainCommand& command, int32_t classes)
 }
 
 absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
+  for (const std::string& file : {command.out, command.checkpoint}) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   PRIVDNN_ASSIGN_OR_RETURN(const Recipe recipe, FindRecipe(command.architecture));
   const std::string data_set = command.data_set.value_or(recipe.data_set);
   TrainOptions options = Options(command, recipe.options);

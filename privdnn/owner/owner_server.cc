@@ -22,6 +22,7 @@ absl::StatusOr<OwnerServer> OwnerServer::Start(const OwnerServerOptions& options
     server.packages.push_back(std::move(package));
   }
   PRIVDNN_ASSIGN_OR_RETURN(server.ledger, OpenSqliteLedger(options.ledger));
+  PRIVDNN_ASSIGN_OR_RETURN(result.lost_, server.ledger->TakeLost());
   PRIVDNN_ASSIGN_OR_RETURN(result.server_, Server::Start(std::move(server)));
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
   result.address_ = fmt::format("{}:{}", host, result.server_->Port());

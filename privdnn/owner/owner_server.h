@@ -9,6 +9,7 @@
 
 #include "privdnn/party/owner.h"
 #include "privdnn/service/server.h"
+#include "privdnn/service/usage_store.h"
 
 namespace privdnn {
 
@@ -35,6 +36,10 @@ class OwnerServer {
   // Returns the ids of the packages it answers for, in the order of the keys.
   const std::vector<std::string>& packages() const { return packages_; }
 
+  // Returns what earlier servers on this ledger had reserved when they ended without Shutdown (Ledger::TakeLost): at
+  // most so many images of each account count as used and were not answered.
+  const std::vector<UsageEntry>& lost() const { return lost_; }
+
   // See Server::Shutdown. Without it, the destructor cuts users off, and images that the ledger has reserved stay used.
   absl::Status Shutdown(std::chrono::milliseconds patience) { return server_->Shutdown(patience); }
 
@@ -43,6 +48,7 @@ class OwnerServer {
   std::unique_ptr<Server> server_;
   std::string address_;
   std::vector<std::string> packages_;
+  std::vector<UsageEntry> lost_;
 };
 
 }  // namespace privdnn

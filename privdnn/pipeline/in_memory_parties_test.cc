@@ -185,6 +185,54 @@ TEST_F(InMemoryPartiesTest, AskGivesOneSegmentsOutputs) {
   EXPECT_TRUE(absl::IsCancelled(parties.session().Ask(0, pixels.values, [] { return false; }).status()));
 }
 
+// A few bytes of a package that ask for 400 MB: a map padded by 5,000 on each side.
+TEST_F(InMemoryPartiesTest, APackageAsksForNoMoreMemoryThanItsSizeExplains) {
+  Graph rest = *ImportOnnx(plan_->rest_model, "rest");
+  rest.nodes.insert(rest.nodes.begin(),
+                    Node{"huge", op::Pad{{0, 0, 5000, 5000, 0, 0, 5000, 5000}, 0}, {"image"}, "huge.out"});
+  const auto image = std::ranges::find_if_not(rest.inputs, IsSegmentInput, &ValueInfo::name);
+  rest.nodes[0].inputs[0] = image->name;
+  Bytes bytes;
+  SystemRandom random;
+  ASSERT_TRUE(EncryptModel(
+                  plan_->Tasks(), ExportOnnx(rest), "user", random, 1,
+                  [&](std::span<const uint8_t> some) {
+                    bytes.insert(bytes.end(), some.begin(), some.end());
+                    return absl::OkStatus();
+                  },
+                  Begin(nullptr, ""))
+                  .ok());
+  const auto open = [&](uint64_t max_value_bytes) {
+    return InferenceSession::Open(*Package::Parse(bytes, "package"), nullptr, {.max_value_bytes = max_value_bytes})
+        .status();
+  };
+  const absl::Status refused = open(0);
+  EXPECT_TRUE(absl::IsOutOfRange(refused)) << refused;
+  EXPECT_THAT(Message(refused), HasSubstr("the values of one image take 383 MiB, allowed are 256 MiB"));
+  EXPECT_TRUE(absl::IsOutOfRange(open(uint64_t{300} << 20)));
+  EXPECT_TRUE(open(uint64_t{500} << 20).ok());
+}
+
+TEST_F(InMemoryPartiesTest, MessagesHoldAsManyImagesAsMemoryAllows) {
+  InMemoryParties parties = Make();
+  const uint64_t image = parties.session().rest().bytes_per_image();
+  ASSERT_GT(image, 0u);
+  Bytes bytes;
+  SystemRandom random;
+  OwnerKey key = *EncryptModel(
+      plan_->Tasks(), plan_->rest_model, "user", random, 1,
+      [&](std::span<const uint8_t> some) {
+        bytes.insert(bytes.end(), some.begin(), some.end());
+        return absl::OkStatus();
+      },
+      Begin(nullptr, ""));
+  const auto session =
+      InferenceSession::Open(*Package::Parse(bytes, "package"), *InMemoryTransport::Create(std::move(key)),
+                             {.max_value_bytes = 3 * image + 1});
+  ASSERT_TRUE(session.ok()) << session.status();
+  EXPECT_EQ(session->terms().most_images, 3);
+}
+
 TEST_F(InMemoryPartiesTest, MessagesOverlapUnlessTheyAreTimed) {
   Bytes bytes;
   SystemRandom random;

@@ -40,6 +40,23 @@ class Stopwatch {
   double cpu_start_;
 };
 
+// As many images as may go through the plaintext rest at a time.
+absl::StatusOr<int64_t> MostInMemory(const RestNetwork& rest, uint64_t package_bytes, uint64_t allowed) {
+  constexpr uint64_t kLeast = uint64_t{256} << 20, kTimes = 64;
+  if (allowed == 0) {
+    uint64_t image_bytes = sizeof(float);  // no more than bytes_per_image
+    for (const int64_t side : rest.image_shape()) image_bytes *= static_cast<uint64_t>(side);
+    allowed = std::max(kLeast, kTimes * (package_bytes + image_bytes));
+  }
+  const uint64_t needed = std::max(rest.bytes_per_image(), uint64_t{1});
+  if (needed > allowed) {
+    return absl::OutOfRangeError(fmt::format(
+        "package: plaintext model: the values of one image take {} MiB, allowed are {} MiB for a package of {} bytes",
+        needed >> 20, allowed >> 20, package_bytes));
+  }
+  return static_cast<int64_t>(std::min(allowed / needed, uint64_t{kMaxImagesPerMessage}));
+}
+
 absl::Status NoOwner() { return FailedPrecondition("the session has no owner to ask"); }
 
 }  // namespace
@@ -64,8 +81,9 @@ absl::StatusOr<InferenceSession> InferenceSession::Open(Package package, std::un
   PRIVDNN_ASSIGN_OR_RETURN(RestNetwork rest, RestNetwork::Create(package));
   malloc_trim(0);  // the model as it was read, before as much again is needed for the kernels
   if (options.images) PRIVDNN_RETURN_IF_ERROR(CheckImages(*options.images, rest));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t most, MostInMemory(rest, package.size(), options.max_value_bytes));
   PRIVDNN_ASSIGN_OR_RETURN(User user, User::Create(std::move(package), options.threads));
-  InferenceSession session(std::move(user), std::move(rest), std::move(owner), options.threads);
+  InferenceSession session(std::move(user), std::move(rest), std::move(owner), options.threads, most);
   if (session.owner_) PRIVDNN_RETURN_IF_ERROR(session.AskTerms().status());
   return session;
 }
@@ -87,7 +105,7 @@ absl::StatusOr<OwnerTerms> InferenceSession::AskTerms() {
     terms.output_noise = offer->output_noise;
     terms.images_remaining = offer->images_remaining;
   }
-  auto most = static_cast<int64_t>(std::min(uint64_t{kMaxImagesPerMessage}, owner.max_images_per_message));
+  auto most = static_cast<int64_t>(std::min(static_cast<uint64_t>(most_in_memory_), owner.max_images_per_message));
   uint64_t needed = 0;
   for (size_t k = 0; k < user_.num_segments(); ++k) {
     const auto fits = [&](int64_t n) {
@@ -209,7 +227,8 @@ absl::StatusOr<std::vector<int32_t>> InferenceSession::Offline(const ImageSet& i
                                                                const ProgressFn& progress) const {
   PRIVDNN_RETURN_IF_ERROR(CheckImages(images, rest_));
   return Predict(
-      images, batch, [&](Tensor some) { return rest_.WithoutOwner(std::move(some)); }, progress);
+      images, std::min(batch, most_in_memory_), [&](Tensor some) { return rest_.WithoutOwner(std::move(some)); },
+      progress);
 }
 
 }  // namespace privdnn

@@ -80,7 +80,8 @@ absl::Status CheckImages(const ImageSet& images, const RestNetwork& rest);
 
 // What the owner announces before the first query.
 struct OwnerTerms {
-  int64_t most_images = 0;                   // most images per message, over all segments and both directions
+  int64_t most_images = 0;                   // most images per message, over all segments and both directions, and as
+                                             // memory allows
   double output_noise = 0;                   // standard deviation of errors in replies; 0: replies are exact
   std::optional<uint64_t> images_remaining;  // budget left; empty if the owner doesn't have the package
 };
@@ -89,14 +90,19 @@ struct SessionOptions {
   int threads = 1;  // for the encrypted part; SetExecutorThreads sets LibTorch's threads
   // The images to be evaluated, if known. Errors of CheckImages are then returned before the ciphertexts are prepared.
   const ImageSet* images = nullptr;
+  // The most bytes that the values of a message's images may take in the plaintext rest. Whoever makes a package could
+  // otherwise let a few bytes of it ask for any amount. 0: as much as the package's size explains, 64 times the package
+  // and an image, and at least 256 MiB.
+  uint64_t max_value_bytes = 0;
 };
 
 // A package that is ready to be evaluated. Use it from one thread at a time.
 class InferenceSession {
  public:
   // Prepares the package and asks the owner for its terms. Without an owner, only Offline works. Fails with
-  // FailedPrecondition, naming the owner, if the owner accepts less than one image per message. Returns errors of the
-  // package.
+  // FailedPrecondition, naming the owner, if the owner accepts less than one image per message, and with
+  // OutOfRange, before anything is run, if one image needs more than SessionOptions::max_value_bytes. Returns
+  // errors of the package.
   static absl::StatusOr<InferenceSession> Open(Package package, std::unique_ptr<OwnerTransport> owner,
                                                const SessionOptions& options = {});
   static absl::StatusOr<InferenceSession> Open(const std::filesystem::path& package,
@@ -155,12 +161,18 @@ class InferenceSession {
   absl::Status Converse(const NextQuestionFn& next, const OnAnswerFn& on_answer, std::chrono::milliseconds deadline);
 
  private:
-  InferenceSession(User user, RestNetwork rest, std::unique_ptr<OwnerTransport> owner, int threads)
-      : user_(std::move(user)), rest_(std::move(rest)), owner_(std::move(owner)), threads_(threads) {}
+  InferenceSession(User user, RestNetwork rest, std::unique_ptr<OwnerTransport> owner, int threads,
+                   int64_t most_in_memory)
+      : user_(std::move(user)),
+        rest_(std::move(rest)),
+        owner_(std::move(owner)),
+        threads_(threads),
+        most_in_memory_(most_in_memory) {}
   User user_;
   RestNetwork rest_;
   std::unique_ptr<OwnerTransport> owner_;  // may be null
   int threads_;
+  int64_t most_in_memory_;  // images at a time, see SessionOptions::max_value_bytes
   OwnerTerms terms_;
   User::Workspace workspace_;
 };

@@ -26,18 +26,20 @@ absl::StatusOr<std::optional<AppendFile>> Lock(const std::filesystem::path& dire
 
 // All but the lock: what is left when this is cut short, is found and removed by others.
 void RemoveContents(const std::filesystem::path& directory) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-    if (entry.path().filename() != kLock) std::filesystem::remove_all(entry.path(), ignored);
+  std::error_code failed, ignored;
+  for (std::filesystem::directory_iterator entry(directory, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
+    if (entry->path().filename() != kLock) std::filesystem::remove_all(entry->path(), ignored);
   }
 }
 
 // Whether some are still in use.
 bool RemoveFree(const std::filesystem::path& parent, bool outer) {
   bool in_use = false;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
-    const std::filesystem::path& path = entry.path();
+  std::error_code failed, ignored;
+  for (std::filesystem::directory_iterator entry(parent, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
+    const std::filesystem::path& path = entry->path();
     struct stat info {};
     if (!path.filename().string().starts_with("privdnn.") || ::lstat(path.c_str(), &info) != 0 ||
         !S_ISDIR(info.st_mode) || info.st_uid != ::geteuid()) {
@@ -67,6 +69,8 @@ PrivateDirectory::~PrivateDirectory() {
   if (!path().empty()) RemoveContents(path());
 }
 
-void PrivateDirectory::RemoveAbandoned() { RemoveFree(std::filesystem::temp_directory_path(), /*outer=*/true); }
+void PrivateDirectory::RemoveAbandoned() {
+  if (const auto parent = SystemTemporaryDirectory(); parent.ok()) RemoveFree(*parent, /*outer=*/true);
+}
 
 }  // namespace privdnn

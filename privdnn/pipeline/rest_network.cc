@@ -4,6 +4,7 @@
 #include <set>
 
 #include "privdnn/graph/fold.h"
+#include "privdnn/graph/memory.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/partition/partition.h"
 
@@ -74,6 +75,7 @@ absl::StatusOr<RestNetwork> RestNetwork::Create(std::span<const uint8_t> model,
   }
   RestNetwork rest;
   const auto& image = *std::ranges::find_if_not(graph.inputs, IsSegmentInput, &ValueInfo::name);
+  PRIVDNN_ASSIGN_OR_RETURN(rest.bytes_per_image_, PeakBytesPerImage(graph));
   rest.input_ = image.name;
   rest.image_shape_.assign(image.shape.begin() + 1, image.shape.end());
   rest.output_ = graph.outputs[0].name;

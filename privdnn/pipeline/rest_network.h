@@ -30,6 +30,9 @@ class RestNetwork {
   OutputKind output_kind() const { return output_kind_; }
   int64_t columns() const { return columns_; }
 
+  // Returns the most bytes that one image's values take at a time (PeakBytesPerImage).
+  uint64_t bytes_per_image() const { return bytes_per_image_; }
+
   // A batch of images on its way through the network. Holds the values that later stages read.
   struct Evaluation {
     int64_t images = 0;
@@ -75,6 +78,7 @@ class RestNetwork {
   std::string input_, output_;
   OutputKind output_kind_ = OutputKind::kClasses;
   int64_t columns_ = 0;
+  uint64_t bytes_per_image_ = 0;
 };
 
 }  // namespace privdnn

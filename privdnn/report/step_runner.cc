@@ -184,7 +184,8 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   // was stolen: for nobody else, and gone with the networks.
   const bool secret = !step.makes.empty() || !step.takes.empty();
   const std::filesystem::path state = (secret ? files() : directory_) / (step.name + "-" + key + ".state");
-  if (secret && ::mkdir(files().c_str(), S_IRWXU) != 0 && !std::filesystem::is_directory(files())) {
+  std::error_code ignored;
+  if (secret && ::mkdir(files().c_str(), S_IRWXU) != 0 && !std::filesystem::is_directory(files(), ignored)) {
     return FailedPrecondition("{}: can't be made", files().string());
   }
   arguments.push_back("--json");
@@ -193,7 +194,6 @@ absl::Status StepRunner::Execute(const ReportStep& step, std::vector<std::string
   PRIVDNN_RETURN_IF_ERROR(RunProcess({arguments, File(step, ".log"), File(step, ".events")}, label, made.result));
   if (made.result.result.is_null()) return absl::OkStatus();
   PRIVDNN_RETURN_IF_ERROR(Keep(step, arguments, key, made));
-  std::error_code ignored;
   std::filesystem::remove(state, ignored);
   return absl::OkStatus();
 }

@@ -3,8 +3,13 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <algorithm>
 #include <cmath>
+#include <deque>
+#include <thread>
+#include <utility>
 
+#include "privdnn/base/random.h"
 #include "privdnn/service/exchange.h"
 #include "privdnn/service/privdnn.grpc.pb.h"
 #include "privdnn/service/transport.h"
@@ -12,7 +17,15 @@
 namespace privdnn {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
 constexpr int kMaxWindow = 64;
+
+// Between two questions to a busy owner. It answers a stream within seconds, and a refusal costs it next to nothing.
+constexpr milliseconds kFirstPause{100}, kLongestPause{5000};
+// How long it may go unnoticed that waiting is to end.
+constexpr milliseconds kGlance{50};
 
 absl::Status CheckDeadline(std::chrono::milliseconds deadline) {
   if (deadline.count() >= 1 && deadline <= kMaxTimeout) return absl::OkStatus();
@@ -88,6 +101,55 @@ absl::Status ConnectError(const std::string& address, const ClientOptions& optio
   return Unavailable("{}: could not connect: {}", address, why);
 }
 
+// Queries and replies of one Evaluate() call over several streams, of which all but the last were refused: queries that
+// a refused stream took are sent again.
+class Repeatable {
+ public:
+  Repeatable(const NextQueryFn& next_query, const OnReplyFn& on_reply) : next_query_(next_query), on_reply_(on_reply) {}
+
+  absl::StatusOr<std::optional<Bytes>> Next() {
+    if (sent_ < kept_.size()) return kept_[sent_++];
+    PRIVDNN_ASSIGN_OR_RETURN(std::optional<Bytes> query, next_query_());
+    if (query && !answered_) kept_.push_back(*query);
+    sent_ = kept_.size();
+    return query;
+  }
+  absl::Status OnReply(uint64_t sequence, Bytes reply, const ReplyInfo& info) {
+    answered_ = true;
+    kept_.clear();
+    sent_ = 0;
+    return on_reply_(sequence, std::move(reply), info);
+  }
+  // Whether nothing has been answered, so that all of it may be sent again.
+  bool Rewind() {
+    sent_ = 0;
+    return !answered_;
+  }
+
+ private:
+  const NextQueryFn& next_query_;
+  const OnReplyFn& on_reply_;
+  std::deque<Bytes> kept_;  // until the first reply: what the window holds
+  size_t sent_ = 0;         // of `kept_`, on the present stream
+  bool answered_ = false;
+};
+
+// Half of `pause` to all of it, so that those who were refused together don't come again together.
+milliseconds Jittered(milliseconds pause) {
+  uint64_t word = 0;
+  SystemRandom().Fill(std::span(&word, 1));
+  return pause / 2 + milliseconds(static_cast<int64_t>(word % static_cast<uint64_t>(pause.count() / 2 + 1)));
+}
+
+// False if it was ended by `go_on`.
+bool Sleep(milliseconds pause, const GoOnFn& go_on) {
+  for (const auto end = Clock::now() + pause; Clock::now() < end;) {
+    if (!GoesOn(go_on)) return false;
+    std::this_thread::sleep_for(std::min<Clock::duration>(kGlance, end - Clock::now()));
+  }
+  return GoesOn(go_on);
+}
+
 }  // namespace
 
 struct Client::Impl {
@@ -147,12 +209,31 @@ absl::StatusOr<OwnerDescription> Client::Describe() {
 absl::Status Client::Evaluate(const std::string& package_id, const NextQueryFn& next_query, const OnReplyFn& on_reply,
                               std::chrono::milliseconds deadline) {
   PRIVDNN_RETURN_IF_ERROR(CheckDeadline(deadline));
-  Exchange exchange(*impl_->stub, {.address = impl_->address,
-                                   .package_id = package_id,
-                                   .window = impl_->options.window,
-                                   .deadline = deadline,
-                                   .max_query_bytes = impl_->max_query_bytes});
-  return exchange.Run(next_query, on_reply);
+  const ClientOptions& options = impl_->options;
+  const auto end = Clock::now() + deadline;
+  Repeatable conversation(next_query, on_reply);
+  const auto next = [&] { return conversation.Next(); };
+  const auto reply = [&](uint64_t sequence, Bytes bytes, const ReplyInfo& info) {
+    return conversation.OnReply(sequence, std::move(bytes), info);
+  };
+  for (milliseconds pause = kFirstPause, left = deadline;; pause = std::min(2 * pause, kLongestPause)) {
+    Exchange exchange(*impl_->stub, {.address = impl_->address,
+                                     .package_id = package_id,
+                                     .window = options.window,
+                                     .deadline = left,
+                                     .max_query_bytes = impl_->max_query_bytes});
+    const absl::Status status = exchange.Run(next, reply);
+    if (!IsBusy(status)) return status;
+    const std::string why = fmt::format("{}: {}", impl_->address, Message(status));
+    if (!conversation.Rewind()) return absl::InternalError(why + ", after it has answered");
+    if (pause == kFirstPause) Note(options.on_busy, why + "; waiting for it");
+    const milliseconds wait = Jittered(pause);
+    left = std::chrono::duration_cast<milliseconds>(end - Clock::now()) - wait;
+    if (left < milliseconds(1)) {
+      return absl::DeadlineExceededError(fmt::format("{}; no room within {} ms", why, deadline.count()));
+    }
+    if (!Sleep(wait, options.go_on)) return absl::CancelledError("interrupted");
+  }
 }
 
 }  // namespace privdnn

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "privdnn/base/reporting.h"
 #include "privdnn/base/status.h"
 #include "privdnn/service/owner_api.h"
 #include "privdnn/service/pki.h"
@@ -16,6 +17,8 @@ struct ClientOptions {
   std::chrono::milliseconds connect_deadline{10'000};  // for Connect() and Describe()
   int window = 4;                                      // most queries in flight, 1 to 64
   uint64_t max_reply_bytes = uint64_t{64} << 20;       // longer replies are refused; 1 to 2^30
+  NoteFn on_busy = {};                                 // told why, once a call, if Evaluate() waits for a busy owner
+  GoOnFn go_on = {};                                   // asked while it waits; false ends the call with Cancelled
 };
 
 // One connection to an owner. Every error names the owner's address. Its functions may be called from several threads.
@@ -41,8 +44,9 @@ class Client {
   // queries are in flight: while the owner answers one, the user makes the next. Calls both functions on the calling
   // thread, one at a time, and handles a waiting reply before it asks for the next query. Returns OK if every query was
   // answered. Otherwise first passes on the replies that arrived, then returns the error, whose text says how many
-  // there were. An error or exception of either function cancels the stream and is passed on. `deadline` covers the
-  // whole call, 1 ms to a year.
+  // there were. If the owner is busy, because too many streams are open, waits and sends the same queries again, at
+  // growing and random intervals of up to some seconds, until the deadline. An error or exception of either function
+  // cancels the stream and is passed on. `deadline` covers the whole call, 1 ms to a year.
   absl::Status Evaluate(const std::string& package_id, const NextQueryFn& next_query, const OnReplyFn& on_reply,
                         std::chrono::milliseconds deadline = std::chrono::hours(1));
 

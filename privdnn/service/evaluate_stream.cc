@@ -166,11 +166,11 @@ absl::Status StreamRegistry::Add(const std::shared_ptr<EvaluateStream>& stream) 
   const std::scoped_lock lock(mutex_);
   if (draining_) return absl::UnavailableError(kShuttingDown);
   if (open_.size() >= static_cast<size_t>(max_streams_)) {
-    return ResourceExhausted("the owner is busy: {} streams are open", open_.size());
+    return Busy(fmt::format("the owner is busy: {} streams are open", open_.size()));
   }
   const auto of_user = std::ranges::count_if(open_, [&](const auto* s) { return s->user() == stream->user(); });
   if (of_user >= max_streams_per_user_) {
-    return ResourceExhausted("{} streams of this user are open, more are not allowed", of_user);
+    return Busy(fmt::format("{} streams of this user are open, more are not allowed", of_user));
   }
   open_.insert(stream.get());
   streams_.emplace(stream.get(), stream);

@@ -105,7 +105,7 @@ class StreamRegistry {
   StreamRegistry& operator=(const StreamRegistry&) = delete;
   ~StreamRegistry();
 
-  // Adds a stream. Fails with ResourceExhausted over the limits, and with Unavailable while draining.
+  // Adds a stream. Fails with Busy over the limits, and with Unavailable while draining.
   absl::Status Add(const std::shared_ptr<EvaluateStream>& stream);
   // Stops counting a stream that has ended. WaitUntilEmpty still waits until it is removed.
   void GiveBack(const EvaluateStream* stream);

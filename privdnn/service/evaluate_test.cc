@@ -346,19 +346,69 @@ TEST_F(EvaluateTest, BoundsTheStreams) {
     ASSERT_TRUE(open.back()->stream->Write(request) && open.back()->stream->Read(&reply));
   }
   Client alice = ConnectAs("alice"), bob = ConnectAs("bob", {.window = 1});
-  const auto third = Conversation({FakeQuery(1)}).Run(alice);
-  EXPECT_EQ(third.code(), absl::StatusCode::kResourceExhausted);
+  const auto refused = [](Client& client) {
+    Conversation conversation({FakeQuery(1)});
+    conversation.deadline = milliseconds(300);
+    return conversation.Run(client);
+  };
+  const auto third = refused(alice);
+  EXPECT_EQ(third.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(Message(third), HasSubstr("2 streams of this user are open"));
   // Bob's first stream is the third of three; within it, his second is one too many.
   Conversation outer({FakeQuery(1), FakeQuery(1)});
   outer.after_reply = [&](size_t replies) {
     if (replies != 1) return;
-    const auto busy = Conversation({FakeQuery(1)}).Run(bob);
-    EXPECT_EQ(busy.code(), absl::StatusCode::kResourceExhausted);
+    const auto busy = refused(bob);
+    EXPECT_EQ(busy.code(), absl::StatusCode::kDeadlineExceeded);
     EXPECT_THAT(Message(busy), HasSubstr("the owner is busy: 3 streams are open"));
   };
   EXPECT_TRUE(outer.Run(bob).ok());
   for (auto& raw : open) raw->context.TryCancel();
+}
+
+// Six users at once where two have room: all are answered, each image is charged once, and each is told once at most.
+TEST_F(EvaluateTest, UsersWaitForABusyOwner) {
+  auto options = Options({FakePackage(kPackage, 1000, milliseconds(30))});
+  options.max_streams = options.max_streams_per_user = 2;
+  StartServer(std::move(options));
+  std::atomic<int> told = 0;
+  std::vector<std::thread> users;
+  for (int i = 0; i < 6; ++i) {
+    users.emplace_back([&] {
+      int here = 0;
+      ClientOptions client_options;
+      client_options.on_busy = [&](const std::string& why) {
+        EXPECT_THAT(why, HasSubstr("2 streams are open"));
+        ++here;
+      };
+      Client client = ConnectAs("alice", client_options);
+      const auto status = Conversation(std::vector<Bytes>(5, FakeQuery(10, 1000))).Run(client);
+      EXPECT_TRUE(status.ok()) << status;
+      EXPECT_LE(here, 1);
+      told += here;
+    });
+  }
+  for (auto& user : users) user.join();
+  EXPECT_GE(told, 1);
+  EXPECT_EQ(ConnectAs("alice").Describe()->packages[0].images_remaining, 1000u - 6 * 5 * 10);
+}
+
+TEST_F(EvaluateTest, WaitingForABusyOwnerCanBeInterrupted) {
+  auto options = Options({FakePackage(kPackage, 1000)});
+  options.max_streams = 1;
+  StartServer(std::move(options));
+  Client bob = ConnectAs("bob");
+  Conversation outer({FakeQuery(1), FakeQuery(1)});
+  outer.after_reply = [&](size_t replies) {
+    if (replies != 1) return;
+    std::atomic<bool> waiting = false;
+    ClientOptions client_options;
+    client_options.on_busy = [&](const std::string&) { waiting = true; };
+    client_options.go_on = [&] { return !waiting; };
+    Client alice = ConnectAs("alice", client_options);
+    EXPECT_EQ(Conversation({FakeQuery(1)}).Run(alice).code(), absl::StatusCode::kCancelled);
+  };
+  EXPECT_TRUE(outer.Run(bob).ok());
 }
 
 class SlowSink final : public spdlog::sinks::base_sink<std::mutex> {

@@ -136,6 +136,7 @@ absl::Status Exchange::Outcome(const grpc::Status& remote) const {
   const std::string why = Message(status);
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
+      if (IsBusy(status)) return Busy(why);
       return Unavailable("the owner at {} went away {}: {}", address, progress, why);
     case absl::StatusCode::kCancelled:  // not by us: Run() returns our own reasons
       return Unavailable("the owner at {} cut the stream off {}: {}", address, progress, why);

@@ -30,6 +30,7 @@ class Exchange {
   };
 
   Exchange(v1::Owner::Stub& stub, Settings settings);
+  // Returns the owner's Busy as it is; other errors name the owner.
   absl::Status Run(const NextQueryFn& next_query, const OnReplyFn& on_reply);
 
  private:

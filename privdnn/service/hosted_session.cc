@@ -20,6 +20,7 @@ HostedSession::~HostedSession() {
   for (const Charge& charge : reserved_) {
     ledger_.GiveBack(BudgetAccount(package_, charge.segment), user_, charge.images);
   }
+  for (uint64_t k = 0; k < package_.segments; ++k) ledger_.Leave(BudgetAccount(package_, k), user_);
 }
 
 absl::StatusOr<BudgetEvents> HostedSession::Peek(std::span<const uint8_t> message) const {

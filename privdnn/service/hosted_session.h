@@ -55,10 +55,12 @@ class HostedSession {
         session_(std::move(session)),
         limits_(limits),
         ledger_(ledger),
-        logger_(logger) {}
+        logger_(logger) {
+    for (uint64_t k = 0; k < package_.segments; ++k) ledger_.Enter(BudgetAccount(package_, k), user_);
+  }
   HostedSession(const HostedSession&) = delete;
   HostedSession& operator=(const HostedSession&) = delete;
-  // Gives back images that are reserved but not committed.
+  // Gives back images that are reserved but not committed, and leaves the ledger.
   ~HostedSession();
 
   const PackageInfo& package() const { return package_; }

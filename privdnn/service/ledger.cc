@@ -32,13 +32,14 @@ absl::StatusOr<uint64_t> Ledger::Charge(const std::string& package_id, const std
   PRIVDNN_RETURN_IF_ERROR(CheckOpen());
   if (account.unspent < images) PRIVDNN_RETURN_IF_ERROR(Reserve(key, account, images, budget));
   account.unspent -= images;
+  account.spent = std::min(options_.reserve_images, account.spent + std::min(images, options_.reserve_images));
   const uint64_t used = account.recorded - std::min(account.unspent, account.recorded);
   return budget > used ? budget - used : 0;
 }
 
 absl::Status Ledger::Reserve(const UsageAccount& key, Account& account, uint64_t images, uint64_t budget) {
   const uint64_t missing = images - account.unspent;
-  const uint64_t ahead = std::min(options_.reserve_images, budget / 100);
+  const uint64_t ahead = std::min(account.spent, budget / 100);
   PRIVDNN_ASSIGN_OR_RETURN(const auto addition, store_->Add(key, missing, std::max(missing, ahead), budget));
   if (addition.added == 0) {
     const uint64_t used = addition.recorded - std::min(account.unspent, addition.recorded);
@@ -46,6 +47,7 @@ absl::Status Ledger::Reserve(const UsageAccount& key, Account& account, uint64_t
   }
   account.recorded = addition.recorded;
   account.unspent += addition.added;
+  account.reserved = addition.added > missing;
   return absl::OkStatus();
 }
 
@@ -53,6 +55,31 @@ void Ledger::GiveBack(const std::string& package_id, const std::string& user, ui
   Account& account = AccountOf({package_id, user});
   const std::scoped_lock lock(account.mutex);
   account.unspent += images;
+}
+
+void Ledger::Enter(const std::string& package_id, const std::string& user) {
+  Account& account = AccountOf({package_id, user});
+  const std::scoped_lock lock(account.mutex);
+  ++account.sessions;
+}
+
+void Ledger::Leave(const std::string& package_id, const std::string& user) {
+  const UsageAccount key{package_id, user};
+  Account& account = AccountOf(key);
+  const std::scoped_lock lock(account.mutex);
+  if (--account.sessions > 0) return;
+  account.spent = 0;
+  if ((account.unspent == 0 && !account.reserved) || closed_) return;
+  const UsageEntry unspent{key, account.unspent};
+  if (!store_->Subtract(std::span(&unspent, 1)).ok()) return;
+  account.recorded -= std::min(account.unspent, account.recorded);
+  account.unspent = 0;
+  account.reserved = false;
+}
+
+absl::StatusOr<std::vector<UsageEntry>> Ledger::TakeLost() {
+  PRIVDNN_RETURN_IF_ERROR(CheckOpen());
+  return store_->TakeLost();
 }
 
 absl::StatusOr<uint64_t> Ledger::Used(const std::string& package_id, const std::string& user) {
@@ -75,7 +102,7 @@ absl::Status Ledger::Close() {
   std::vector<UsageEntry> unspent;
   for (auto& [key, account] : accounts_) {
     const std::scoped_lock account_lock(account.mutex);  // the last charge of it is done, others find the ledger closed
-    if (account.unspent > 0) unspent.push_back({key, account.unspent});
+    if (account.unspent > 0 || account.reserved) unspent.push_back({key, account.unspent});
     account.unspent = 0;
   }
   return store_->Subtract(unspent);

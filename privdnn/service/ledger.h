@@ -1,10 +1,11 @@
 // The query budgets: records how many images each user has had answered for each package.
 //
 // A charge is recorded before the answer is computed. A crash may therefore waste budget, but never lets it be spent
-// twice. A durable write takes milliseconds and a query may take less, so the ledger reserves ahead: it records up to
-// `reserve_images` images as used in one durable transaction, then spends them from memory. A crash wastes the reserved
-// images that were not spent, and those that were given back. For each package and user charged since the start, the
-// reservation is at most reserve_images and at most 1 % of the budget. Close() returns these images to the record.
+// twice. A durable write takes milliseconds and a query may take less, so the ledger reserves ahead: it records more
+// images as used than it charges, in one durable transaction, and spends them from memory. It reserves as many as the
+// account's sessions have spent so far, at most `reserve_images` and at most 1 % of the budget: nothing for who asks
+// once, and few writes for who asks much. When an account's last session ends, and when the ledger closes, unspent
+// images return to the record. A crash wastes those of sessions in progress, and what they gave back.
 // Several processes may share a record. Near the end of a budget, one of them may then refuse while another still holds
 // a reservation.
 #pragma once
@@ -41,8 +42,16 @@ class Ledger {
   // numbers, if too few are left. Charges nothing if it fails. Treats budgets above 2^63 - 1 as 2^63 - 1.
   absl::StatusOr<uint64_t> Charge(const std::string& package_id, const std::string& user, uint64_t images,
                                   uint64_t budget);
-  // Undoes a charge, or part of a charge, that this ledger made. Only this ledger can spend these images until Close().
+  // Undoes a charge, or part of a charge, that this ledger made. Only this ledger can spend these images until they
+  // return to the record.
   void GiveBack(const std::string& package_id, const std::string& user, uint64_t images);
+  // A session that charges an account begins and ends. If the store fails when the last one ends, what is unspent stays
+  // reserved until another does, or until Close().
+  void Enter(const std::string& package_id, const std::string& user);
+  void Leave(const std::string& package_id, const std::string& user);
+  // Returns what ledgers on the same record had reserved when their processes ended without closing them: at most so
+  // many images of each account count as used and were not answered. Returns each once.
+  absl::StatusOr<std::vector<UsageEntry>> TakeLost();
   // Returns the images used so far, without this ledger's unspent reservations.
   absl::StatusOr<uint64_t> Used(const std::string& package_id, const std::string& user);
   // Returns everything recorded in the store.
@@ -55,6 +64,9 @@ class Ledger {
     std::mutex mutex;
     uint64_t recorded = 0;  // in the store when this ledger last added to it
     uint64_t unspent = 0;   // the part of it that is reserved here and not used
+    uint64_t spent = 0;     // by the sessions in progress and those that they overlapped
+    uint64_t sessions = 0;
+    bool reserved = false;  // the store knows of a reservation
   };
 
   absl::Status CheckOpen() const;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <future>
 #include <thread>
@@ -61,8 +63,9 @@ TEST_F(LedgerTest, SurvivesExtremeNumbers) {
 
 TEST_F(LedgerTest, OrderlyCloseReturnsTheReservation) {
   auto ledger = OpenLedger(path_);
-  EXPECT_EQ(*ledger->Charge("p", "alice", 5, 1'000'000), 999'995u);
-  EXPECT_EQ(ledger->Entries()->at(0).images, 1000u);
+  EXPECT_EQ(*ledger->Charge("p", "alice", 4, 1'000'000), 999'996u);
+  EXPECT_EQ(*ledger->Charge("p", "alice", 1, 1'000'000), 999'995u);
+  EXPECT_EQ(ledger->Entries()->at(0).images, 8u);
   EXPECT_EQ(*ledger->Used("p", "alice"), 5u);
   ASSERT_TRUE(ledger->Close().ok());
   ASSERT_TRUE(ledger->Close().ok());
@@ -77,23 +80,76 @@ TEST_F(LedgerTest, OrderlyCloseReturnsTheReservation) {
 // A crash leaves the file as a second ledger sees it while the first is open.
 TEST_F(LedgerTest, CrashWastesAtMostTheReservationAndGivesNothingAway) {
   auto crashed = OpenLedger(path_);
-  ASSERT_TRUE(crashed->Charge("p", "alice", 5, 1'000'000).ok());
-  ASSERT_TRUE(crashed->Charge("small", "alice", 5, 1000).ok());  // 1 % of the budget is 10
-  ASSERT_TRUE(crashed->Charge("tiny", "alice", 5, 50).ok());
+  ASSERT_TRUE(crashed->Charge("p", "alice", 2000, 1'000'000).ok());
+  ASSERT_TRUE(crashed->Charge("p", "alice", 1, 1'000'000).ok());
+  ASSERT_TRUE(crashed->Charge("small", "alice", 500, 1000).ok());  // 1 % of the budget is 10
+  ASSERT_TRUE(crashed->Charge("small", "alice", 1, 1000).ok());
+  ASSERT_TRUE(crashed->Charge("once", "alice", 5, 1'000'000).ok());
   auto ledger = OpenLedger(path_);
-  EXPECT_EQ(*ledger->Used("p", "alice"), 1000u);
-  EXPECT_EQ(*ledger->Used("small", "alice"), 10u);
-  EXPECT_EQ(*ledger->Used("tiny", "alice"), 5u);
+  EXPECT_EQ(*ledger->Used("p", "alice"), 3000u);
+  EXPECT_EQ(*ledger->Used("small", "alice"), 510u);
+  EXPECT_EQ(*ledger->Used("once", "alice"), 5u);
+}
+
+TEST_F(LedgerTest, ReservesAsMuchAsWasSpentAndReturnsItWhenSessionsEnd) {
+  auto ledger = OpenLedger(path_);
+  const auto recorded = [&] { return ledger->Entries()->at(0).images; };
+  ledger->Enter("p", "alice");
+  ledger->Enter("p", "alice");
+  std::vector<uint64_t> seen;
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_TRUE(ledger->Charge("p", "alice", 1, 1'000'000).ok());
+    if (seen.empty() || seen.back() != recorded()) seen.push_back(recorded());
+  }
+  EXPECT_EQ(seen, (std::vector<uint64_t>{1, 2, 4, 8, 16}));
+  ledger->Leave("p", "alice");
+  EXPECT_EQ(recorded(), 16u);  // another session goes on
+  ledger->Leave("p", "alice");
+  EXPECT_EQ(recorded(), 9u);
+  EXPECT_EQ(*ledger->Charge("p", "alice", 1, 1'000'000), 999'990u);
+  EXPECT_EQ(recorded(), 10u);  // a new session begins with nothing
+}
+
+// The child ends without closing its ledger, as a server that is killed.
+TEST_F(LedgerTest, SaysWhatAnEndedProcessHadReserved) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto killed = OpenSqliteLedger(path_);
+    for (int i = 0; i < 5; ++i) (void)(*killed)->Charge("p", "alice", 1, 1'000'000);
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  auto ledger = OpenLedger(path_);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(ledger->Charge("p", "bob", 1, 1'000'000).ok());  // alive: not lost
+  const auto lost = *ledger->TakeLost();
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].account, (UsageAccount{"p", "alice"}));
+  EXPECT_EQ(lost[0].images, 3u);
+  EXPECT_EQ(*ledger->Used("p", "alice"), 8u);
+  EXPECT_TRUE(ledger->TakeLost()->empty());
+  // A reservation that was spent to the last image before an orderly end is none.
+  const pid_t orderly = ::fork();
+  if (orderly == 0) {
+    const auto closed = OpenSqliteLedger(path_);
+    for (int i = 0; i < 4; ++i) (void)(*closed)->Charge("p", "carol", 1, 1'000'000);
+    ::_exit((*closed)->Close().ok() ? 0 : 1);
+  }
+  int status = 1;
+  ASSERT_EQ(::waitpid(orderly, &status, 0), orderly);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(ledger->TakeLost()->empty());
+  EXPECT_EQ(*ledger->Used("p", "carol"), 4u);
 }
 
 TEST_F(LedgerTest, SpendsTheReservationBeforeReservingMore) {
   auto ledger = OpenLedger(path_, 10);
+  ASSERT_TRUE(ledger->Charge("p", "alice", 10, 10'000).ok());
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(ledger->Charge("p", "alice", 1, 10'000).ok());
-  EXPECT_EQ(ledger->Entries()->at(0).images, 10u);
-  ASSERT_TRUE(ledger->Charge("p", "alice", 1, 10'000).ok());
   EXPECT_EQ(ledger->Entries()->at(0).images, 20u);
+  ASSERT_TRUE(ledger->Charge("p", "alice", 1, 10'000).ok());
+  EXPECT_EQ(ledger->Entries()->at(0).images, 30u);
   ASSERT_TRUE(ledger->Charge("p", "alice", 100, 10'000).ok());  // 9 from the reservation, 91 more
-  EXPECT_EQ(ledger->Entries()->at(0).images, 111u);
+  EXPECT_EQ(ledger->Entries()->at(0).images, 121u);
 }
 
 TEST_F(LedgerTest, TwoLedgersNeverExceedTheBudgetTogether) {
@@ -166,18 +222,19 @@ TEST_F(LedgerTest, AnAccountThatWaitsForTheStoreDoesNotStopOthers) {
 TEST_F(LedgerTest, AStoreThatFailsLeavesTheAccountAsItWas) {
   absl::Status outcome;
   const auto ledger = HookedLedger([&](const UsageAccount&) { return outcome; }, {.reserve_images = 10});
-  EXPECT_EQ(*ledger->Charge("p", "alice", 4, 10'000), 9996u);
+  EXPECT_EQ(*ledger->Charge("p", "alice", 10, 10'010), 10'000u);
+  EXPECT_EQ(*ledger->Charge("p", "alice", 4, 10'010), 9996u);
   outcome = absl::InternalError("disk full");
-  EXPECT_EQ(ledger->Charge("p", "alice", 7, 10'000).status(), outcome);  // 6 are reserved
+  EXPECT_EQ(ledger->Charge("p", "alice", 7, 10'010).status(), outcome);  // 6 are reserved
   EXPECT_EQ(ledger->Charge("p", "bob", 1, 10'000).status(), outcome);
-  EXPECT_EQ(*ledger->Used("p", "alice"), 4u);
+  EXPECT_EQ(*ledger->Used("p", "alice"), 14u);
   EXPECT_EQ(*ledger->Used("p", "bob"), 0u);
   EXPECT_EQ(ledger->Entries()->size(), 1u);
-  EXPECT_EQ(ledger->Entries()->at(0).images, 10u);
-  EXPECT_EQ(*ledger->Charge("p", "alice", 6, 10'000), 9990u);  // what is reserved needs no store
-  outcome = absl::OkStatus();
-  EXPECT_EQ(*ledger->Charge("p", "alice", 7, 10'000), 9983u);
   EXPECT_EQ(ledger->Entries()->at(0).images, 20u);
+  EXPECT_EQ(*ledger->Charge("p", "alice", 6, 10'010), 9990u);  // what is reserved needs no store
+  outcome = absl::OkStatus();
+  EXPECT_EQ(*ledger->Charge("p", "alice", 7, 10'010), 9983u);
+  EXPECT_EQ(ledger->Entries()->at(0).images, 30u);
   outcome = absl::InternalError("disk full");
   EXPECT_EQ(ledger->Close(), outcome);  // 3 are wasted
   EXPECT_EQ(ledger->Charge("p", "alice", 1, 10'000).status().code(), absl::StatusCode::kFailedPrecondition);

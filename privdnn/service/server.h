@@ -28,7 +28,8 @@ struct ServerOptions {
   // A stream ends with DEADLINE_EXCEEDED if the user neither sends nor takes a message for this long.
   std::chrono::milliseconds idle_timeout{300'000};
   // Limits on open streams. A stream holds at most one query and one reply, so these limits bound the memory to about
-  // max_streams * 4 * max_message_bytes, gRPC's buffers included. Further streams are refused with RESOURCE_EXHAUSTED.
+  // max_streams * 4 * max_message_bytes, gRPC's buffers included. Further streams are refused as busy; clients ask
+  // again later.
   int max_streams = 32;
   int max_streams_per_user = 8;
   int workers = 0;  // threads that compute answers; 0: one per hardware thread

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
+#include <map>
+#include <sstream>
 #include <system_error>
 
 namespace privdnn {
@@ -54,6 +57,29 @@ absl::Status TouchPrivately(const std::string& path) {
   return absl::OkStatus();
 }
 
+// Files in /proc have no size. Empty if there is none.
+std::string ReadProcFile(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Names a process for all time: its number, when it was started, and in which run of the machine. Empty if there is no
+// such process.
+std::string ProcessName(const std::string& pid) {
+  const std::string stat = ReadProcFile("/proc/" + pid + "/stat");
+  const size_t name_end = stat.rfind(')');  // a program's name may hold anything
+  if (name_end == std::string::npos) return "";
+  std::istringstream fields(stat.substr(name_end + 1));
+  constexpr int kStartTime = 20;  // fields behind the name
+  std::string started;
+  for (int i = 0; i < kStartTime; ++i) fields >> started;
+  std::string boot = ReadProcFile("/proc/sys/kernel/random/boot_id");
+  boot.erase(boot.find_last_not_of('\n') + 1);
+  return fmt::format("{} {} {}", pid, started, boot);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteUsageStore>> SqliteUsageStore::Open(const std::string& path) {
@@ -61,7 +87,8 @@ absl::StatusOr<std::unique_ptr<SqliteUsageStore>> SqliteUsageStore::Open(const s
   sqlite3* database = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int result = sqlite3_open_v2(path.c_str(), &database, flags, nullptr);
-  std::unique_ptr<SqliteUsageStore> store(new SqliteUsageStore(database, path));
+  std::unique_ptr<SqliteUsageStore> store(
+      new SqliteUsageStore(database, path, ProcessName(std::to_string(::getpid()))));
   if (result != SQLITE_OK) return FailedPrecondition("ledger {}: {}", path, sqlite3_errstr(result));
   PRIVDNN_RETURN_IF_ERROR(store->Initialize());
   return store;
@@ -95,6 +122,9 @@ absl::Status SqliteUsageStore::Initialize() {
       "CREATE TABLE IF NOT EXISTS usage("
       " package_id TEXT NOT NULL, user TEXT NOT NULL, images INTEGER NOT NULL CHECK(images >= 0),"
       " PRIMARY KEY(package_id, user)) STRICT, WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS reserved("
+      " holder TEXT NOT NULL, package_id TEXT NOT NULL, user TEXT NOT NULL, images INTEGER NOT NULL,"
+      " PRIMARY KEY(holder, package_id, user)) STRICT, WITHOUT ROWID;"
       "PRAGMA application_id = {}; PRAGMA user_version = {};"
       "COMMIT",
       kApplicationId, kVersion);
@@ -146,6 +176,47 @@ absl::Status SqliteUsageStore::AddRecorded(const UsageAccount& account, int64_t 
   return statement.Step() == SQLITE_DONE ? absl::OkStatus() : SqlError("writing usage");
 }
 
+absl::Status SqliteUsageStore::Reserve(const UsageAccount& account, int64_t images) {
+  Statement statement(database_, images > 0
+                                     ? "INSERT INTO reserved VALUES(?1, ?2, ?3, ?4)"
+                                       " ON CONFLICT DO UPDATE SET images = ?4"
+                                     : "DELETE FROM reserved WHERE holder = ?1 AND package_id = ?2 AND user = ?3");
+  statement.BindText(1, holder_);
+  statement.BindText(2, account.package_id);
+  statement.BindText(3, account.user);
+  if (images > 0) statement.BindInteger(4, images);
+  return statement.Step() == SQLITE_DONE ? absl::OkStatus() : SqlError("writing a reservation");
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteUsageStore::EndedHolders() {
+  Statement statement(database_, "SELECT DISTINCT holder FROM reserved");
+  std::vector<std::string> ended;
+  int result = SQLITE_ROW;
+  while ((result = statement.Step()) == SQLITE_ROW) {
+    const std::string holder = statement.Text(0);
+    if (ProcessName(holder.substr(0, holder.find(' '))) != holder) ended.push_back(holder);
+  }
+  if (result != SQLITE_DONE) return SqlError("reading reservations");
+  return ended;
+}
+
+absl::StatusOr<std::vector<UsageEntry>> SqliteUsageStore::TakeLostInTransaction() {
+  PRIVDNN_ASSIGN_OR_RETURN(const std::vector<std::string> ended, EndedHolders());
+  std::map<UsageAccount, uint64_t> lost;
+  for (const std::string& holder : ended) {
+    Statement rows(database_, "DELETE FROM reserved WHERE holder = ?1 RETURNING package_id, user, images");
+    rows.BindText(1, holder);
+    int result = SQLITE_ROW;
+    while ((result = rows.Step()) == SQLITE_ROW) {
+      lost[{rows.Text(0), rows.Text(1)}] += static_cast<uint64_t>(std::max<int64_t>(0, rows.Integer(2)));
+    }
+    if (result != SQLITE_DONE) return SqlError("reading reservations");
+  }
+  std::vector<UsageEntry> entries;
+  for (const auto& [account, images] : lost) entries.push_back({account, images});
+  return entries;
+}
+
 absl::StatusOr<UsageStore::Addition> SqliteUsageStore::AddInTransaction(const UsageAccount& account, uint64_t least,
                                                                         uint64_t most, uint64_t limit) {
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t recorded, ReadRecorded(account));
@@ -153,6 +224,7 @@ absl::StatusOr<UsageStore::Addition> SqliteUsageStore::AddInTransaction(const Us
   if (least > left) return Addition{.recorded = recorded, .added = 0};
   const uint64_t added = std::min(most, left);
   PRIVDNN_RETURN_IF_ERROR(AddRecorded(account, static_cast<int64_t>(added)));
+  PRIVDNN_RETURN_IF_ERROR(Reserve(account, static_cast<int64_t>(added - least)));
   return Addition{.recorded = recorded + added, .added = added};
 }
 
@@ -173,12 +245,21 @@ absl::Status SqliteUsageStore::Subtract(std::span<const UsageEntry> entries) {
   const std::scoped_lock lock(mutex_);
   PRIVDNN_RETURN_IF_ERROR(Execute("BEGIN IMMEDIATE"));
   for (const auto& [account, images] : entries) {
-    const absl::Status status = AddRecorded(account, -static_cast<int64_t>(images));
+    absl::Status status = AddRecorded(account, -static_cast<int64_t>(images));
+    if (status.ok()) status = Reserve(account, 0);
     if (status.ok()) continue;
     (void)Execute("ROLLBACK");
     return status;
   }
   return Execute("COMMIT");
+}
+
+absl::StatusOr<std::vector<UsageEntry>> SqliteUsageStore::TakeLost() {
+  const std::scoped_lock lock(mutex_);
+  PRIVDNN_RETURN_IF_ERROR(Execute("BEGIN IMMEDIATE"));
+  auto lost = TakeLostInTransaction();
+  PRIVDNN_RETURN_IF_ERROR(Execute(lost.ok() ? "COMMIT" : "ROLLBACK"));
+  return lost;
 }
 
 absl::StatusOr<uint64_t> SqliteUsageStore::Read(const UsageAccount& account) {

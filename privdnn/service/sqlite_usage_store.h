@@ -25,11 +25,13 @@ class SqliteUsageStore final : public UsageStore {
 
   absl::StatusOr<Addition> Add(const UsageAccount& account, uint64_t least, uint64_t most, uint64_t limit) override;
   absl::Status Subtract(std::span<const UsageEntry> entries) override;
+  absl::StatusOr<std::vector<UsageEntry>> TakeLost() override;
   absl::StatusOr<uint64_t> Read(const UsageAccount& account) override;
   absl::StatusOr<std::vector<UsageEntry>> Entries() override;
 
  private:
-  SqliteUsageStore(sqlite3* database, std::string path) : database_(database), path_(std::move(path)) {}
+  SqliteUsageStore(sqlite3* database, std::string path, std::string holder)
+      : database_(database), path_(std::move(path)), holder_(std::move(holder)) {}
   absl::Status Initialize();
   absl::Status Execute(const char* sql);
   absl::Status SqlError(const char* what) const;
@@ -37,11 +39,15 @@ class SqliteUsageStore final : public UsageStore {
   absl::StatusOr<std::string> QueryText(const char* sql);
   absl::StatusOr<uint64_t> ReadRecorded(const UsageAccount& account);
   absl::Status AddRecorded(const UsageAccount& account, int64_t images);
+  absl::Status Reserve(const UsageAccount& account, int64_t images);
+  absl::StatusOr<std::vector<std::string>> EndedHolders();
+  absl::StatusOr<std::vector<UsageEntry>> TakeLostInTransaction();
   absl::StatusOr<Addition> AddInTransaction(const UsageAccount& account, uint64_t least, uint64_t most, uint64_t limit);
 
   std::mutex mutex_;
   sqlite3* const database_;
   const std::string path_;
+  const std::string holder_;  // this process, in reservations
 };
 
 // Opens a ledger on an SqliteUsageStore. Returns the errors of SqliteUsageStore::Open.

@@ -26,6 +26,7 @@ class HookedUsageStore final : public UsageStore {
     for (const auto& entry : entries) PRIVDNN_RETURN_IF_ERROR(before_write_(entry.account));
     return store_->Subtract(entries);
   }
+  absl::StatusOr<std::vector<UsageEntry>> TakeLost() override { return store_->TakeLost(); }
   absl::StatusOr<uint64_t> Read(const UsageAccount& account) override { return store_->Read(account); }
   absl::StatusOr<std::vector<UsageEntry>> Entries() override { return store_->Entries(); }
 

@@ -17,6 +17,9 @@
 namespace privdnn {
 namespace {
 
+constexpr char kBusyDetails[] = "busy";
+constexpr char kBusyPayload[] = "privdnn/busy";
+
 bool IsHost(std::string_view host) {
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
@@ -48,11 +51,22 @@ absl::Status CheckAddress(const std::string& address, int lowest_port) {
                          lowest_port);
 }
 
+absl::Status Busy(const std::string& why) {
+  absl::Status status = absl::UnavailableError(why);
+  status.SetPayload(kBusyPayload, {});
+  return status;
+}
+bool IsBusy(const absl::Status& status) { return status.GetPayload(kBusyPayload).has_value(); }
+
 absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details() == kBusyDetails) {
+    return Busy(status.error_message());
+  }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), Message(status));
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), Message(status),
+                      IsBusy(status) ? kBusyDetails : "");
 }
 
 absl::StatusOr<std::string> AuthenticatedUser(const grpc::AuthContext& context) {

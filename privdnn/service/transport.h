@@ -26,7 +26,12 @@ inline constexpr uint64_t kLargestMessageBytes = uint64_t{1} << 30;
 // 65535. gRPC itself would also accept URLs and Unix sockets.
 absl::Status CheckAddress(const std::string& address, int lowest_port);
 
-// Convert a status; codes have the same numbers in both types. Keep the message.
+// The answer of an owner that has no room for another stream: Unavailable, and marked. It has charged nothing, so the
+// same queries may be sent again. The mark survives FromGrpc and ToGrpc, as the status's details "busy".
+absl::Status Busy(const std::string& why);
+bool IsBusy(const absl::Status& status);
+
+// Convert a status; codes have the same numbers in both types. Keep the message, and the mark of Busy.
 absl::Status FromGrpc(const grpc::Status& status);
 grpc::Status ToGrpc(const absl::Status& status);
 

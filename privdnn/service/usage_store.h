@@ -33,11 +33,16 @@ class UsageStore {
 
   virtual ~UsageStore() = default;
   // Adds as many images as `limit` (below 2^63) allows the account, from `least` (at least 1) to `most`. Adds none if
-  // `limit` allows fewer than `least`. Returns when the addition will survive a crash.
+  // `limit` allows fewer than `least`. Remembers what goes beyond `least` as this process's reservation in the account,
+  // in place of an earlier one. Returns when the addition will survive a crash.
   virtual absl::StatusOr<Addition> Add(const UsageAccount& account, uint64_t least, uint64_t most, uint64_t limit) = 0;
-  // Subtracts all of `entries` from the record, or none; no account goes below 0.
+  // Subtracts all of `entries` from the record, or none; no account goes below 0. Ends this process's reservations in
+  // these accounts.
   virtual absl::Status Subtract(std::span<const UsageEntry> entries) = 0;
   virtual absl::StatusOr<uint64_t> Read(const UsageAccount& account) = 0;
+  // Returns the reservations, summed for each account, of processes that have ended without ending them, and forgets
+  // them. They stay in the record.
+  virtual absl::StatusOr<std::vector<UsageEntry>> TakeLost() = 0;
   // Returns every account that was written, sorted by package and user.
   virtual absl::StatusOr<std::vector<UsageEntry>> Entries() = 0;
 };

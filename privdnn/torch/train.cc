@@ -325,7 +325,8 @@ absl::Status Trainer::Save(const Fingerprint& fingerprint) const {
 }
 
 absl::Status Trainer::Resume(const Fingerprint& fingerprint) {
-  if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return absl::OkStatus();
+  std::error_code ignored;
+  if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint, ignored)) return absl::OkStatus();
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(options_.checkpoint, kMaxCheckpointBytes));
   std::vector<int64_t> sizes;
   for (const Parameter& p : parameters_) sizes.push_back(p.value.numel());
