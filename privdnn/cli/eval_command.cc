@@ -1,4 +1,6 @@
 // eval: what a model computes and how often it is right, whole, separated, and without its core neurons.
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -9,6 +11,8 @@
 #include "privdnn/base/file.h"
 #include "privdnn/cli/accuracies.h"
 #include "privdnn/cli/inputs.h"
+#include "privdnn/cli/plan_options.h"
+#include "privdnn/cli/plan_report.h"
 #include "privdnn/graph/fold.h"
 #include "privdnn/report/table.h"
 #include "privdnn/torch/executor.h"
@@ -117,6 +121,7 @@ struct EvalResult {
   std::optional<double> per_second;
   std::optional<Selection> selection;
   std::optional<SelectionAccuracy> accuracies;
+  std::optional<SimulatedPlan> planned;  // the selection as it would be encrypted
   absl::Status not_written;
 };
 
@@ -128,6 +133,7 @@ Json EvalJson(const EvalResult& r) {
   if (r.per_second) json["images_per_second"] = *r.per_second;
   if (r.selection) json["selection"] = Json::parse(FormatSelection(*r.selection));
   if (r.accuracies) AddAccuracies(*r.accuracies, json);
+  if (r.planned && r.planned->simulation) json["simulation"] = SimulationJson(*r.planned);
   return json;
 }
 
@@ -138,7 +144,7 @@ std::string EvalText(const EvalResult& r) {
   if (r.top5) table.Add("label among the first five", fmt::format("{:.2f} %", *r.top5));
   if (r.per_second) table.Add("speed", fmt::format("{:.0f} {} a second", *r.per_second, unit));
   if (r.accuracies) AddAccuracies(*r.accuracies, table);
-  return table.Render();
+  return table.Render() + (r.planned ? SimulationText(*r.planned) : "");
 }
 
 absl::Status AddTopAccuracies(const Graph& graph, const Outputs& outputs, const ImageSet& images, EvalResult& result) {
@@ -174,6 +180,23 @@ absl::Status CheckClasses(const Graph& graph) {
       OutputKindName(kind));
 }
 
+std::optional<double> OriginalAccuracy(const EvalResult& result) {
+  return result.accuracies ? std::optional(result.accuracies->original) : std::nullopt;
+}
+
+// What rounding makes of a selection, calibrated on the images themselves; nothing if it can't be encrypted.
+absl::StatusOr<std::optional<SimulatedPlan>> SimulateSelection(const EvalCommand& command, const Graph& graph,
+                                                               const Selection& selection, const ImageSet& images) {
+  PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine({}));
+  auto planned = PlanWithChosenBits(
+      graph, selection, options, images,
+      {.labelled = true, .threads = command.threads, .begin = ReportingToPeople().begin});
+  if (absl::IsCancelled(planned.status())) return planned.status();
+  if (planned.ok()) return std::optional(*std::move(planned));
+  spdlog::warn("what a user would get is not simulated: {}", Message(planned.status()));
+  return std::optional<SimulatedPlan>();
+}
+
 absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
   const bool raw = !command.inputs.empty();
   const bool labelled = !raw && command.images.labelled();
@@ -206,6 +229,11 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
     PRIVDNN_ASSIGN_OR_RETURN(result.selection, LoadSelection(command.selection, command.model, graph));
     PRIVDNN_ASSIGN_OR_RETURN(result.accuracies, EvaluateSelection(graph, *result.selection, images,
                                                                   Evaluating("the selection", images.count)));
+    PRIVDNN_ASSIGN_OR_RETURN(result.planned, SimulateSelection(command, graph, *result.selection, images));
+  }
+  if (const auto original = result.top1 ? result.top1 : OriginalAccuracy(result)) {
+    const std::string hint = NearChanceHint(*original, *result.classes);
+    if (!hint.empty()) spdlog::warn("{}", hint);
   }
   return result;
 }

@@ -89,6 +89,21 @@ void ModelInput::AddDescription(CLI::App* command) {
             kOutputKinds);
 }
 
+std::vector<std::string> ModelInput::Options() const {
+  std::vector<std::string> options;
+  const auto add = [&](const std::string& name, const std::string& value) {
+    if (!value.empty()) options.insert(options.end(), {name, value});
+  };
+  add("--input-shape", fmt::format("{}", fmt::join(shape.dimensions, ",")));
+  add("--scale", scale);
+  add("--mean", mean);
+  add("--std", deviation);
+  if (bgr) add("--channels", NameOf(kChannelOrders, *bgr));
+  if (nhwc) add("--layout", NameOf(kLayouts, *nhwc));
+  if (output) add("--output", NameOf(kOutputKinds, *output));
+  return options;
+}
+
 absl::StatusOr<Graph> ModelInput::LoadWithOwnOutputs() const {
   const bool described = !scale.empty() || !mean.empty() || !deviation.empty() || bgr || nhwc;
   if (path.empty() && described) {

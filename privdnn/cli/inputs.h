@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "privdnn/cli/command.h"
 #include "privdnn/data/dataset.h"
@@ -34,6 +35,8 @@ struct ModelInput {
   absl::StatusOr<Graph> Load() const;
   // The same with the outputs that the model has.
   absl::StatusOr<Graph> LoadWithOwnOutputs() const;
+  // The options that describe the model, as a command line gives them to another command.
+  std::vector<std::string> Options() const;
   std::string Name() const { return path.empty() ? "LeNet-5 (embedded)" : path; }
 
  private:

@@ -4,6 +4,8 @@
 #include <functional>
 #include <numeric>
 
+#include <spdlog/spdlog.h>
+
 #include "privdnn/base/random.h"
 #include "privdnn/cli/plan_options.h"
 #include "privdnn/graph/architectures.h"
@@ -100,6 +102,10 @@ absl::StatusOr<SimulatedPlan> NetworkInput::MakePlan(const Graph& graph, const S
   auto plan = PlanWithChosenBits(graph, core, here, images, simulation);
   if (absl::IsFailedPrecondition(plan.status())) {
     return InvalidArgument("{} (--images or --data-set)", Message(plan.status()));
+  }
+  if (plan.ok() && plan->simulation && plan->simulation->accuracies) {
+    const std::string hint = NearChanceHint(plan->simulation->accuracies->original, images.classes);
+    if (!hint.empty()) spdlog::warn("{}", hint);
   }
   return plan;
 }

@@ -260,18 +260,21 @@ Json ClampingJson(const Simulation& simulation) {
 
 }  // namespace
 
+Json SimulationJson(const SimulatedPlan& planned) {
+  const Simulation& s = *planned.simulation;
+  Json json = {{"images", planned.images}, {"labels_changed_by_rounding", s.LabelsChanged()}};
+  if (s.accuracies) {
+    json["accuracy_original"] = s.accuracies->original;
+    json["accuracy_separated"] = s.accuracies->separated;
+    json["accuracy_quantised"] = s.accuracies->quantised;
+  }
+  json["clamping"] = ClampingJson(s);
+  return json;
+}
+
 Json SimulatedPlanJson(const SimulatedPlan& planned) {
   Json json = PlanJson(planned.plan);
-  if (!planned.simulation) return json;
-  const Simulation& s = *planned.simulation;
-  Json simulation = {{"images", planned.images}, {"labels_changed_by_rounding", s.LabelsChanged()}};
-  if (s.accuracies) {
-    simulation["accuracy_original"] = s.accuracies->original;
-    simulation["accuracy_separated"] = s.accuracies->separated;
-    simulation["accuracy_quantised"] = s.accuracies->quantised;
-  }
-  simulation["clamping"] = ClampingJson(s);
-  json["simulation"] = std::move(simulation);
+  if (planned.simulation) json["simulation"] = SimulationJson(planned);
   return json;
 }
 

@@ -14,6 +14,7 @@ Json PlanJson(const ModelPlan& plan);
 std::string PlanText(const ModelPlan& plan);
 // What the simulation of a plan found: the field "simulation", and a table; nothing if there was none.
 Json SimulatedPlanJson(const SimulatedPlan& planned);
+Json SimulationJson(const SimulatedPlan& planned);
 std::string SimulatedPlanText(const SimulatedPlan& planned);
 std::string SimulationText(const SimulatedPlan& planned);
 Json PredictionJson(const CostPrediction& prediction);

@@ -9,6 +9,7 @@
 #include "privdnn/cli/recipe_options.h"
 #include "privdnn/cli/training_sets.h"
 #include "privdnn/graph/architectures.h"
+#include "privdnn/graph/preprocess.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/torch/executor.h"
 #include "privdnn/torch/recipes.h"
@@ -65,7 +66,10 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
       Train(initial, sets.train, sets.validation, options,
             MakeProgress(std::make_shared<ProgressBar>(TrainingLabel("training", options.epochs, sets.train.count)))));
   const double seconds_per_epoch = epochs_now > 0 ? seconds() / epochs_now : 0;
-  PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
+  // The normalisation lies in the first layer: what the network reads is what every command gives.
+  Graph trained = result.graph;
+  for (const auto& [key, value] : PreprocessingMetadata({})) trained.metadata[key] = value;
+  PRIVDNN_RETURN_IF_ERROR(SaveOnnx(trained, command.out));
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
   const auto validation = TopAccuracies(result.graph, sets.validation, kRanks,
                                         Evaluating("what came of it", sets.validation.count, "validation images"));

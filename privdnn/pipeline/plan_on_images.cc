@@ -1,5 +1,7 @@
 #include "privdnn/pipeline/plan_on_images.h"
 
+#include <algorithm>
+
 #include "privdnn/torch/ranges.h"
 
 namespace privdnn {
@@ -7,6 +9,11 @@ namespace privdnn {
 absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, const ModelPlanOptions& options,
                                const ImageSet& calibration) {
   if (calibration.count == 0) return Plan(graph, selection, options, MeasureRangesFn());
+  ModelPlanOptions here = options;
+  if (!calibration.values.empty() && !options.range_asked) {
+    const auto [least, largest] = std::ranges::minmax(calibration.values);
+    here.lift = WithMeasuredRange(here.lift, {least, largest});
+  }
   const auto measure = [&](const Graph& separated,
                            const std::vector<std::string>& values) -> absl::StatusOr<std::vector<MeasuredRange>> {
     if (options.note) {
@@ -17,7 +24,7 @@ absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, c
     for (const ValueRange& range : measured) ranges.push_back({range.min, range.max});
     return ranges;
   };
-  return Plan(graph, selection, options, measure);
+  return Plan(graph, selection, here, measure);
 }
 
 }  // namespace privdnn

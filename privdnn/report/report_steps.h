@@ -27,7 +27,8 @@ struct Effort {
 
 struct ReportInput {
   std::string model, selection;   // as given by the user; empty: the embedded ones
-  std::string compact_selection;  // the same core neurons as text
+  std::vector<std::string> model_options;  // that say what the model's input and output are
+  std::string compact_selection;           // the same core neurons as text
   std::string input_shape;        // of the model, as given; empty: as the model says
   std::string data_set, data;     // empty: the embedded images
   Effort effort;
