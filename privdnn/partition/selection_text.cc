@@ -21,6 +21,20 @@ std::optional<int64_t> ParseInteger(std::string_view text) {
   return value;
 }
 
+// "5-9"
+std::optional<std::pair<int64_t, int64_t>> ParseRange(std::string_view text) {
+  const size_t dash = text.find('-', 1);
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto first = ParseInteger(text.substr(0, dash)), last = ParseInteger(text.substr(dash + 1));
+  return first && last ? std::optional(std::pair(*first, *last)) : std::nullopt;
+}
+
+std::string_view Trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") + 1 - first);
+}
+
 // Foreign text goes into messages shortened.
 std::string Quote(std::string_view text) {
   constexpr size_t kMax = 60;
@@ -61,6 +75,23 @@ class Collector {
     return InvalidArgument("selection: no layer {}; {}", Quote(name), DescribeLayers(graph_, layers_));
   }
 
+  // The same for "*", all layers, and for a range of numbers such as 9-16.
+  absl::StatusOr<std::vector<Layer>> FindAll(std::string_view name) const {
+    if (name == "*") return layers_;
+    const auto range = ParseRange(name);
+    const auto one = Find(name);
+    if (one.ok() || !range) {
+      PRIVDNN_RETURN_IF_ERROR(one.status());
+      return std::vector<Layer>{*one};
+    }
+    PRIVDNN_ASSIGN_OR_RETURN(const Layer first, FindNumber(range->first));
+    PRIVDNN_ASSIGN_OR_RETURN(const Layer last, FindNumber(range->second));
+    if (last.number < first.number) {
+      return InvalidArgument("selection: the range of layers {}-{} is empty", first.number, last.number);
+    }
+    return std::vector<Layer>(layers_.begin() + (first.number - 1), layers_.begin() + last.number);
+  }
+
   absl::Status Add(const Layer& layer, int64_t first, int64_t last) {
     for (const int64_t neuron : {first, last}) {
       if (neuron >= 0 && neuron < layer.neurons) continue;
@@ -93,11 +124,7 @@ absl::Status AddPart(const Layer& layer, std::string_view part, Collector& colle
   if (part == "all") return collector.Add(layer, 0, layer.neurons - 1);
   const auto neuron = ParseInteger(part);
   if (neuron) return collector.Add(layer, *neuron, *neuron);
-  const size_t dash = part.find('-', 1);
-  if (dash != std::string_view::npos) {
-    const auto first = ParseInteger(part.substr(0, dash)), last = ParseInteger(part.substr(dash + 1));
-    if (first && last) return collector.Add(layer, *first, *last);
-  }
+  if (const auto range = ParseRange(part)) return collector.Add(layer, range->first, range->second);
   return InvalidArgument("selection: layer {}: {} is not a neuron, a range such as 5-9, or all", layer.number,
                          Quote(part));
 }
@@ -107,21 +134,24 @@ template <typename Use>
 absl::Status ForEachPart(std::string_view text, char separator, const Use& use) {
   while (!text.empty()) {
     const size_t end = std::min(text.find(separator), text.size());
-    PRIVDNN_RETURN_IF_ERROR(use(text.substr(0, end)));
+    PRIVDNN_RETURN_IF_ERROR(use(Trimmed(text.substr(0, end))));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return absl::OkStatus();
 }
 
 absl::Status ReadShort(std::string_view text, Collector& collector) {
-  return ForEachPart(text, ';', [&](std::string_view entry) -> absl::Status {
+  return ForEachPart(Trimmed(text), ';', [&](std::string_view entry) -> absl::Status {
+    if (entry.empty()) return absl::OkStatus();  // behind the last semicolon, or a line of its own
     const size_t colon = entry.rfind(':');  // names of nodes may have colons of their own
     if (colon == std::string_view::npos) {
       return InvalidArgument("selection: {} is not LAYER:NEURON,NEURON,...; write {}", Quote(entry), kForms);
     }
-    PRIVDNN_ASSIGN_OR_RETURN(const Layer layer, collector.Find(entry.substr(0, colon)));
-    return ForEachPart(entry.substr(colon + 1), ',',
-                       [&](std::string_view part) { return AddPart(layer, part, collector); });
+    PRIVDNN_ASSIGN_OR_RETURN(const auto layers, collector.FindAll(Trimmed(entry.substr(0, colon))));
+    return ForEachPart(Trimmed(entry.substr(colon + 1)), ',', [&](std::string_view part) -> absl::Status {
+      for (const Layer& layer : layers) PRIVDNN_RETURN_IF_ERROR(AddPart(layer, part, collector));
+      return absl::OkStatus();
+    });
   });
 }
 
@@ -137,6 +167,17 @@ absl::Status ReadJsonNeuron(const Layer& layer, const nlohmann::json& index, Col
                            index.get<uint64_t>());
   }
   return collector.Add(layer, index.get<int64_t>(), index.get<int64_t>());
+}
+
+absl::Status ReadJsonNeurons(const Layer& layer, const nlohmann::json& neurons, Collector& collector) {
+  if (neurons.is_string() && neurons.get_ref<const std::string&>() == "all") {
+    return collector.Add(layer, 0, layer.neurons - 1);
+  }
+  if (!neurons.is_array()) {
+    return InvalidArgument("selection: layer {} is neither a list of neurons nor \"all\"", layer.number);
+  }
+  for (const auto& index : neurons) PRIVDNN_RETURN_IF_ERROR(ReadJsonNeuron(layer, index, collector));
+  return absl::OkStatus();
 }
 
 absl::Status ReadJson(const std::string& text, Collector& collector) {
@@ -165,15 +206,8 @@ absl::Status ReadJson(const std::string& text, Collector& collector) {
     return InvalidArgument("selection: layer {} is named twice", Quote(inner_twice));
   }
   for (const auto& [name, neurons] : (report ? *member : json).items()) {
-    PRIVDNN_ASSIGN_OR_RETURN(const Layer layer, collector.Find(name));
-    if (neurons.is_string() && neurons.get_ref<const std::string&>() == "all") {
-      PRIVDNN_RETURN_IF_ERROR(collector.Add(layer, 0, layer.neurons - 1));
-      continue;
-    }
-    if (!neurons.is_array()) {
-      return InvalidArgument("selection: layer {} is neither a list of neurons nor \"all\"", layer.number);
-    }
-    for (const auto& index : neurons) PRIVDNN_RETURN_IF_ERROR(ReadJsonNeuron(layer, index, collector));
+    PRIVDNN_ASSIGN_OR_RETURN(const auto layers, collector.FindAll(name));
+    for (const Layer& layer : layers) PRIVDNN_RETURN_IF_ERROR(ReadJsonNeurons(layer, neurons, collector));
   }
   return absl::OkStatus();
 }

@@ -38,6 +38,24 @@ TEST(ParseSelection, ReadsRangesAndAll) {
   EXPECT_EQ(*ParseSelection("1:3-3", graph), (Selection{{{1, {3}}}}));
 }
 
+TEST(ParseSelection, ReadsRangesOfLayersAndBlanks) {
+  const Graph graph = LeNet();
+  const Selection all{{{1, Range(0, 5)}, {2, Range(0, 15)}, {3, Range(0, 119)}, {4, Range(0, 83)}, {5, Range(0, 9)}}};
+  EXPECT_EQ(*ParseSelection("*:all", graph), all);
+  EXPECT_EQ(*ParseSelection("1-2:all;3-5:all", graph), all);
+  EXPECT_EQ(*ParseSelection(R"({"1-2": "all", "3-5": "all"})", graph), all);
+  EXPECT_EQ(*ParseSelection(" 1 : 0 , 3 ;\n 2-3: 5 \n", graph), (Selection{{{1, {0, 3}}, {2, {5}}, {3, {5}}}}));
+  const auto error = [&](const std::string& text) { return Message(ParseSelection(text, graph).status()); };
+  EXPECT_THAT(error("3-2:all"), HasSubstr("the range of layers 3-2 is empty"));
+  EXPECT_THAT(error("4-6:0"), HasSubstr("no layer 6"));
+  EXPECT_THAT(error("*:0;1:0"), HasSubstr("layer 1: neuron 0 is named twice"));
+  EXPECT_THAT(error("*:12"), HasSubstr("layer 1 has neurons 0 to 5, not 12"));
+  // A name that looks like a range is a name.
+  Graph named = graph;
+  named.nodes[FindLayers(graph)[1].node].name = "1-5";
+  EXPECT_EQ(*ParseSelection("1-5:0", named), (Selection{{{2, {0}}}}));
+}
+
 // What `privdnn select --json` prints.
 TEST(ParseSelection, ReadsTheSelectionOfAReport) {
   Graph graph = LeNet();
