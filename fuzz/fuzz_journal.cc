@@ -34,12 +34,12 @@ void ResealJournal(std::span<uint8_t> bytes) {
   if (bytes.size() < 16) return;
   uint64_t size = 16 + Size(bytes.subspan(12));
   if (size + 8 > bytes.size()) return;
-  Write(JournalChecksum(bytes.first(size)), bytes.subspan(size, 8));
+  Write(RecordChecksum(bytes.first(size)), bytes.subspan(size, 8));
   for (bytes = bytes.subspan(size + 8); bytes.size() >= 8; bytes = bytes.subspan(size + 16)) {
     size = Size(bytes);
-    Write(JournalChecksum(bytes.first(4)), bytes.subspan(4, 4));
+    Write(RecordChecksum(bytes.first(4)), bytes.subspan(4, 4));
     if (size + 16 > bytes.size()) return;
-    Write(JournalChecksum(bytes.subspan(8, size)), bytes.subspan(8 + size, 8));
+    Write(RecordChecksum(bytes.subspan(8, size)), bytes.subspan(8 + size, 8));
   }
 }
 

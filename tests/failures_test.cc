@@ -101,6 +101,25 @@ TEST_F(FailuresTest, OwnersCommandsLoadNoLibTorch) {
   EXPECT_THAT(alone.err, HasSubstr("it belongs to this program, which has been moved without it"));
 }
 
+TEST_F(FailuresTest, AKilledRunGoesOn) {
+  RunningOwner owner = StartOwner();
+  const std::vector<std::string> infer =
+      Infer(owner.address, {"--limit", "300", "--batch", "2", "--json", "--resume", Path("answers")});
+  const uint64_t before = Remaining(owner);
+  {
+    ChildProcess killed = StartAndWaitForACharge(owner, infer, Log());
+    killed.Signal(SIGKILL);
+    EXPECT_EQ(killed.Wait(kPatience)->signal, SIGKILL);
+  }
+  const Ended ended = Run(infer), again = Run(infer);
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(Json::parse(ended.out)["predictions"].size(), 300u);
+  EXPECT_EQ(Json::parse(again.out)["predictions"], Json::parse(ended.out)["predictions"]);
+  EXPECT_THAT(again.err, HasSubstr("300 images are answered in "));
+  // Four messages were lost at most, and four more were on their way.
+  EXPECT_GE(Remaining(owner), before - 300 - 16);
+}
+
 TEST_F(FailuresTest, ImagesOfAnEarlierRunAreLeftOut) {
   RunningOwner owner = StartOwner();
   const auto predictions = [&](const std::vector<std::string>& more) {

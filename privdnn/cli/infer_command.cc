@@ -9,6 +9,7 @@
 #include "privdnn/cli/user_tls.h"
 #include "privdnn/data/arrays.h"
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/answer_file.h"
 #include "privdnn/pipeline/describe_inference.h"
 #include "privdnn/pipeline/grpc_transport.h"
 #include "privdnn/pipeline/ranked_inference.h"
@@ -18,7 +19,7 @@ namespace privdnn {
 namespace {
 
 struct InferCommand {
-  std::string package, owner, tls, user = "user", outputs, scores, plain_model;
+  std::string package, owner, tls, user = "user", outputs, scores, plain_model, resume;
   InputShape plain_shape;
   ImageInput images;
   InferenceOptions options;
@@ -173,8 +174,8 @@ absl::StatusOr<InferenceSession> OpenSession(const InferCommand& command, const 
 }
 
 // A budget that ends on the way would have been spent for nothing.
-absl::Status CheckBudget(const InferenceSession& session, const ImageSet& images, int repeats) {
-  const absl::Status status = session.CheckBudget(images.count, repeats);
+absl::Status CheckBudget(const InferenceSession& session, int64_t images, int repeats) {
+  const absl::Status status = session.CheckBudget(images, repeats);
   if (!absl::IsFailedPrecondition(status) || *session.terms().images_remaining == 0) return status;
   return absl::Status(status.code(), Message(status) + ": --limit takes fewer");
 }
@@ -190,7 +191,14 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, Inference
                  session.terms().output_noise);
   }
   const bool leads = ranks == nullptr || ranks->rank() == 0;
-  if (leads) PRIVDNN_RETURN_IF_ERROR(CheckBudget(session, images, options.repeats));
+  std::optional<AnswerFile> answers;
+  if (!command.resume.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(AnswerFile opened, AnswerFile::Open(command.resume, {session, images, options}));
+    answers.emplace(std::move(opened));
+    if (answers->answered() > 0) spdlog::info("{} images are answered in {}", answers->answered(), command.resume);
+  }
+  const int64_t missing = images.count - (answers ? answers->answered() : 0);
+  if (leads) PRIVDNN_RETURN_IF_ERROR(CheckBudget(session, missing, options.repeats));
   PRIVDNN_ASSIGN_OR_RETURN(const auto plain, LoadPlain(command));
   options.plain = plain ? &*plain : nullptr;
   const InferenceSetup setup{session, images, options};
@@ -204,6 +212,8 @@ absl::StatusOr<CommandOutput> InferOnline(const InferCommand& command, Inference
   std::vector<RankShare> shares;
   if (ranks != nullptr) {
     PRIVDNN_ASSIGN_OR_RETURN(result, InferOnRanks(*ranks, setup, progress, GoOn, shares));
+  } else if (answers) {
+    result = answers->Infer(progress);
   } else {
     result = session.Infer(images, options, progress);
   }
@@ -241,6 +251,10 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
     return WrongUsage(
         "--owner and --tls are needed (or --offline, to see what the package is worth without the owner)");
   }
+  if (!command.resume.empty() &&
+      (ranks != nullptr || command.offline || command.options.repeats > 1 || !command.plain_model.empty())) {
+    return WrongUsage("--resume goes without mpirun, --offline, --repeats and --compare-with");
+  }
   if (ranks != nullptr && (command.offline || command.options.repeats > 1 || !command.plain_model.empty())) {
     return WrongUsage("--offline, --repeats and --compare-with are for one process; leave out mpirun");
   }
@@ -248,6 +262,7 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   for (const std::string& file : {command.outputs, command.scores}) {
     if (ranks == nullptr || ranks->rank() == 0) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   }
+  PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.resume));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(InferenceSession session, OpenSession(command, images));
   return command.offline ? InferOffline(command, session, images) : InferOnline(command, session, images, ranks);
@@ -282,6 +297,9 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--outputs", o->outputs,
                       "write the decrypted integers to this file: 64-bit little-endian, for each segment "
                       "[image][output][position]; -2^63 where the owner didn't answer");
+  command->add_option("--resume", o->resume,
+                      "keep answers in this file, after every few messages; the same command asks only for those that "
+                      "are not in it");
   command
       ->add_option("--scores", o->scores,
                    "write the network's scores to this file, a row per image: .csv, .npy or .json. They are "

@@ -9,7 +9,9 @@
 #include <deque>
 #include <utility>
 
+#include "privdnn/base/file.h"
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/pipeline/answer_file.h"
 #include "privdnn/pipeline/encrypt_for_user.h"
 #include "privdnn/pipeline/plan_figures.h"
 #include "privdnn/pipeline/plan_on_images.h"
@@ -183,6 +185,57 @@ TEST_F(InMemoryPartiesTest, AskGivesOneSegmentsOutputs) {
   ASSERT_TRUE(outputs.ok()) << outputs.status();
   EXPECT_EQ(*outputs, Reference(parties.session().rest(), images, 3).outputs[0]);
   EXPECT_TRUE(absl::IsCancelled(parties.session().Ask(0, pixels.values, [] { return false; }).status()));
+}
+
+// Stopped on the way, cut off as by a kill, and gone on with: every image is asked for once, but for those of the
+// record that was cut.
+TEST_F(InMemoryPartiesTest, AnswersInAFileAreNotAskedForAgain) {
+  const auto directory = *TemporaryDirectory::Create();
+  const auto path = directory.path() / "answers";
+  InMemoryParties parties = Make();
+  InferenceSession& session = parties.session();
+  const InferenceOptions options{.batch = 2, .outputs = true};
+  const InferenceSetup setup{session, *images_, options};
+  const auto left = [&] { return *session.AskTerms()->images_remaining; };
+  {
+    auto file = *AnswerFile::Open(path, setup);
+    EXPECT_EQ(file.answered(), 0);
+    EXPECT_TRUE(absl::IsFailedPrecondition(AnswerFile::Open(path, setup).status()));  // in use
+    const InferenceResult stopped = file.Infer([](uint64_t done, uint64_t, const std::string&) { return done < 20; });
+    EXPECT_TRUE(absl::IsCancelled(stopped.ended)) << stopped.ended;
+    EXPECT_EQ(CountAnswered(stopped), 20);
+  }
+  const uint64_t spent = kBudget - left();
+  EXPECT_LE(spent, 24u);
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 3);  // the record of images 16 to 20
+  auto file = *AnswerFile::Open(path, setup);
+  EXPECT_EQ(file.answered(), 16);
+  const InferenceResult result = file.Infer(nullptr);
+  ASSERT_TRUE(result.ended.ok()) << result.ended;
+  EXPECT_EQ(left(), kBudget - spent - 34);
+  const Expected expected = Reference(session.rest(), *images_, 2);
+  EXPECT_EQ(result.predictions, expected.predictions);
+  EXPECT_EQ(result.outputs, expected.outputs);
+}
+
+TEST_F(InMemoryPartiesTest, AnswersOfSomethingElseAreRefused) {
+  const auto directory = *TemporaryDirectory::Create();
+  const auto path = directory.path() / "answers";
+  InMemoryParties parties = Make();
+  const ImageSet few = images_->Head(8), others = images_->Slice(8, 16);
+  const InferenceOptions options{.batch = 2}, with_outputs{.batch = 2, .outputs = true};
+  ASSERT_TRUE(AnswerFile::Open(path, {parties.session(), few, options})->Infer(nullptr).ended.ok());
+  for (const InferenceSetup& setup :
+       {InferenceSetup{parties.session(), others, options}, InferenceSetup{parties.session(), few, with_outputs}}) {
+    const auto file = AnswerFile::Open(path, setup);
+    EXPECT_TRUE(absl::IsFailedPrecondition(file.status())) << file.status();
+    EXPECT_THAT(Message(file.status()), HasSubstr("answers of another package, other images or other options"));
+  }
+  EXPECT_EQ(AnswerFile::Open(path, {parties.session(), few, options})->answered(), 8);
+  Bytes bytes = *ReadFile(path, 1 << 20);
+  bytes[bytes.size() - 20] ^= 1;
+  ASSERT_TRUE(WriteFile(path, bytes).ok());
+  EXPECT_TRUE(absl::IsDataLoss(AnswerFile::Open(path, {parties.session(), few, options}).status()));
 }
 
 // A few bytes of a package that ask for 400 MB: a map padded by 5,000 on each side.

@@ -16,13 +16,21 @@ double MsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// Images a message.
-int64_t Batch(const InferenceSetup& setup) { return std::min(setup.options.batch, setup.session.terms().most_images); }
+// So many integers of each image does a segment have in the outputs.
+size_t PerImage(const InferenceResult& all, size_t segment) {
+  return all.outputs[segment].size() / all.predictions.size();
+}
+
+}  // namespace
+
+int64_t MessageImages(const InferenceSetup& setup) {
+  return std::min(setup.options.batch, setup.session.terms().most_images);
+}
 
 std::string Identity(const InferenceSetup& setup) {
   return fmt::format("package {}, {} images {}, messages of {} images, {} outputs, {} scores",
                      HexEncode(setup.session.user().package().id()), setup.images.count,
-                     HexEncode(Sha256(setup.images.Content())), Batch(setup),
+                     HexEncode(Sha256(setup.images.Content())), MessageImages(setup),
                      setup.options.outputs ? "with" : "without", setup.options.scores ? "with" : "without");
 }
 
@@ -46,12 +54,6 @@ Bytes WriteResult(const InferenceResult& result, double ms) {
   return std::move(w).Take();
 }
 
-// So many integers of each image does a segment have in the outputs.
-size_t PerImage(const InferenceResult& all, size_t segment) {
-  return all.outputs[segment].size() / all.predictions.size();
-}
-
-// The result on `images` of the images of `all`, which says what outputs there are, and the time it took.
 absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64_t images, const InferenceResult& all,
                                            double& ms) {
   ByteReader r(bytes, "result");
@@ -94,6 +96,8 @@ absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64
   return result;
 }
 
+namespace {
+
 milliseconds Until(Clock::time_point deadline) {
   return std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
 }
@@ -120,7 +124,8 @@ absl::StatusOr<Bytes> Answer(const InferenceSetup& setup, std::span<const uint8_
   return WriteResult(result, MsSince(start));
 }
 
-// Puts the result on some images into that on all, of which the first of them is `begin`.
+}  // namespace
+
 void Place(const InferenceResult& part, int64_t begin, InferenceResult& all) {
   PassTiming& sum = all.passes[0];
   const PassTiming& t = part.passes[0];
@@ -140,14 +145,12 @@ void Place(const InferenceResult& part, int64_t begin, InferenceResult& all) {
   }
 }
 
-}  // namespace
-
 absl::StatusOr<InferenceResult> InferOnRanks(Ranks& ranks, const InferenceSetup& setup, const ProgressFn& progress,
                                              const GoOnFn& go_on, std::vector<RankShare>& shares) {
   PRIVDNN_RETURN_IF_ERROR(ranks.Meet(Identity(setup), go_on));
   shares.resize(static_cast<size_t>(ranks.size()));
   for (int rank = 0; rank < ranks.size(); ++rank) shares[static_cast<size_t>(rank)].host = ranks.Host(rank);
-  const int64_t count = setup.images.count, batch = Batch(setup);
+  const int64_t count = setup.images.count, batch = MessageImages(setup);
   InferenceResult result = setup.session.NoAnswers(count, setup.options);
   std::vector<int64_t> begins;
   int64_t at = 0, done = 0;

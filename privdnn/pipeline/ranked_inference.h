@@ -18,6 +18,19 @@ struct InferenceSetup {
   const InferenceOptions& options;
 };
 
+// Returns the images of a message.
+int64_t MessageImages(const InferenceSetup& setup);
+// Says what results depend on: package, images, options.
+std::string Identity(const InferenceSetup& setup);
+
+// Write and read the result on a piece of the images, and the milliseconds that it took. `all` is a result on all
+// images, which says what outputs there are. Reading fails with InvalidArgument if the bytes don't fit `images` images.
+Bytes WriteResult(const InferenceResult& result, double ms);
+absl::StatusOr<InferenceResult> ReadResult(std::span<const uint8_t> bytes, int64_t images, const InferenceResult& all,
+                                           double& ms);
+// Puts the result on some images into that on all, of which the first of them is `begin`. Leaves out the wall time.
+void Place(const InferenceResult& part, int64_t begin, InferenceResult& all);
+
 // Runs rank 0's side of InferenceSession::Infer. Messages hold the same images as in one process, so the results are
 // the same. All times except `wall` are sums over the ranks. `shares` is indexed by rank. If a rank's piece ends early,
 // the other ranks end theirs and no new piece begins. `progress` or `go_on` may interrupt while ranks meet or work; the

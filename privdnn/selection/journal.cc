@@ -140,31 +140,14 @@ Journal::~Journal() = default;
 
 absl::StatusOr<Journal> Journal::Open(const std::filesystem::path& file, const std::string& identity,
                                       const OutcomeSource& source) {
-  if (identity.size() > kMaxJournalIdentity) {
-    return InvalidArgument("journal: an identity of {} bytes; must be at most {}", identity.size(),
-                           kMaxJournalIdentity);
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(AppendFile opened, AppendFile::Open(file));
+  JournalContent content;
+  PRIVDNN_ASSIGN_OR_RETURN(
+      AppendFile opened,
+      OpenRecordFile(
+          file, kJournalFormat, identity,
+          "holds outcomes of another model, other images or other options; choose another file, or remove this one",
+          [&](auto body, const auto& what) { return ReadJournalRecord(body, what, content); }));
   auto impl = std::make_unique<Impl>(std::move(opened), source);
-  const Bytes header = WriteJournalHeader(identity);
-  JournalContent content{identity, {}, {}, 0};
-  if (impl->file.size() > 0) {
-    PRIVDNN_ASSIGN_OR_RETURN(const MappedFile map, MappedFile::Open(file));
-    const auto bytes = map.bytes();
-    // A file that was cut off while it was made is made anew.
-    const bool begun = bytes.size() < header.size() && std::equal(bytes.begin(), bytes.end(), header.begin());
-    if (!begun) {
-      PRIVDNN_ASSIGN_OR_RETURN(content, ParseJournal(bytes, file.string()));
-    }
-  }
-  if (content.identity != identity) {
-    return FailedPrecondition(
-        "{}: holds outcomes of another model, other images or other options; choose another file, or remove this one",
-        file.string());
-  }
-  if (content.whole < impl->file.size()) PRIVDNN_RETURN_IF_ERROR(impl->file.Truncate(content.whole));
-  if (content.whole == 0) PRIVDNN_RETURN_IF_ERROR(impl->file.Append(header));
-  PRIVDNN_RETURN_IF_ERROR(impl->file.Sync());
   impl->outcomes = std::move(content.outcomes);
   impl->margins = std::move(content.margins);
   return Journal(std::move(impl));

@@ -1,7 +1,5 @@
 #include "privdnn/selection/journal_format.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -10,19 +8,8 @@
 namespace privdnn {
 namespace {
 
-constexpr std::string_view kMagic = "PVDNNJNL";
-constexpr uint32_t kVersion = 2;
 // What a record is about.
 constexpr uint32_t kOutcomeRecord = 0, kMarginRecord = 1;
-// In front of a record's body: its size and a checksum of that, so that a wrong size isn't taken for a cut.
-constexpr uint64_t kHeadBytes = 8, kSumBytes = 8;
-
-uint32_t SizeCheck(uint32_t size) {
-  ByteWriter w;
-  w.U32(size);
-  return static_cast<uint32_t>(JournalChecksum(w.view()));
-}
-
 void WriteNeurons(const std::vector<int64_t>& neurons, ByteWriter& w) {
   w.U32(static_cast<uint32_t>(neurons.size()));
   for (const int64_t neuron : neurons) w.U32(static_cast<uint32_t>(neuron));
@@ -39,16 +26,6 @@ absl::StatusOr<std::vector<int64_t>> ReadNeurons(ByteReader& r, std::string_view
     neurons.push_back(neuron);
   }
   return neurons;
-}
-
-absl::StatusOr<std::string> ReadHeader(ByteReader& r, std::span<const uint8_t> bytes) {
-  PRIVDNN_RETURN_IF_ERROR(r.Magic(kMagic, "checkpoints of a search"));
-  PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kVersion, kVersion, "version").status());
-  PRIVDNN_ASSIGN_OR_RETURN(std::string identity, r.String(kMaxJournalIdentity, "identity"));
-  const uint64_t sum = JournalChecksum(bytes.first(r.offset()));
-  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t stored, r.U64("checksum of the header"));
-  if (stored != sum) return r.Error("checksum of the header", "does not match");
-  return identity;
 }
 
 constexpr std::string_view kTwice = "an earlier record has the same candidate and images";
@@ -87,23 +64,6 @@ absl::Status ReadMarginRecord(ByteReader& r, JournalContent& content) {
   return absl::OkStatus();
 }
 
-absl::Status ReadBody(std::span<const uint8_t> body, const std::string& what, JournalContent& content) {
-  ByteReader r(body, what);
-  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t kind, r.U32InRange(kOutcomeRecord, kMarginRecord, "kind"));
-  return kind == kOutcomeRecord ? ReadOutcomeRecord(r, content) : ReadMarginRecord(r, content);
-}
-
-// A record around its body.
-Bytes Frame(const ByteWriter& body) {
-  const auto size = static_cast<uint32_t>(body.size());
-  ByteWriter w;
-  w.U32(size);
-  w.U32(SizeCheck(size));
-  w.Raw(body.view());
-  w.U64(JournalChecksum(body.view()));
-  return std::move(w).Take();
-}
-
 }  // namespace
 
 void WriteCandidate(const Candidate& candidate, ByteWriter& w) {
@@ -117,8 +77,6 @@ absl::StatusOr<Candidate> ReadCandidate(ByteReader& r) {
   PRIVDNN_ASSIGN_OR_RETURN(candidate.second, ReadNeurons(r, "second neurons"));
   return candidate;
 }
-
-uint64_t JournalChecksum(std::span<const uint8_t> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 Bytes PackOutcome(const Outcome& outcome) {
   std::vector<uint64_t> bits(outcome.separated.begin(), outcome.separated.end());
@@ -171,14 +129,7 @@ absl::StatusOr<std::vector<float>> ReadMargins(ByteReader& r, size_t count) {
   return margins;
 }
 
-Bytes WriteJournalHeader(const std::string& identity) {
-  ByteWriter w;
-  w.Raw(kMagic);
-  w.U32(kVersion);
-  w.String(identity);
-  w.U64(JournalChecksum(w.view()));
-  return std::move(w).Take();
-}
+Bytes WriteJournalHeader(const std::string& identity) { return WriteRecordHeader(kJournalFormat, identity); }
 
 Bytes WriteJournalRecord(const JournalKey& key, std::span<const uint8_t> packed) {
   ByteWriter body;
@@ -187,7 +138,7 @@ Bytes WriteJournalRecord(const JournalKey& key, std::span<const uint8_t> packed)
   body.U64(static_cast<uint64_t>(key.end));
   WriteCandidate(key.candidate, body);
   body.Raw(packed);
-  return Frame(body);
+  return WriteRecord(body.view());
 }
 
 Bytes WriteJournalRecord(const MarginKey& key, std::span<const float> margins) {
@@ -196,29 +147,22 @@ Bytes WriteJournalRecord(const MarginKey& key, std::span<const float> margins) {
   WriteMarginQuestion(key.view, key.images, body);
   WriteCandidate(key.candidate, body);
   WriteMargins(margins, body);
-  return Frame(body);
+  return WriteRecord(body.view());
+}
+
+absl::Status ReadJournalRecord(std::span<const uint8_t> body, const std::string& what, JournalContent& content) {
+  ByteReader r(body, what);
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t kind, r.U32InRange(kOutcomeRecord, kMarginRecord, "kind"));
+  return kind == kOutcomeRecord ? ReadOutcomeRecord(r, content) : ReadMarginRecord(r, content);
 }
 
 absl::StatusOr<JournalContent> ParseJournal(std::span<const uint8_t> bytes, const std::string& what) {
   JournalContent content;
-  ByteReader r(bytes, what);
-  auto identity = ReadHeader(r, bytes);
-  if (!identity.ok()) return absl::DataLossError(identity.status().message());
-  content.identity = *std::move(identity);
-  content.whole = r.offset();
-  for (uint64_t record = 0; r.remaining() >= kHeadBytes; ++record) {
-    const std::string name = fmt::format("{}: record {} at byte {}", what, record, r.offset());
-    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t size, r.U32("size"));
-    PRIVDNN_ASSIGN_OR_RETURN(const uint32_t check, r.U32("checksum of the size"));
-    if (check != SizeCheck(size)) return DataLoss("{}: damaged: the checksum of its size does not match", name);
-    if (uint64_t{size} + kSumBytes > r.remaining()) break;
-    PRIVDNN_ASSIGN_OR_RETURN(const auto body, r.Take(size, "body"));
-    PRIVDNN_ASSIGN_OR_RETURN(const uint64_t sum, r.U64("checksum"));
-    if (sum != JournalChecksum(body)) return DataLoss("{}: damaged: its checksum does not match", name);
-    const absl::Status read = ReadBody(body, name, content);
-    if (!read.ok()) return absl::DataLossError(read.message());
-    content.whole = r.offset();
-  }
+  PRIVDNN_ASSIGN_OR_RETURN(RecordHeader header, ParseRecordHeader(bytes, kJournalFormat, what));
+  content.identity = std::move(header.identity);
+  PRIVDNN_ASSIGN_OR_RETURN(content.whole, ParseRecords(bytes, header.bytes, what, [&](auto body, const auto& name) {
+                             return ReadJournalRecord(body, name, content);
+                           }));
   return content;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "privdnn/base/bytes.h"
+#include "privdnn/base/record_file.h"
 #include "privdnn/selection/outcome_source.h"
 
 namespace privdnn {
@@ -33,8 +34,7 @@ struct JournalContent {
   uint64_t whole = 0;  // bytes of the header and all whole records
 };
 
-// The longest identity, in bytes.
-constexpr uint32_t kMaxJournalIdentity = 1024;
+inline constexpr RecordFormat kJournalFormat{"PVDNNJNL", "checkpoints of a search", 2};
 
 // Write and read both layers' neurons: a count, then 32 bits each. Reading fails if they don't ascend.
 void WriteCandidate(const Candidate& candidate, ByteWriter& w);
@@ -59,8 +59,8 @@ absl::StatusOr<std::vector<float>> ReadMargins(ByteReader& r, size_t count);
 Bytes WriteJournalHeader(const std::string& identity);
 Bytes WriteJournalRecord(const JournalKey& key, std::span<const uint8_t> packed);
 Bytes WriteJournalRecord(const MarginKey& key, std::span<const float> margins);
-// Returns the XXH3-64, which detects accidental damage.
-uint64_t JournalChecksum(std::span<const uint8_t> bytes);
+// Adds what a record holds to `content`. Fails with InvalidArgument, giving `what`, the byte and the field.
+absl::Status ReadJournalRecord(std::span<const uint8_t> body, const std::string& what, JournalContent& content);
 
 // Parses `bytes`, which may be untrusted. Leaves out a record that is cut off at the end. Fails with DataLoss for
 // anything else that is wrong, including a cut-off header; the error gives `what`, the byte and the field.
