@@ -12,8 +12,8 @@
 namespace privdnn {
 namespace {
 
-constexpr int64_t kMinOpset = 9;
-constexpr int64_t kMaxOpset = 17;
+constexpr int64_t kMinOpset = 7;
+constexpr int64_t kMaxOpset = 22;
 // Beyond any network of this kind, and few enough that renaming values to outputs, which looks at every node, stays
 // short.
 constexpr int kMaxOutputs = 256;
@@ -41,7 +41,11 @@ absl::StatusOr<Graph> OnnxImporter::Import(onnx::ModelProto& model) {
   graph_.name = graph.name();
   PRIVDNN_RETURN_IF_ERROR(ReadInitializers(graph));
   PRIVDNN_RETURN_IF_ERROR(ReadInputs(graph));
-  for (const auto& node : graph.node()) node_names_.insert(node.name());
+  for (const auto& node : graph.node()) {
+    node_names_.insert(node.name());
+    value_names_.insert(node.output().begin(), node.output().end());
+  }
+  for (const auto& output : graph.output()) output_names_.insert(output.name());
   for (const auto& node : graph.node()) PRIVDNN_RETURN_IF_ERROR(ReadNode(node));
   PRIVDNN_RETURN_IF_ERROR(ReadOutputs(graph));
   DropFoldedConstants();
@@ -69,6 +73,7 @@ absl::Status OnnxImporter::CheckModel(const onnx::ModelProto& model) {
 absl::Status OnnxImporter::ReadInitializers(onnx::GraphProto& graph) {
   for (onnx::TensorProto& proto : *graph.mutable_initializer()) {
     PRIVDNN_ASSIGN_OR_RETURN(ConstantTensor tensor, ReadTensor(proto, external_));
+    if (const auto* floats = std::get_if<Tensor>(&tensor)) budget_.Add(floats->size());
     PRIVDNN_RETURN_IF_ERROR(DefineConstant(proto.name(), std::move(tensor)));
     proto.Clear();  // a large model need not be in memory twice
   }
@@ -116,8 +121,16 @@ absl::Status OnnxImporter::ReadOutputs(const onnx::GraphProto& graph) {
 
 absl::Status OnnxImporter::ReadOutput(const onnx::ValueInfoProto& info) {
   const std::string& name = info.name();
-  PRIVDNN_ASSIGN_OR_RETURN(const auto declared, DeclaredShape(info));
-  if (const auto alias = aliases_.find(name); alias != aliases_.end()) {
+  const auto alias = aliases_.find(name);
+  std::optional<std::vector<int64_t>> declared;
+  if (class_indices_.contains(name)) {
+    // Its scores may be an output as well, and then they are enough.
+    if (alias != aliases_.end() && output_names_.contains(alias->second)) return absl::OkStatus();
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(declared, DeclaredShape(info));
+  }
+  PRIVDNN_RETURN_IF_ERROR(WriteRow(alias == aliases_.end() ? name : alias->second));
+  if (alias != aliases_.end()) {
     PRIVDNN_RETURN_IF_ERROR(ShapeOf(alias->second).status());
     PRIVDNN_RETURN_IF_ERROR(RenameToOutput(alias->second, name));
   }
@@ -185,6 +198,10 @@ absl::StatusOr<std::vector<std::string>> OnnxImporter::ResolveInputs(const onnx:
   for (int i = 0; i < count; ++i) {
     const std::string& input = proto.input(i);
     if (!input.empty() && !defined_.contains(input)) return InvalidArgument("reads '{}' before it is defined", input);
+    if (class_indices_.contains(input) && proto.op_type() != "Identity" && proto.op_type() != "Cast") {
+      return InvalidArgument("reads '{}', which ArgMax computes: only a graph output may be a largest score's index",
+                             input);
+    }
     const auto alias = aliases_.find(input);
     inputs.push_back(alias == aliases_.end() ? input : alias->second);
   }
@@ -215,6 +232,8 @@ absl::Status OnnxImporter::DefineConstant(const std::string& value, ConstantTens
 }
 
 absl::Status OnnxImporter::Append(const Source& source, Op op, std::vector<std::string> inputs) {
+  PRIVDNN_ASSIGN_OR_RETURN(const bool appended, AppendToMaps(source, op, inputs));
+  if (appended) return absl::OkStatus();
   PRIVDNN_RETURN_IF_ERROR(Define(source.proto.output(0)));
   return AppendNode({UniqueNodeName(source.proto), std::move(op), std::move(inputs), source.proto.output(0)});
 }
@@ -224,6 +243,7 @@ absl::Status OnnxImporter::AppendNode(Node node) {
   for (const std::string& input : node.inputs) {
     if (input.empty()) return InvalidArgument("an input is omitted");
     if (ints_.contains(input)) return InvalidArgument("'{}' is an integer tensor, needs floats", input);
+    PRIVDNN_RETURN_IF_ERROR(WriteRow(input));
     const auto constant = graph_.initializers.find(input);
     if (constant != graph_.initializers.end()) {
       operands.push_back({constant->second.shape, &constant->second});
