@@ -33,7 +33,9 @@ absl::StatusOr<HiddenWeights> FindHiddenWeights(const Graph& graph, const Select
   PRIVDNN_ASSIGN_OR_RETURN(const Graph separated, Separate(numbered, segments));
   std::vector<bool> visible(count);
   for (const auto& [name, tensor] : rest.initializers) {
-    for (const float value : tensor.values) visible[NumberOf(value)] = true;
+    for (const float value : tensor.values) {
+      if (value != 0) visible[NumberOf(value)] = true;  // 0: of a channel that a filter in a group no longer reads
+    }
   }
 
   std::set<std::string> read;

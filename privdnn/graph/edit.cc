@@ -35,13 +35,9 @@ std::string GraphEditor::AddConstant(const std::string& name, Tensor tensor) {
 bool GraphEditor::DropTransposes(const std::vector<int64_t>& permutation) {
   const std::string input = graph_.inputs[0].name;
   const auto drops = [&](const Node& node) -> bool {
-#ifdef TODO_TRANSPOSE
     const auto* transpose = std::get_if<op::Transpose>(&node.op);
     const bool leaves = std::ranges::find(graph_.outputs, node.output, &ValueInfo::name) != graph_.outputs.end();
     return transpose != nullptr && node.inputs[0] == input && transpose->permutation == permutation && !leaves;
-#else
-    return node.name.empty() && permutation.empty();
-#endif
   };
   std::set<std::string> dropped;
   for (const Node& node : graph_.nodes) {

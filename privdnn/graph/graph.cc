@@ -32,39 +32,7 @@ absl::StatusOr<int64_t> ElementCount(const std::vector<int64_t>& shape) {
 }
 
 std::string OpName(const Op& op) {
-  struct Visitor {
-    const char* operator()(const op::Conv&) const { return "Conv"; }
-    const char* operator()(const op::BatchNormalization&) const { return "BatchNormalization"; }
-    const char* operator()(const op::AveragePool&) const { return "AveragePool"; }
-    const char* operator()(const op::MaxPool&) const { return "MaxPool"; }
-    const char* operator()(const op::Relu&) const { return "Relu"; }
-    const char* operator()(const op::LeakyRelu&) const { return "LeakyRelu"; }
-    const char* operator()(const op::Clip&) const { return "Clip"; }
-    const char* operator()(const op::Sigmoid&) const { return "Sigmoid"; }
-    const char* operator()(const op::Tanh&) const { return "Tanh"; }
-    const char* operator()(const op::HardSigmoid&) const { return "HardSigmoid"; }
-    const char* operator()(const op::HardSwish&) const { return "HardSwish"; }
-    const char* operator()(const op::Square&) const { return "Square"; }
-    const char* operator()(const op::Flatten&) const { return "Flatten"; }
-    const char* operator()(const op::Reshape&) const { return "Reshape"; }
-    const char* operator()(const op::Gemm&) const { return "Gemm"; }
-    const char* operator()(const op::MatMul&) const { return "MatMul"; }
-    const char* operator()(const op::Add&) const { return "Add"; }
-    const char* operator()(const op::Sub&) const { return "Sub"; }
-    const char* operator()(const op::Mul&) const { return "Mul"; }
-    const char* operator()(const op::Div&) const { return "Div"; }
-    const char* operator()(const op::Max&) const { return "Max"; }
-    const char* operator()(const op::Min&) const { return "Min"; }
-    const char* operator()(const op::Sqrt&) const { return "Sqrt"; }
-    const char* operator()(const op::ReduceMean&) const { return "ReduceMean"; }
-    const char* operator()(const op::Softmax&) const { return "Softmax"; }
-    const char* operator()(const op::Concat&) const { return "Concat"; }
-    const char* operator()(const op::Gather&) const { return "Gather"; }
-    const char* operator()(const op::Pad&) const { return "Pad"; }
-    const char* operator()(const op::Dropout&) const { return "Dropout"; }
-    const char* operator()(const op::FakeQuantize&) const { return "FakeQuantize"; }
-  };
-  return std::visit(Visitor{}, op);
+  return std::visit([](const auto& of) { return of.kName; }, op);
 }
 
 const Node* Graph::Producer(const std::string& value) const {

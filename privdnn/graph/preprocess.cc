@@ -164,9 +164,7 @@ absl::StatusOr<Graph> WithPreprocessing(const Graph& graph, const Preprocessing&
     if (editor.DropTransposes({0, 3, 1, 2})) {
       editor.SetInputShape(nchw);
     } else {
-#ifdef TODO_TRANSPOSE
       editor.AddInFront("nchw_to_nhwc", op::Transpose{{0, 2, 3, 1}}, nchw);
-#endif
     }
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Normalization n, OfUnitPixels(p, editor.input_shape()[1]));

@@ -148,8 +148,7 @@ TEST(HostileOnnx, DataIsBoundedAsDecoded) {
   }
 }
 
-// Tensors in sub-graphs and in functions are read by nobody.
-TEST(HostileOnnx, OnlyTensorsThatAreReadAreData) {
+TEST(HostileOnnx, TensorsOfSubGraphsCountAsStructure) {
   onnx::ModelProto model = EmptyModel({4}, {4});
   onnx::AttributeProto& body = *AddNode(model, "If", {"x"}, {"y"}).add_attribute();
   body.mutable_g()->add_initializer()->set_raw_data(std::string(kMaxStructureBytes, 'a'));

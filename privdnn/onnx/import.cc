@@ -26,7 +26,7 @@ bool IsOnnxDomain(const std::string& domain) { return domain.empty() || domain =
 std::string Advice(const onnx::NodeProto& node) {
   static const std::set<std::string> integer_operators = {"QLinearConv", "QLinearMatMul", "ConvInteger",
                                                           "MatMulInteger", "DynamicQuantizeLinear"};
-  static const std::set<std::string> control_flow = {"If", "Loop", "Scan"};
+  static const std::set<std::string> control_flow = {"Loop", "Scan"};
   if (node.domain() == "ai.onnx.ml") {
     return "it belongs to classical machine learning; export the scores of the network alone, such as with zipmap off";
   }
@@ -50,7 +50,7 @@ absl::StatusOr<Graph> OnnxImporter::Import(onnx::ModelProto& model) {
   PRIVDNN_RETURN_IF_ERROR(ReadNodes(graph));
   PRIVDNN_RETURN_IF_ERROR(ReadOutputs(graph));
   DropFoldedConstants();
-  PRIVDNN_RETURN_IF_ERROR(SeparateInitializers(graph_, budget_));
+  PRIVDNN_RETURN_IF_ERROR(SeparateInitializers(graph_, constants_));
   PRIVDNN_RETURN_IF_ERROR(InferShapes(graph_).status());
   return std::move(graph_);
 }
@@ -94,7 +94,8 @@ absl::Status OnnxImporter::ReadMetadata(const onnx::ModelProto& model) {
 
 absl::Status OnnxImporter::ReadInitializers(onnx::GraphProto& graph) {
   for (onnx::TensorProto& proto : *graph.mutable_initializer()) {
-    PRIVDNN_ASSIGN_OR_RETURN(ConstantTensor tensor, ReadTensor(proto, external_, budget_));
+    PRIVDNN_ASSIGN_OR_RETURN(ConstantTensor tensor, ReadTensor(proto, external_, constants_));
+    if (const auto* floats = std::get_if<Tensor>(&tensor)) budget_.Add(floats->size());
     PRIVDNN_RETURN_IF_ERROR(DefineConstant(proto.name(), std::move(tensor)));
     proto.Clear();  // a large model need not be in memory twice
   }
@@ -103,7 +104,11 @@ absl::Status OnnxImporter::ReadInitializers(onnx::GraphProto& graph) {
 
 absl::Status OnnxImporter::ReadNodes(onnx::GraphProto& graph) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::vector<int> order, ExecutionOrder(graph));
-  for (const auto& node : graph.node()) node_names_.insert(node.name());
+  for (const auto& node : graph.node()) {
+    node_names_.insert(node.name());
+    value_names_.insert(node.output().begin(), node.output().end());
+  }
+  for (const auto& output : graph.output()) output_names_.insert(output.name());
   for (const int i : order) {
     onnx::NodeProto& node = *graph.mutable_node(i);
     PRIVDNN_RETURN_IF_ERROR(ReadNode(node));
@@ -159,6 +164,10 @@ absl::StatusOr<std::vector<std::string>> OnnxImporter::ResolveInputs(const onnx:
   for (int i = 0; i < count; ++i) {
     const std::string& input = proto.input(i);
     if (!input.empty() && !defined_.contains(input)) return Undefined(input);
+    if (class_indices_.contains(input) && proto.op_type() != "Identity" && proto.op_type() != "Cast") {
+      return InvalidArgument("reads '{}', which ArgMax computes: only a graph output may be a largest score's index",
+                             input);
+    }
     const auto alias = aliases_.find(input);
     inputs.push_back(alias == aliases_.end() ? input : alias->second);
   }
@@ -189,6 +198,8 @@ absl::Status OnnxImporter::DefineConstant(const std::string& value, ConstantTens
 }
 
 absl::Status OnnxImporter::Append(const Source& source, Op op, std::vector<std::string> inputs) {
+  PRIVDNN_ASSIGN_OR_RETURN(const bool appended, AppendToMaps(source, op, inputs));
+  if (appended) return absl::OkStatus();
   PRIVDNN_RETURN_IF_ERROR(Define(source.proto.output(0)));
   return AppendNode({UniqueNodeName(source.proto), std::move(op), std::move(inputs), source.proto.output(0)});
 }
@@ -198,6 +209,7 @@ absl::Status OnnxImporter::AppendNode(Node node) {
   for (const std::string& input : node.inputs) {
     if (input.empty()) return InvalidArgument("an input is omitted");
     if (ints_.contains(input)) return InvalidArgument("'{}' is an integer tensor, needs floats", input);
+    PRIVDNN_RETURN_IF_ERROR(WriteRow(input));
     const auto constant = graph_.initializers.find(input);
     if (constant != graph_.initializers.end()) {
       operands.push_back({constant->second.shape, &constant->second});

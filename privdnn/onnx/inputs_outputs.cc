@@ -112,8 +112,16 @@ absl::Status OnnxImporter::ReadOutputs(const onnx::GraphProto& graph) {
 
 absl::Status OnnxImporter::ReadOutput(const onnx::ValueInfoProto& info) {
   const std::string& name = info.name();
-  PRIVDNN_ASSIGN_OR_RETURN(const auto declared, DeclaredShape(info));
-  if (const auto alias = aliases_.find(name); alias != aliases_.end()) {
+  const auto alias = aliases_.find(name);
+  std::optional<Shape> declared;
+  if (class_indices_.contains(name)) {
+    // Its scores may be an output as well, and then they are enough.
+    if (alias != aliases_.end() && output_names_.contains(alias->second)) return absl::OkStatus();
+  } else {
+    PRIVDNN_ASSIGN_OR_RETURN(declared, DeclaredShape(info));
+  }
+  PRIVDNN_RETURN_IF_ERROR(WriteRow(alias == aliases_.end() ? name : alias->second));
+  if (alias != aliases_.end()) {
     PRIVDNN_RETURN_IF_ERROR(ShapeOf(alias->second).status());
     PRIVDNN_RETURN_IF_ERROR(RenameToOutput(alias->second, name));
   }

@@ -3,6 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "privdnn/graph/shapes.h"
 #include "privdnn/onnx/importer.h"
@@ -10,210 +11,153 @@
 namespace privdnn {
 namespace {
 
-// Of a folded tensor. Far above any rank, so that tensors that double with every node stay small.
-constexpr size_t kMaxElements = 1024;
-
-absl::Status CheckInputCount(const std::vector<std::string>& inputs, size_t min, size_t max) {
-  if (inputs.size() >= min && inputs.size() <= max) return absl::OkStatus();
-  return InvalidArgument("has {} inputs, takes {} to {}", inputs.size(), min, max);
+bool IsIntegerType(int64_t type) {
+  return type == onnx::TensorProto::INT64 || type == onnx::TensorProto::INT32 || type == onnx::TensorProto::BOOL;
 }
-
-void AppendElement(const IntTensor& from, size_t i, IntTensor& to) {
-  to.values.push_back(from.values[i]);
-  to.batch.push_back(from.IsBatch(i));
-}
-
-// Counted from the front of `rank` dimensions, sorted.
-absl::StatusOr<std::vector<size_t>> FromFront(const std::vector<int64_t>& axes, size_t rank) {
-  const auto r = static_cast<int64_t>(rank);
-  std::vector<size_t> positive;
-  for (const int64_t axis : axes) {
-    if (axis < -r || axis >= r) return InvalidArgument("axis {} lies outside [-{}, {})", axis, r, r);
-    positive.push_back(static_cast<size_t>(axis < 0 ? axis + r : axis));
+absl::StatusOr<IntTensor> ToIntegers(const Tensor& floats) {
+  IntTensor ints{floats.shape, {}};
+  for (const float value : floats.values) {
+    if (!(std::abs(value) < 0x1p63f)) return InvalidArgument("{} is not a 64-bit integer", value);
+    ints.values.push_back(static_cast<int64_t>(value));
   }
-  std::sort(positive.begin(), positive.end());
-  if (std::adjacent_find(positive.begin(), positive.end()) != positive.end())
-    return InvalidArgument("an axis is given twice");
-  return positive;
+  return ints;
 }
 
-// `shape` without its dimensions `axes` (all that are 1 if there are none), which must be 1.
-absl::StatusOr<std::vector<int64_t>> Squeezed(const std::vector<int64_t>& shape, const std::vector<int64_t>& axes,
-                                              bool keep_first) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto positive, FromFront(axes, shape.size()));
-  std::vector<int64_t> out;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    const bool named = std::binary_search(positive.begin(), positive.end(), i);
-    if (named && keep_first && i == 0) return InvalidArgument("axis 0 is the batch");
-    if (named && shape[i] != 1) return InvalidArgument("dimension {} is {}, not 1", i, shape[i]);
-    const bool dropped = axes.empty() ? shape[i] == 1 && !(keep_first && i == 0) : named;
-    if (!dropped) out.push_back(shape[i]);
+absl::StatusOr<Tensor> ToFloats(const IntTensor& ints) {
+  Tensor floats{ints.shape, {}};
+  for (size_t i = 0; i < ints.values.size(); ++i) {
+    if (ints.IsBatch(i)) return InvalidArgument("computes with the size of the batch");
+    floats.values.push_back(static_cast<float>(ints.values[i]));
   }
-  return out;
+  return floats;
 }
 
-absl::StatusOr<std::vector<int64_t>> Unsqueezed(const std::vector<int64_t>& shape, const std::vector<int64_t>& axes,
-                                                bool keep_first) {
-  if (axes.empty()) return InvalidArgument("no axes are given");
-  if (axes.size() > kMaxElements)
-    return InvalidArgument("{} axes, more than the {} allowed", axes.size(), kMaxElements);
-  PRIVDNN_ASSIGN_OR_RETURN(const auto positive, FromFront(axes, shape.size() + axes.size()));
-  if (keep_first && positive[0] == 0) return InvalidArgument("axis 0 is the batch");
-  std::vector<int64_t> out;
-  auto next = shape.begin();
-  for (size_t i = 0; i < shape.size() + axes.size(); ++i) {
-    out.push_back(std::binary_search(positive.begin(), positive.end(), i) ? 1 : *next++);
-  }
-  return out;
-}
-
-op::Reshape ToReshape(std::vector<int64_t> shape) {
-  shape[0] = 0;  // copies the batch
-  return {std::move(shape)};
+IntTensor ToTruthValues(IntTensor ints) {
+  for (size_t i = 0; i < ints.values.size(); ++i) ints.values[i] = ints.IsBatch(i) || ints.values[i] != 0;
+  ints.batch.clear();
+  return ints;
 }
 
 }  // namespace
-
-absl::Status OnnxImporter::DefineInts(const Source& source, IntTensor ints) {
-  if (ints.values.size() > kMaxElements) {
-    return InvalidArgument("computes {} integers, more than the {} allowed", ints.values.size(), kMaxElements);
-  }
-  return DefineConstant(source.proto.output(0), std::move(ints));
-}
 
 absl::Status OnnxImporter::ReadShape(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
   PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("start", 0));
   if (source.attributes.Has("end")) return InvalidArgument("attribute 'end' is not supported");
-  PRIVDNN_ASSIGN_OR_RETURN(auto shape, ShapeOf(source.inputs[0]));
+  PRIVDNN_ASSIGN_OR_RETURN(auto shape, AnyShapeOf(source.inputs[0]));
   IntTensor ints{{static_cast<int64_t>(shape.size())}, std::move(shape)};
-  ints.batch.resize(ints.values.size());
-  ints.batch[0] = true;
-  ints.values[0] = 0;
-  return DefineInts(source, std::move(ints));
+  if (!IsConstant(source.inputs[0])) {
+    ints.batch.resize(ints.values.size());
+    ints.batch[0] = true;
+    ints.values[0] = 0;
+  }
+  return DefineFolded(source, std::move(ints));
 }
 
 absl::Status OnnxImporter::ReadCast(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
   PRIVDNN_ASSIGN_OR_RETURN(const int64_t to, source.attributes.Int("to", 0));
-  source.attributes.Ignore("saturate");  // of 8-bit floats only
-  const bool is_int = FoldedInts(source.inputs[0]) != nullptr;
-  const bool same = is_int ? to == onnx::TensorProto::INT64 || to == onnx::TensorProto::INT32 : IsFloatType(to);
-  if (same) return AppendAlias(source, source.inputs[0]);
-  return InvalidArgument("a cast of {} to {} is not supported", is_int ? "integers" : "floats", TypeName(to));
-}
-
-absl::StatusOr<std::vector<int64_t>> OnnxImporter::ReadAxes(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, opset_ < 13 ? 1 : 2));
-  if (opset_ < 13) return source.attributes.Ints("axes");
-  if (source.inputs.size() < 2) return std::vector<int64_t>{};
-  return FoldedIntVector(source, 1);
-}
-
-absl::Status OnnxImporter::ReadSqueeze(Source& source) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto axes, ReadAxes(source));
-  if (const IntTensor* ints = FoldedInts(source.inputs[0])) {
-    IntTensor result = *ints;
-    PRIVDNN_ASSIGN_OR_RETURN(result.shape, Squeezed(ints->shape, axes, false));
-    return DefineInts(source, std::move(result));
+  source.attributes.Ignore("saturate");  // of 8-bit floats
+  if (class_indices_.contains(source.proto.input(0))) return ReadIdentity(source);
+  if (IsConstant(source.inputs[0])) {
+    PRIVDNN_ASSIGN_OR_RETURN(const auto shape, AnyShapeOf(source.inputs[0]));
+    PRIVDNN_RETURN_IF_ERROR(budget_.Spend(shape));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
-  PRIVDNN_ASSIGN_OR_RETURN(auto target, Squeezed(shape, axes, true));
-  return Append(source, ToReshape(std::move(target)), {source.inputs[0]});
-}
-
-absl::Status OnnxImporter::ReadUnsqueeze(Source& source) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto axes, ReadAxes(source));
-  if (const IntTensor* ints = FoldedInts(source.inputs[0])) {
-    IntTensor result = *ints;
-    PRIVDNN_ASSIGN_OR_RETURN(result.shape, Unsqueezed(ints->shape, axes, false));
-    if (result.shape.size() > kMaxElements) return InvalidArgument("computes {} dimensions", result.shape.size());
-    return DefineInts(source, std::move(result));
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
-  if (shape.size() > kMaxElements) return InvalidArgument("its input has {} dimensions", shape.size());
-  PRIVDNN_ASSIGN_OR_RETURN(auto target, Unsqueezed(shape, axes, true));
-  return Append(source, ToReshape(std::move(target)), {source.inputs[0]});
-}
-
-absl::Status OnnxImporter::ReadSlice(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, opset_ < 10 ? 1 : 5));
   const IntTensor* ints = FoldedInts(source.inputs[0]);
-  if (ints == nullptr || ints->shape.size() != 1) return InvalidArgument("is supported on shapes only");
-  std::vector<int64_t> starts, ends, axes, steps;
-  if (opset_ < 10) {
-    PRIVDNN_ASSIGN_OR_RETURN(starts, source.attributes.Ints("starts"));
-    PRIVDNN_ASSIGN_OR_RETURN(ends, source.attributes.Ints("ends"));
-    PRIVDNN_ASSIGN_OR_RETURN(axes, source.attributes.Ints("axes"));
-  } else {
-    std::vector<int64_t>* const targets[] = {&starts, &ends, &axes, &steps};
-    for (size_t i = 1; i < source.inputs.size(); ++i) {
-      if (source.inputs[i].empty()) continue;
-      PRIVDNN_ASSIGN_OR_RETURN(*targets[i - 1], FoldedIntVector(source, i));
-    }
+  if (ints != nullptr && to == onnx::TensorProto::BOOL) return DefineFolded(source, ToTruthValues(*ints));
+  if (ints != nullptr && IsIntegerType(to)) return AppendAlias(source, source.inputs[0]);
+  if (ints != nullptr && IsFloatType(to)) {
+    PRIVDNN_ASSIGN_OR_RETURN(Tensor floats, ToFloats(*ints));
+    return DefineFolded(source, std::move(floats));
   }
-  const auto is_single = [](const std::vector<int64_t>& values, int64_t expected) {
-    return values.empty() || (values.size() == 1 && values[0] == expected);
+  if (ints == nullptr && IsFloatType(to)) return AppendAlias(source, source.inputs[0]);
+  if (const Tensor* floats = FoldedFloats(source.inputs[0]); floats != nullptr && IsIntegerType(to)) {
+    PRIVDNN_ASSIGN_OR_RETURN(IntTensor converted, ToIntegers(*floats));
+    return DefineFolded(source, to == onnx::TensorProto::BOOL ? ToTruthValues(std::move(converted)) : converted);
+  }
+  return InvalidArgument("a cast of {} to {} is not supported", ints != nullptr ? "integers" : "floats", TypeName(to));
+}
+
+absl::Status OnnxImporter::ReadConstantOfShape(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, FoldedIntVector(source, 0));
+  PRIVDNN_RETURN_IF_ERROR(budget_.Spend(shape));
+  PRIVDNN_ASSIGN_OR_RETURN(const onnx::TensorProto* proto, source.attributes.Tensor("value"));
+  ConstantTensor value = Tensor{{1}, {0}};
+  if (proto != nullptr) {
+    PRIVDNN_ASSIGN_OR_RETURN(value, ReadTensor(*proto, external_, constants_));
+  }
+  const auto count = static_cast<size_t>(*ElementCount(shape));
+  const auto fill = [&](auto& tensor) -> absl::Status {
+    if (tensor.values.size() != 1) return InvalidArgument("its value has {} elements, needs 1", tensor.values.size());
+    tensor.values.assign(count, tensor.values[0]);
+    tensor.shape = shape;
+    return absl::OkStatus();
   };
-  if (starts.size() != 1 || ends.size() != 1 || !is_single(axes, 0) || !is_single(steps, 1)) {
-    return InvalidArgument("of a shape needs one start and one end, axis 0 and step 1");
-  }
-  const auto count = static_cast<int64_t>(ints->values.size());
-  const auto clamp = [count](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + count : at, 0, count); };
-  IntTensor result;
-  for (int64_t i = clamp(starts[0]); i < clamp(ends[0]); ++i) AppendElement(*ints, static_cast<size_t>(i), result);
-  result.shape = {static_cast<int64_t>(result.values.size())};
-  return DefineInts(source, std::move(result));
+  PRIVDNN_RETURN_IF_ERROR(std::visit(fill, value));
+  return DefineFolded(source, std::move(value));
 }
 
-absl::Status OnnxImporter::ReadConcat(Source& source) {
-  if (!source.attributes.Has("axis")) return InvalidArgument("attribute 'axis' is missing");
-  op::Concat concat;
-  PRIVDNN_ASSIGN_OR_RETURN(concat.axis, source.attributes.Int("axis", 1));
-  const bool shapes =
-      !source.inputs.empty() && std::all_of(source.inputs.begin(), source.inputs.end(), [&](auto& name) {
-        const IntTensor* ints = FoldedInts(name);
-        return ints != nullptr && ints->shape.size() == 1;
-      });
-  if (!shapes) return Append(source, concat, source.inputs);
-  if (concat.axis != 0 && concat.axis != -1) return InvalidArgument("axis {} of shapes, which have one", concat.axis);
-  IntTensor result;
-  for (const std::string& name : source.inputs) {
-    const IntTensor& part = *FoldedInts(name);
-    if (part.values.size() > kMaxElements) return InvalidArgument("'{}' is not a shape", name);
-    for (size_t i = 0; i < part.values.size(); ++i) AppendElement(part, i, result);
-    if (result.values.size() > kMaxElements) break;  // refused below
+absl::Status OnnxImporter::ReadRange(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 3, 3));
+  std::array<int64_t, 3> bounds{};
+  for (size_t i = 0; i < 3; ++i) {
+    const IntTensor* ints = FoldedInts(source.inputs[i]);
+    if (ints == nullptr || ints->values.size() != 1 || ints->IsBatch(0) || std::abs(ints->values[0]) > kMaxExtent)
+      return InvalidArgument("input {} must be a constant integer in [-2^31, 2^31]", i);
+    bounds[i] = ints->values[0];
   }
-  result.shape = {static_cast<int64_t>(result.values.size())};
-  return DefineInts(source, std::move(result));
+  const auto [start, limit, delta] = bounds;
+  if (delta == 0) return InvalidArgument("delta is 0");
+  const int64_t reach = delta > 0 ? limit - start : start - limit, step = std::abs(delta);
+  const int64_t count = std::max<int64_t>(0, (reach + step - 1) / step);
+  PRIVDNN_RETURN_IF_ERROR(budget_.Spend({count}));
+  IntTensor range{{count}, {}};
+  for (int64_t i = 0; i < count; ++i) range.values.push_back(start + i * delta);
+  return DefineFolded(source, std::move(range));
 }
 
-absl::Status OnnxImporter::GatherIntegers(const Source& source, const IntTensor& from, int64_t axis) {
-  const IntTensor* indices = FoldedInts(source.inputs[1]);
-  if (from.shape.size() != 1 || (axis != 0 && axis != -1) || indices == nullptr || indices->shape.size() > 1) {
-    return InvalidArgument("of a shape needs axis 0 and constant indices");
-  }
-  const auto count = static_cast<int64_t>(from.values.size());
-  IntTensor result;
-  result.shape = indices->shape;
-  if (indices->values.size() > kMaxElements) return InvalidArgument("{} indices of a shape", indices->values.size());
-  for (size_t i = 0; i < indices->values.size(); ++i) {
-    const int64_t index = indices->values[i];
-    if (indices->IsBatch(i) || index < -count || index >= count) {
-      return InvalidArgument("index {} lies outside [-{}, {})", index, count, count);
-    }
-    AppendElement(from, static_cast<size_t>(index < 0 ? index + count : index), result);
-  }
-  return DefineInts(source, std::move(result));
-}
-
-absl::Status OnnxImporter::ReadGather(Source& source) {
+// The size of the batch, which isn't known, is positive.
+absl::Status OnnxImporter::ReadEqual(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
-  op::Gather gather;
-  PRIVDNN_ASSIGN_OR_RETURN(gather.axis, source.attributes.Int("axis", 0));
-  if (const IntTensor* ints = FoldedInts(source.inputs[0])) return GatherIntegers(source, *ints, gather.axis);
-  PRIVDNN_ASSIGN_OR_RETURN(gather.indices, FoldedIntVector(source, 1));
-  return Append(source, gather, {source.inputs[0]});
+  const IntTensor *a = FoldedInts(source.inputs[0]), *b = FoldedInts(source.inputs[1]);
+  if (a == nullptr || b == nullptr) return InvalidArgument("is supported for constant integers only");
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, BroadcastShape(a->shape, b->shape));
+  PRIVDNN_ASSIGN_OR_RETURN(const Rearrangement left, ExpandElements(a->shape, shape, budget_));
+  PRIVDNN_ASSIGN_OR_RETURN(const Rearrangement right, ExpandElements(b->shape, shape, budget_));
+  IntTensor result{shape, {}};
+  for (size_t i = 0; i < left.from.size(); ++i) {
+    const size_t l = left.from[i], r = right.from[i];
+    const bool unknown =
+        (a->IsBatch(l) && !b->IsBatch(r) && b->values[r] > 0) || (b->IsBatch(r) && !a->IsBatch(l) && a->values[l] > 0);
+    if (unknown) return InvalidArgument("depends on the size of the batch");
+    result.values.push_back(a->IsBatch(l) == b->IsBatch(r) && a->values[l] == b->values[r]);
+  }
+  return DefineFolded(source, std::move(result));
+}
+
+absl::Status OnnxImporter::ReadWhere(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 3, 3));
+  std::array<const IntTensor*, 3> inputs{};
+  std::vector<int64_t> shape;
+  for (size_t i = 0; i < 3; ++i) {
+    inputs[i] = FoldedInts(source.inputs[i]);
+    if (inputs[i] == nullptr) return InvalidArgument("is supported for constant integers only");
+    PRIVDNN_ASSIGN_OR_RETURN(shape, BroadcastShape(shape, inputs[i]->shape));
+  }
+  std::array<IntTensor, 3> spread;
+  for (size_t i = 0; i < 3; ++i) {
+    PRIVDNN_ASSIGN_OR_RETURN(const Rearrangement order, ExpandElements(inputs[i]->shape, shape, budget_));
+    spread[i] = Rearrange(*inputs[i], order);
+  }
+  IntTensor result{shape, {}};
+  for (size_t i = 0; i < spread[0].values.size(); ++i) {
+    if (spread[0].IsBatch(i)) return InvalidArgument("depends on the size of the batch");
+    const IntTensor& chosen = spread[0].values[i] != 0 ? spread[1] : spread[2];
+    result.values.push_back(chosen.values[i]);
+    result.batch.push_back(chosen.IsBatch(i));
+  }
+  return DefineFolded(source, std::move(result));
 }
 
 }  // namespace privdnn

@@ -24,9 +24,9 @@ struct OnnxImportOptions {
 // sorted. A model for one batch size becomes a model for any; other dimensions of the input must be known, and
 // FailedPrecondition says that they aren't.
 // Initializers that exporters merged because they are equal get a copy for each place that reads them, under names of
-// their own; only the weights of Conv, Gemm and MatMul that are read in several places stay one, unless all their
-// values are the same: such a network applies a layer repeatedly, and its weights can't be encrypted. Only LoadOnnx
-// reads weights from other files (external data), and only below the model's folder.
+// their own; only the weights of Conv, ConvTranspose, Gemm and MatMul that are read in several places stay one, unless
+// all their values are the same: such a network applies a layer repeatedly, and its weights can't be encrypted. Only
+// LoadOnnx reads weights from other files (external data), and only below the model's folder.
 absl::StatusOr<Graph> ImportOnnx(std::span<const uint8_t> model, const std::string& what,
                                  const OnnxImportOptions& options = {});
 absl::StatusOr<Graph> LoadOnnx(const std::filesystem::path& path, const OnnxImportOptions& options = {});

@@ -2,319 +2,153 @@
 
 #include <algorithm>
 
-#include "privdnn/graph/shapes.h"
 #include "privdnn/onnx/importer.h"
 
 namespace privdnn {
 
 const std::map<std::string, OnnxImporter::Handler>& OnnxImporter::Handlers() {
   static const auto& handlers = *new std::map<std::string, Handler>{
-      {"Add", &OnnxImporter::ReadAdd},
+      {"Abs", &OnnxImporter::ReadUnary},
+      {"Add", &OnnxImporter::ReadBinary<op::Add>},
+      {"ArgMax", &OnnxImporter::ReadArgMax},
       {"AveragePool", &OnnxImporter::ReadAveragePool},
-      {"Cast", &OnnxImporter::ReadCast},
       {"BatchNormalization", &OnnxImporter::ReadBatchNormalization},
+      {"Cast", &OnnxImporter::ReadCast},
+      {"Ceil", &OnnxImporter::ReadUnary},
+      {"Celu", &OnnxImporter::ReadCelu},
       {"Clip", &OnnxImporter::ReadClip},
       {"Concat", &OnnxImporter::ReadConcat},
       {"Constant", &OnnxImporter::ReadConstant},
+      {"ConstantOfShape", &OnnxImporter::ReadConstantOfShape},
       {"Conv", &OnnxImporter::ReadConv},
+      {"ConvTranspose", &OnnxImporter::ReadConvTranspose},
+      {"DepthToSpace", &OnnxImporter::ReadDepthToSpace},
       {"DequantizeLinear", &OnnxImporter::ReadDequantizeLinear},
-      {"Div", &OnnxImporter::ReadDiv},
+      {"Div", &OnnxImporter::ReadBinary<op::Div>},
       {"Dropout", &OnnxImporter::ReadDropout},
+      {"Elu", &OnnxImporter::ReadElu},
+      {"Equal", &OnnxImporter::ReadEqual},
+      {"Erf", &OnnxImporter::ReadPlain<op::Erf>},
+      {"Exp", &OnnxImporter::ReadUnary},
+      {"Expand", &OnnxImporter::ReadExpand},
       {"Flatten", &OnnxImporter::ReadFlatten},
+      {"Floor", &OnnxImporter::ReadUnary},
       {"Gather", &OnnxImporter::ReadGather},
+      {"Gelu", &OnnxImporter::ReadGelu},
       {"Gemm", &OnnxImporter::ReadGemm},
       {"GlobalAveragePool", &OnnxImporter::ReadGlobalAveragePool},
+      {"GlobalMaxPool", &OnnxImporter::ReadGlobalMaxPool},
+      {"GroupNormalization", &OnnxImporter::ReadGroupNormalization},
       {"HardSigmoid", &OnnxImporter::ReadHardSigmoid},
       {"HardSwish", &OnnxImporter::ReadHardSwish},
       {"Identity", &OnnxImporter::ReadIdentity},
+      {"If", &OnnxImporter::ReadIf},
+      {"InstanceNormalization", &OnnxImporter::ReadInstanceNormalization},
+      {"LRN", &OnnxImporter::ReadLrn},
+      {"LayerNormalization", &OnnxImporter::ReadLayerNormalization},
       {"LeakyRelu", &OnnxImporter::ReadLeakyRelu},
-      {"MatMul", &OnnxImporter::ReadMatMul},
-      {"Max", &OnnxImporter::ReadMax},
+      {"Log", &OnnxImporter::ReadUnary},
+      {"LogSoftmax", &OnnxImporter::ReadSoftmax},
+      {"MatMul", &OnnxImporter::ReadPlain<op::MatMul>},
+      {"Max", &OnnxImporter::ReadVariadic<op::Max>},
       {"MaxPool", &OnnxImporter::ReadMaxPool},
-      {"Min", &OnnxImporter::ReadMin},
+      {"Mean", &OnnxImporter::ReadMean},
+      {"Min", &OnnxImporter::ReadVariadic<op::Min>},
+      {"Mish", &OnnxImporter::ReadMish},
       {"Mul", &OnnxImporter::ReadMul},
+      {"Neg", &OnnxImporter::ReadUnary},
+      {"PRelu", &OnnxImporter::ReadPlain<op::PRelu>},
       {"Pad", &OnnxImporter::ReadPad},
       {"Pow", &OnnxImporter::ReadPow},
       {"QuantizeLinear", &OnnxImporter::ReadQuantizeLinear},
-      {"ReduceMean", &OnnxImporter::ReadReduceMean},
-      {"Relu", &OnnxImporter::ReadRelu},
+      {"Range", &OnnxImporter::ReadRange},
+      {"Reciprocal", &OnnxImporter::ReadUnary},
+      {"ReduceL1", &OnnxImporter::ReadReduce},
+      {"ReduceL2", &OnnxImporter::ReadReduce},
+      {"ReduceMax", &OnnxImporter::ReadReduce},
+      {"ReduceMean", &OnnxImporter::ReadReduce},
+      {"ReduceMin", &OnnxImporter::ReadReduce},
+      {"ReduceSum", &OnnxImporter::ReadReduce},
+      {"ReduceSumSquare", &OnnxImporter::ReadReduce},
+      {"Relu", &OnnxImporter::ReadPlain<op::Relu>},
       {"Reshape", &OnnxImporter::ReadReshape},
+      {"Resize", &OnnxImporter::ReadResize},
+      {"Selu", &OnnxImporter::ReadSelu},
       {"Shape", &OnnxImporter::ReadShape},
-      {"Sigmoid", &OnnxImporter::ReadSigmoid},
+      {"Sigmoid", &OnnxImporter::ReadPlain<op::Sigmoid>},
       {"Slice", &OnnxImporter::ReadSlice},
       {"Softmax", &OnnxImporter::ReadSoftmax},
-      {"Sqrt", &OnnxImporter::ReadSqrt},
+      {"Softplus", &OnnxImporter::ReadPlain<op::Softplus>},
+      {"Softsign", &OnnxImporter::ReadPlain<op::Softsign>},
+      {"SpaceToDepth", &OnnxImporter::ReadSpaceToDepth},
+      {"Split", &OnnxImporter::ReadSplit},
+      {"Sqrt", &OnnxImporter::ReadUnary},
       {"Squeeze", &OnnxImporter::ReadSqueeze},
-      {"Sub", &OnnxImporter::ReadSub},
-      {"Tanh", &OnnxImporter::ReadTanh},
+      {"Sub", &OnnxImporter::ReadBinary<op::Sub>},
+      {"Sum", &OnnxImporter::ReadVariadic<op::Add>},
+      {"Tanh", &OnnxImporter::ReadPlain<op::Tanh>},
+      {"ThresholdedRelu", &OnnxImporter::ReadThresholdedRelu},
+      {"Transpose", &OnnxImporter::ReadTranspose},
       {"Unsqueeze", &OnnxImporter::ReadUnsqueeze},
+      {"Upsample", &OnnxImporter::ReadUpsample},
+      {"Where", &OnnxImporter::ReadWhere},
   };
   return handlers;
 }
-
-namespace {
 
 absl::Status CheckInputCount(const std::vector<std::string>& inputs, size_t min, size_t max) {
   if (inputs.size() >= min && inputs.size() <= max) return absl::OkStatus();
   return InvalidArgument("has {} inputs, takes {} to {}", inputs.size(), min, max);
 }
 
-// Pads of one axis under SAME: output side = ceil(side / stride), the odd zero at the end (UPPER) or the beginning
-// (LOWER).
-std::array<int64_t, 2> SamePads(int64_t side, int64_t kernel, int64_t stride, bool upper) {
-  const int64_t outputs = (side + stride - 1) / stride;
-  const int64_t total = std::max<int64_t>((outputs - 1) * stride + kernel - side, 0);
-  const int64_t small = total / 2;
-  return upper ? std::array{small, total - small} : std::array{total - small, small};
+bool OnnxImporter::IsConstant(const std::string& value) const {
+  return ints_.contains(value) || graph_.initializers.contains(value);
 }
 
-absl::StatusOr<std::array<int64_t, 2>> ReadPair(Attributes& attributes, const std::string& name,
-                                                std::array<int64_t, 2> fallback) {
-  PRIVDNN_ASSIGN_OR_RETURN(const auto values, attributes.Ints(name));
-  if (values.empty()) return fallback;
-  if (values.size() != 2) return InvalidArgument("attribute '{}' has {} elements, needs 2", name, values.size());
-  for (const int64_t v : values) {
-    if (v < 1 || v > kMaxExtent) return InvalidArgument("attribute '{}' = {} lies outside [1, 2^31]", name, v);
-  }
-  return std::array{values[0], values[1]};
+bool OnnxImporter::AllConstant(const Source& source) const {
+  return !source.inputs.empty() &&
+         std::all_of(source.inputs.begin(), source.inputs.end(), [&](const auto& input) { return IsConstant(input); });
 }
 
-absl::StatusOr<std::array<int64_t, 4>> ToPads(const std::vector<int64_t>& values) {
-  if (values.size() != 4) return InvalidArgument("{} pads given, needs 4", values.size());
-  for (const int64_t v : values) {
-    if (v < 0 || v > kMaxExtent) return InvalidArgument("pad {} lies outside [0, 2^31]", v);
-  }
-  return std::array{values[0], values[1], values[2], values[3]};
+std::string OnnxImporter::FreshValue(std::string name) {
+  while (defined_.contains(name) || !value_names_.insert(name).second) name += "_";
+  defined_.insert(name);
+  return name;
 }
 
-bool AnyPad(const std::array<int64_t, 4>& pads) { return pads != std::array<int64_t, 4>{}; }
-
-absl::StatusOr<std::array<int64_t, 4>> AddPads(const std::array<int64_t, 4>& a, const std::array<int64_t, 4>& b) {
-  return ToPads({a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]});
+std::string OnnxImporter::FreshNodeName(std::string name) {
+  while (!node_names_.insert(name).second) name += "_";
+  return name;
 }
 
-std::vector<std::string> WithFirst(std::vector<std::string> inputs, std::string first) {
-  inputs[0] = std::move(first);
-  return inputs;
+std::string OnnxImporter::AddConstant(const std::string& name, Tensor tensor) {
+  std::string fresh = FreshValue(name);
+  graph_.initializers[fresh] = std::move(tensor);
+  return fresh;
 }
 
-}  // namespace
-
-absl::StatusOr<Window> OnnxImporter::ReadWindow(Source& source, const std::vector<int64_t>& shape,
-                                                std::optional<std::array<int64_t, 2>> kernel) {
-  if (shape.size() != 4) return InvalidArgument("its input has {} dimensions, needs 4", shape.size());
-  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInts("dilations", 1));
-  Window window;
-  if (!kernel.has_value() && !source.attributes.Has("kernel_shape"))
-    return InvalidArgument("attribute 'kernel_shape' is missing");
-  PRIVDNN_ASSIGN_OR_RETURN(window.kernel, ReadPair(source.attributes, "kernel_shape", kernel.value_or(window.kernel)));
-  if (kernel.has_value() && window.kernel != *kernel)
-    return InvalidArgument("attribute 'kernel_shape' contradicts the weights");
-  PRIVDNN_ASSIGN_OR_RETURN(window.strides, ReadPair(source.attributes, "strides", window.strides));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto pads, source.attributes.Ints("pads"));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto auto_pad, source.attributes.String("auto_pad", "NOTSET"));
-  if (auto_pad == "NOTSET") {
-    if (!pads.empty()) {
-      PRIVDNN_ASSIGN_OR_RETURN(window.pads, ToPads(pads));
-    }
-    return window;
-  }
-  if (std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; })) {
-    return InvalidArgument("both auto_pad = {} and pads are given", auto_pad);
-  }
-  if (auto_pad == "VALID") return window;
-  if (auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER")
-    return InvalidArgument("auto_pad = '{}' is unknown", auto_pad);
-  for (size_t i = 0; i < 2; ++i) {
-    const auto same = SamePads(shape[i + 2], window.kernel[i], window.strides[i], auto_pad == "SAME_UPPER");
-    window.pads[i] = same[0];
-    window.pads[i + 2] = same[1];
-  }
-  return window;
+absl::StatusOr<std::string> OnnxImporter::AppendPart(const Source& source, Op op, std::vector<std::string> inputs) {
+  const std::string& whole = source.proto.output(0);
+  std::string value = FreshValue(fmt::format("{}.{}", whole, OpName(op)));
+  const std::string& base = source.proto.name().empty() ? whole : source.proto.name();
+  const std::string name = FreshNodeName(fmt::format("{}.{}", base, OpName(op)));
+  PRIVDNN_RETURN_IF_ERROR(AppendNode({name, std::move(op), std::move(inputs), value}));
+  return value;
 }
 
-absl::StatusOr<std::array<int64_t, 4>> OnnxImporter::ReadCeilMode(Source& source, const Window& window,
-                                                                  const std::vector<int64_t>& shape) {
-  PRIVDNN_ASSIGN_OR_RETURN(const int64_t ceil_mode, source.attributes.Int("ceil_mode", 0));
-  std::array<int64_t, 4> extra{};
-  if (ceil_mode == 0) return extra;
-  for (size_t i = 0; i < 2; ++i) {
-    const int64_t begin = window.pads[i], stride = window.strides[i];
-    const int64_t padded = shape[i + 2] + begin + window.pads[i + 2];
-    if (padded < window.kernel[i]) continue;  // refused with the node
-    const int64_t rest = (padded - window.kernel[i]) % stride;
-    if (rest == 0) continue;
-    extra[i + 2] = stride - rest;
-    const int64_t last = padded + extra[i + 2] - window.kernel[i];
-    if (last >= shape[i + 2] + begin) {
-      return InvalidArgument(
-          "ceil_mode = 1 is not supported where a window starts in the padding (side {}, kernel {}, stride {}, pads {} "
-          "and {})",
-          shape[i + 2], window.kernel[i], stride, begin, window.pads[i + 2]);
-    }
-  }
-  return extra;
+absl::Status OnnxImporter::DefineFolded(const Source& source, ConstantTensor tensor) {
+  PRIVDNN_RETURN_IF_ERROR(DefineConstant(source.proto.output(0), std::move(tensor)));
+  droppable_.insert(source.proto.output(0));
+  return absl::OkStatus();
 }
 
-OnnxImporter::PaddedValue OnnxImporter::Unpad(const std::string& value) const {
-  const auto it = padded_.find(value);
-  return it == padded_.end() ? PaddedValue{value, {}, {}} : it->second;
-}
-
-absl::Status OnnxImporter::ReadConv(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 3));
-  const auto weights = graph_.initializers.find(source.inputs[1]);
-  if (weights == graph_.initializers.end() || weights->second.shape.size() != 4) {
-    return InvalidArgument("its weights '{}' must be a constant with 4 dimensions", source.inputs[1]);
-  }
-  const PaddedValue x = Unpad(source.inputs[0]);
-  PRIVDNN_ASSIGN_OR_RETURN(auto shape, ShapeOf(x.value));
-  for (size_t i = 0; i < 4 && shape.size() == 4; ++i) shape[2 + i % 2] += x.pads[i];
-  op::Conv conv;
-  PRIVDNN_ASSIGN_OR_RETURN(conv.window,
-                           ReadWindow(source, shape, std::array{weights->second.shape[2], weights->second.shape[3]}));
-  PRIVDNN_ASSIGN_OR_RETURN(conv.window.pads, AddPads(conv.window.pads, x.pads));
-  PRIVDNN_ASSIGN_OR_RETURN(conv.groups, source.attributes.Int("group", 1));
-  return Append(source, conv, WithFirst(source.inputs, x.value));
-}
-
-absl::Status OnnxImporter::ReadBatchNormalization(Source& source) {
-  op::BatchNormalization norm;
-  PRIVDNN_ASSIGN_OR_RETURN(norm.epsilon, source.attributes.Float("epsilon", norm.epsilon));
-  source.attributes.Ignore("momentum");
-  if (opset_ < 9) PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("spatial", 1));
-  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("training_mode", 0));
-  return Append(source, norm, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadAveragePool(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
-  const PaddedValue x = Unpad(source.inputs[0]);
-  PRIVDNN_ASSIGN_OR_RETURN(auto shape, ShapeOf(x.value));
-  for (size_t i = 0; i < 4 && shape.size() == 4; ++i) shape[2 + i % 2] += x.pads[i];
-  op::AveragePool pool;
-  PRIVDNN_ASSIGN_OR_RETURN(pool.window, ReadWindow(source, shape, std::nullopt));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto extra, ReadCeilMode(source, pool.window, shape));
-  PRIVDNN_ASSIGN_OR_RETURN(const int64_t include, source.attributes.Int("count_include_pad", 0));
-  pool.count_include_pad = include != 0;
-  if (AnyPad(x.pads)) {
-    // The zeros of a Pad node are counted, so its pads can only join pads that are counted too.
-    if (AnyPad(pool.window.pads) && !pool.count_include_pad) return Append(source, pool, source.inputs);
-    pool.count_include_pad = true;
-    PRIVDNN_ASSIGN_OR_RETURN(pool.window.pads, AddPads(pool.window.pads, x.pads));
-  }
-  if (AnyPad(extra)) {
-    // Cells behind the padding never count, those of padding do: one node can't say both.
-    if (pool.count_include_pad && AnyPad(pool.window.pads)) {
-      return InvalidArgument("ceil_mode = 1 with counted padding is not supported where the last window is cut off");
-    }
-    pool.count_include_pad = false;
-    PRIVDNN_ASSIGN_OR_RETURN(pool.window.pads, AddPads(pool.window.pads, extra));
-  }
-  return Append(source, pool, {x.value});
-}
-
-absl::Status OnnxImporter::ReadGlobalAveragePool(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
-  if (shape.size() != 4) return InvalidArgument("its input has {} dimensions, needs 4", shape.size());
-  op::AveragePool pool;
-  pool.window.kernel = {shape[2], shape[3]};
-  return Append(source, pool, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadMaxPool(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
-  op::MaxPool pool;
-  PRIVDNN_ASSIGN_OR_RETURN(pool.window, ReadWindow(source, shape, std::nullopt));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto extra, ReadCeilMode(source, pool.window, shape));
-  PRIVDNN_ASSIGN_OR_RETURN(pool.window.pads, AddPads(pool.window.pads, extra));
-  source.attributes.Ignore("storage_order");  // orders the indices of the second output only
-  return Append(source, pool, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadRelu(Source& source) { return Append(source, op::Relu{}, source.inputs); }
-
-absl::Status OnnxImporter::ReadLeakyRelu(Source& source) {
-  op::LeakyRelu relu;
-  PRIVDNN_ASSIGN_OR_RETURN(relu.alpha, source.attributes.Float("alpha", relu.alpha));
-  return Append(source, relu, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadClip(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, opset_ < 11 ? 1 : 3));
-  op::Clip clip;
-  if (opset_ < 11) {
-    PRIVDNN_ASSIGN_OR_RETURN(clip.min, source.attributes.Float("min", clip.min));
-    PRIVDNN_ASSIGN_OR_RETURN(clip.max, source.attributes.Float("max", clip.max));
-  }
-  if (source.inputs.size() > 1 && !source.inputs[1].empty()) {
-    PRIVDNN_ASSIGN_OR_RETURN(clip.min, FoldedFloat(source.inputs[1]));
-  }
-  if (source.inputs.size() > 2) {
-    PRIVDNN_ASSIGN_OR_RETURN(clip.max, FoldedFloat(source.inputs[2]));
-  }
-  return Append(source, clip, {source.inputs[0]});
-}
-
-absl::Status OnnxImporter::ReadSigmoid(Source& source) { return Append(source, op::Sigmoid{}, source.inputs); }
-absl::Status OnnxImporter::ReadTanh(Source& source) { return Append(source, op::Tanh{}, source.inputs); }
-
-absl::Status OnnxImporter::ReadHardSigmoid(Source& source) {
-  op::HardSigmoid sigmoid;
-  PRIVDNN_ASSIGN_OR_RETURN(sigmoid.alpha, source.attributes.Float("alpha", sigmoid.alpha));
-  PRIVDNN_ASSIGN_OR_RETURN(sigmoid.beta, source.attributes.Float("beta", sigmoid.beta));
-  return Append(source, sigmoid, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadHardSwish(Source& source) {
-  if (opset_ < 14) return InvalidArgument("is not in operator set {}, it came with 14", opset_);
-  return Append(source, op::HardSwish{}, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadMul(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
-  if (source.inputs[0] == source.inputs[1]) return Append(source, op::Square{}, {source.inputs[0]});
-  return Append(source, op::Mul{}, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadPow(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
-  PRIVDNN_ASSIGN_OR_RETURN(const double exponent, FoldedScalar(source.inputs[1]));
-  if (exponent == 1) return AppendAlias(source, source.inputs[0]);
-  if (exponent == 0.5) return Append(source, op::Sqrt{}, {source.inputs[0]});
-  if (exponent != 2) return InvalidArgument("exponent {} is not supported (supported: 0.5, 1, 2)", exponent);
-  return Append(source, op::Square{}, {source.inputs[0]});
-}
-
-absl::Status OnnxImporter::ReadFlatten(Source& source) {
-  op::Flatten flatten;
-  PRIVDNN_ASSIGN_OR_RETURN(flatten.axis, source.attributes.Int("axis", 1));
-  return Append(source, flatten, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadReshape(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 2, 2));
-  op::Reshape reshape;
-  const IntTensor* target = FoldedInts(source.inputs[1]);
-  if (target != nullptr && target->shape.size() == 1 && !target->values.empty() && target->IsBatch(0)) {
-    // The batch's size comes first: 0 copies it.
-    IntTensor rest{{target->shape[0]}, target->values, target->batch};
-    rest.batch[0] = false;
-    if (std::count(rest.batch.begin(), rest.batch.end(), true) > 0)
-      return InvalidArgument("its shape has the size of the batch behind its first dimension");
-    reshape.shape = std::move(rest.values);
-  } else {
-    PRIVDNN_ASSIGN_OR_RETURN(reshape.shape, FoldedIntVector(source, 1));
-  }
-  PRIVDNN_ASSIGN_OR_RETURN(const int64_t allow_zero, source.attributes.Int("allowzero", 0));
-  if (allow_zero != 0 && std::count(reshape.shape.begin(), reshape.shape.end(), 0) > 0) {
-    return InvalidArgument("attribute 'allowzero' = {} is not supported", allow_zero);
-  }
-  // A model exported for one batch size names it here; it means "as many as there are".
-  if (static_batch_.has_value() && !reshape.shape.empty() && reshape.shape[0] == *static_batch_) reshape.shape[0] = 0;
-  return Append(source, reshape, {source.inputs[0]});
+absl::Status OnnxImporter::DefineRearranged(const Source& source, int index, const std::string& value,
+                                            const Rearrangement& order) {
+  const std::string& output = source.proto.output(index);
+  if (const IntTensor* ints = FoldedInts(value)) return DefineConstant(output, Rearrange(*ints, order));
+  PRIVDNN_RETURN_IF_ERROR(DefineConstant(output, Rearrange(*FoldedFloats(value), order)));
+  droppable_.insert(output);
+  return absl::OkStatus();
 }
 
 absl::Status OnnxImporter::ReadGemm(Source& source) {
@@ -325,40 +159,8 @@ absl::Status OnnxImporter::ReadGemm(Source& source) {
   PRIVDNN_ASSIGN_OR_RETURN(const int64_t trans_b, source.attributes.Int("transB", 0));
   gemm.trans_a = trans_a != 0;
   gemm.trans_b = trans_b != 0;
+  if (opset_ < 7) source.attributes.Ignore("broadcast");
   return Append(source, gemm, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadMatMul(Source& source) { return Append(source, op::MatMul{}, source.inputs); }
-absl::Status OnnxImporter::ReadAdd(Source& source) { return Append(source, op::Add{}, source.inputs); }
-absl::Status OnnxImporter::ReadSub(Source& source) { return Append(source, op::Sub{}, source.inputs); }
-absl::Status OnnxImporter::ReadDiv(Source& source) { return Append(source, op::Div{}, source.inputs); }
-absl::Status OnnxImporter::ReadMax(Source& source) { return Append(source, op::Max{}, source.inputs); }
-absl::Status OnnxImporter::ReadMin(Source& source) { return Append(source, op::Min{}, source.inputs); }
-absl::Status OnnxImporter::ReadSqrt(Source& source) { return Append(source, op::Sqrt{}, source.inputs); }
-
-absl::Status OnnxImporter::ReadReduceMean(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
-  op::ReduceMean mean;
-  PRIVDNN_ASSIGN_OR_RETURN(mean.axes, source.attributes.Ints("axes"));
-  PRIVDNN_ASSIGN_OR_RETURN(const int64_t keep, source.attributes.Int("keepdims", 1));
-  mean.keep_dims = keep != 0;
-  return Append(source, mean, source.inputs);
-}
-
-absl::Status OnnxImporter::ReadSoftmax(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
-  // Before operator set 13 the axis had another default, and Softmax ran over it and all later dimensions together.
-  op::Softmax softmax;
-  PRIVDNN_ASSIGN_OR_RETURN(softmax.axis, source.attributes.Int("axis", opset_ < 13 ? 1 : -1));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
-  PRIVDNN_ASSIGN_OR_RETURN(const size_t axis, NonBatchAxis(softmax.axis, shape.size()));
-  const bool alone =
-      std::all_of(shape.begin() + static_cast<std::ptrdiff_t>(axis) + 1, shape.end(), [](int64_t d) { return d == 1; });
-  if (opset_ < 13 && !alone) {
-    return InvalidArgument("axis {} of {} dimensions is not supported in operator set {}", softmax.axis, shape.size(),
-                           opset_);
-  }
-  return Append(source, softmax, source.inputs);
 }
 
 absl::Status OnnxImporter::ReadConstant(Source& source) {
@@ -366,7 +168,7 @@ absl::Status OnnxImporter::ReadConstant(Source& source) {
   ConstantTensor constant;
   PRIVDNN_ASSIGN_OR_RETURN(const onnx::TensorProto* tensor, source.attributes.Tensor("value"));
   if (tensor != nullptr) {
-    PRIVDNN_ASSIGN_OR_RETURN(constant, ReadTensor(*tensor, external_, budget_));
+    PRIVDNN_ASSIGN_OR_RETURN(constant, ReadTensor(*tensor, external_, constants_));
   } else if (source.attributes.Has("value_float")) {
     PRIVDNN_ASSIGN_OR_RETURN(const float value, source.attributes.Float("value_float", 0));
     constant = Tensor{{}, {value}};
@@ -382,13 +184,12 @@ absl::Status OnnxImporter::ReadConstant(Source& source) {
   } else if (source.proto.attribute_size() == 0) {
     return InvalidArgument("has no value");
   }
-  PRIVDNN_RETURN_IF_ERROR(DefineConstant(source.proto.output(0), std::move(constant)));
-  droppable_.insert(source.proto.output(0));
-  return absl::OkStatus();
+  return DefineFolded(source, std::move(constant));
 }
 
 absl::Status OnnxImporter::ReadIdentity(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  if (class_indices_.contains(source.proto.input(0))) class_indices_.insert(source.proto.output(0));
   return AppendAlias(source, source.inputs[0]);
 }
 
@@ -409,33 +210,53 @@ absl::Status OnnxImporter::ReadDropout(Source& source) {
   return Append(source, dropout, {source.inputs[0]});
 }
 
-absl::Status OnnxImporter::ReadPad(Source& source) {
-  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, opset_ < 11 ? 1 : 3));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto mode, source.attributes.String("mode", "constant"));
-  if (mode != "constant") return InvalidArgument("mode '{}' is not supported (supported: constant)", mode);
-  std::vector<int64_t> all;  // the beginnings of every dimension, then the ends
-  float fill = 0;
-  if (opset_ < 11) {
-    PRIVDNN_ASSIGN_OR_RETURN(all, source.attributes.Ints("pads"));
-    PRIVDNN_ASSIGN_OR_RETURN(fill, source.attributes.Float("value", 0));
-  } else {
-    PRIVDNN_ASSIGN_OR_RETURN(all, FoldedIntVector(source, 1));
-    if (source.inputs.size() == 3) {
-      PRIVDNN_ASSIGN_OR_RETURN(fill, FoldedFloat(source.inputs[2]));
-    }
+// An If whose condition is known, as exporters write it around Squeeze: the nodes of one branch stand in its place.
+absl::Status OnnxImporter::ReadIf(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  const IntTensor* condition = FoldedInts(source.inputs[0]);
+  if (condition == nullptr || condition->values.size() != 1 || condition->IsBatch(0)) {
+    return InvalidArgument("its condition is not a constant");
   }
-  const PaddedValue x = Unpad(source.inputs[0]);
-  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(x.value));
-  if (all.size() == 2 * shape.size() && std::all_of(all.begin(), all.end(), [](int64_t p) { return p == 0; })) {
-    return AppendAlias(source, source.inputs[0]);
+  source.attributes.Ignore("then_branch");
+  source.attributes.Ignore("else_branch");
+  const std::string wanted = condition->values[0] != 0 ? "then_branch" : "else_branch";
+  const auto& attributes = source.proto.attribute();
+  const auto branch =
+      std::find_if(attributes.begin(), attributes.end(), [&](const auto& a) { return a.name() == wanted; });
+  if (branch == attributes.end() || !branch->has_g()) return InvalidArgument("has no {}", wanted);
+  const onnx::GraphProto& graph = branch->g();
+  if (graph.output_size() != source.proto.output_size()) {
+    return InvalidArgument("has {} outputs, its {} {}", source.proto.output_size(), wanted, graph.output_size());
   }
-  const bool maps_only =
-      shape.size() == 4 && all.size() == 8 && all[0] == 0 && all[1] == 0 && all[4] == 0 && all[5] == 0;
-  if (fill != 0 || !maps_only) return Append(source, op::Pad{std::move(all), fill}, {source.inputs[0]});
-  PRIVDNN_ASSIGN_OR_RETURN(auto pads, ToPads({all[2], all[3], all[6], all[7]}));
-  PRIVDNN_ASSIGN_OR_RETURN(pads, AddPads(pads, x.pads));
-  PRIVDNN_RETURN_IF_ERROR(Define(source.proto.output(0)));
-  padded_[source.proto.output(0)] = {x.value, pads, UniqueNodeName(source.proto)};
+  for (const onnx::TensorProto& proto : graph.initializer()) {
+    PRIVDNN_ASSIGN_OR_RETURN(ConstantTensor tensor, ReadTensor(proto, external_, constants_));
+    PRIVDNN_RETURN_IF_ERROR(DefineConstant(proto.name(), std::move(tensor)));
+  }
+  for (const auto& node : graph.node()) PRIVDNN_RETURN_IF_ERROR(ReadNode(node));
+  for (int i = 0; i < graph.output_size(); ++i) {
+    const std::string& value = graph.output(i).name();
+    if (!defined_.contains(value)) return InvalidArgument("its {} does not compute '{}'", wanted, value);
+    const auto alias = aliases_.find(value);
+    PRIVDNN_RETURN_IF_ERROR(Define(source.proto.output(i)));
+    aliases_[source.proto.output(i)] = alias == aliases_.end() ? value : alias->second;
+  }
+  return absl::OkStatus();
+}
+
+// A graph that ends in ArgMax gives what that reads: whoever runs it takes the largest score anyway.
+absl::Status OnnxImporter::ReadArgMax(Source& source) {
+  PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t axis, source.attributes.Int("axis", 0));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, ShapeOf(source.inputs[0]));
+  source.attributes.Ignore("keepdims");
+  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("select_last_index", 0));
+  const auto rank = static_cast<int64_t>(shape.size());
+  const int64_t positive = axis < 0 ? axis + rank : axis;
+  if (rank < 2 || (positive != 1 && positive != rank - 1)) {
+    return InvalidArgument("axis {} of ({}) is not that of the classes", axis, fmt::join(shape, ", "));
+  }
+  PRIVDNN_RETURN_IF_ERROR(AppendAlias(source, source.inputs[0]));
+  class_indices_.insert(source.proto.output(0));
   return absl::OkStatus();
 }
 

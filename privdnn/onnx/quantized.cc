@@ -110,7 +110,7 @@ absl::Status OnnxImporter::ReadQuantizeLinear(Source& source) {
   if (const Tensor* constant = FoldedFloats(source.inputs[0])) {
     const std::string& same = SameConstant(source, axis, type);
     if (same != source.proto.output(0)) return AppendAlias(source, same);
-    PRIVDNN_RETURN_IF_ERROR(budget_.Take(constant->size(), sizeof(int64_t)));
+    PRIVDNN_RETURN_IF_ERROR(constants_.Take(constant->size(), sizeof(int64_t)));
     PRIVDNN_ASSIGN_OR_RETURN(IntTensor result, Quantize(*constant, scales, zeros, axis));
     return DefineConstant(source.proto.output(0), std::move(result));
   }
@@ -148,7 +148,8 @@ absl::Status OnnxImporter::ReadDequantizeLinear(Source& source) {
   const std::string& same = SameConstant(source, axis, constant->type);
   if (same != source.proto.output(0)) return AppendAlias(source, same);
   PRIVDNN_ASSIGN_OR_RETURN(const ScaleIndex index, ScaleIndex::Create(constant->shape, axis, scales.size()));
-  PRIVDNN_RETURN_IF_ERROR(budget_.Take(static_cast<int64_t>(constant->values.size()), sizeof(float)));
+  PRIVDNN_RETURN_IF_ERROR(constants_.Take(static_cast<int64_t>(constant->values.size()), sizeof(float)));
+  budget_.Add(static_cast<int64_t>(constant->values.size()));
   Tensor result{constant->shape, std::vector<float>(constant->values.size())};
   for (size_t i = 0; i < result.values.size(); ++i) {
     result.values[i] = static_cast<float>(constant->values[i] - zeros.values[index(i)]) * scales[index(i)];

@@ -191,7 +191,7 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"integer operator", Operator("QLinearConv", {}),
                "node 'n': operator 'QLinearConv' is not supported: export the model with QuantizeLinear and"},
         Broken{"integer product", Operator("MatMulInteger", {}), "or as floats"},
-        Broken{"sub-graph", Operator("If", {}), "operator 'If' is not supported: it runs a sub-graph"},
+        Broken{"sub-graph", Operator("Loop", {}), "operator 'Loop' is not supported: it runs a sub-graph"},
         Broken{"classical", [](Model& m) { ReluNode(m).set_op_type("ZipMap"); ReluNode(m).set_domain("ai.onnx.ml"); },
                "'ai.onnx.ml.ZipMap' is not supported: it belongs to classical machine learning"},
         Broken{"optimised", [](Model& m) { ReluNode(m).set_domain("com.microsoft"); },

@@ -11,8 +11,10 @@ namespace {
 using Place = std::string*;
 
 bool IsWeights(const Node& node, size_t input) {
-  return input == 1 && (std::holds_alternative<op::Conv>(node.op) || std::holds_alternative<op::Gemm>(node.op) ||
-                        std::holds_alternative<op::MatMul>(node.op));
+  if (std::holds_alternative<op::MatMul>(node.op)) return true;
+  return input == 1 &&
+         (std::holds_alternative<op::Conv>(node.op) || std::holds_alternative<op::ConvTranspose>(node.op) ||
+          std::holds_alternative<op::Gemm>(node.op));
 }
 
 bool HasOneValue(const Tensor& tensor) {

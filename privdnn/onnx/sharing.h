@@ -8,9 +8,9 @@ namespace privdnn {
 
 // Exporters merge initializers that are equal, such as the zero biases of a fresh network. Gives each place that reads
 // an initializer a copy of its own: the first keeps the name, others read `name_2`, `name_3`, ... Kernels and matrices
-// that are read in several places (input 1 of Conv, Gemm and MatMul) are one weight of a network that applies it
-// repeatedly, and stay one, unless all their values are the same. Copies take their bytes from `budget` before they are
-// made.
+// that are read in several places (input 1 of Conv, ConvTranspose and Gemm, either of MatMul) are one weight of a
+// network that applies it repeatedly, and stay one, unless all their values are the same. Copies take their bytes from
+// `budget` before they are made.
 absl::Status SeparateInitializers(Graph& graph, ConstantBudget& budget);
 
 }  // namespace privdnn

@@ -8,9 +8,9 @@ namespace {
 
 constexpr std::array<int64_t, 4> kNoPads{0, 0, 0, 0};
 
-// A pool in front of a kernel makes it larger. A few bytes of model must not ask for any amount of memory: kernels of
-// more weights than this (512 MiB of doubles) don't take a pool.
-constexpr int64_t kMaxPooledWeights = int64_t{1} << 26;
+// A pool in front of a kernel makes it larger, as do the zeros between what groups and dilations read. A few bytes of
+// model must not ask for any amount of memory: kernels don't become larger than this many weights (512 MiB of doubles).
+constexpr int64_t kMaxSpreadWeights = int64_t{1} << 26;
 
 ChannelMap MapOfBatchNormalization(const Graph& graph, const Node& node) {
   const auto values = [&](size_t i) -> const std::vector<float>& {
@@ -99,7 +99,7 @@ bool PoolInFront(const std::vector<int64_t>& shape, const Window& pool, FoldedLa
   }
   const double weights = static_cast<double>(layer.outputs) * static_cast<double>(layer.inputs) *
                          static_cast<double>(pooled.window.kernel[0]) * static_cast<double>(pooled.window.kernel[1]);
-  if (weights > static_cast<double>(kMaxPooledWeights)) return false;
+  if (weights > static_cast<double>(kMaxSpreadWeights)) return false;
   if (!layer.weights.empty()) SpreadWeights(pool, layer, pooled);
   layer = std::move(pooled);
   return true;
@@ -142,6 +142,26 @@ bool MapInFront(const ChannelMap& map, FoldedLayer& layer) {
   return true;
 }
 
+// The weights of a convolution with all channels read by all filters, and every cell of a window: the others are zero.
+std::vector<double> DenseWeights(const op::Conv& conv, const Tensor& weights, const FoldedLayer& layer) {
+  const int64_t per_filter = weights.dim(1), filters_per_group = weights.dim(0) / conv.groups;
+  const auto [height, width] = layer.window.kernel;
+  std::vector<double> dense(static_cast<size_t>(layer.outputs * layer.inputs * height * width), 0.0);
+  auto w = weights.values.begin();
+  for (int64_t f = 0; f < layer.outputs; ++f) {
+    for (int64_t c = 0; c < per_filter; ++c) {
+      const int64_t plane = f * layer.inputs + f / filters_per_group * per_filter + c;
+      for (int64_t a = 0; a < weights.dim(2); ++a) {
+        for (int64_t b = 0; b < weights.dim(3); ++b, ++w) {
+          const int64_t row = plane * height + a * conv.window.dilations[0];
+          dense[static_cast<size_t>(row * width + b * conv.window.dilations[1])] = *w;
+        }
+      }
+    }
+  }
+  return dense;
+}
+
 void AssignBias(const Tensor& tensor, double factor, std::vector<double>& bias) {
   for (size_t i = 0; i < bias.size(); ++i) {
     bias[i] = factor * static_cast<double>(tensor.values[tensor.size() == 1 ? 0 : i]);
@@ -173,7 +193,7 @@ std::optional<int64_t> LayerNeurons(const Graph& graph, const Node& node) {
   if (weights == graph.initializers.end()) return std::nullopt;
   const Tensor& w = weights->second;
   if (std::holds_alternative<op::Conv>(node.op)) return w.dim(0);
-  if (std::holds_alternative<op::MatMul>(node.op)) return w.dim(1);
+  if (std::holds_alternative<op::MatMul>(node.op) && w.shape.size() == 2) return w.dim(1);
   if (const auto* gemm = std::get_if<op::Gemm>(&node.op)) return w.dim(gemm->trans_b ? 0 : 1);
   return std::nullopt;
 }
@@ -191,8 +211,18 @@ std::optional<size_t> ChannelAxisOfConstant(const Tensor& constant, size_t rank)
 }
 
 absl::Status CheckLiftable(const Shapes& shapes, const Node& node) {
-  if (const auto* conv = std::get_if<op::Conv>(&node.op); conv != nullptr && conv->groups != 1) {
-    return InvalidArgument("node '{}': Conv with {} groups can't be lifted", node.name, conv->groups);
+  if (const auto* conv = std::get_if<op::Conv>(&node.op)) {
+    const auto &in = shapes.at(node.inputs[0]), &weights = shapes.at(node.inputs[1]);
+    const double all = static_cast<double>(weights[0]) * static_cast<double>(in[1]) *
+                       static_cast<double>(conv->window.extent(0)) * static_cast<double>(conv->window.extent(1));
+    const bool spread = conv->groups != 1 || conv->window.dilations != Window{}.dilations;
+    if (spread && all > static_cast<double>(kMaxSpreadWeights)) {
+      return InvalidArgument(
+          "node '{}': Conv with {} groups and dilations {} by {} would have {:.0f} weights with the zeros between "
+          "them, "
+          "more than the {} that can be lifted",
+          node.name, conv->groups, conv->window.dilations[0], conv->window.dilations[1], all, kMaxSpreadWeights);
+    }
   }
   const size_t rank = shapes.at(node.inputs[0]).size();
   if (std::holds_alternative<op::MatMul>(node.op) && rank != 2) {
@@ -208,16 +238,21 @@ FoldedLayer LayerFrame(const Graph& graph, const Shapes& shapes, const Node& nod
   layer.inputs = shapes.at(node.inputs[0])[1];
   if (const auto* conv = std::get_if<op::Conv>(&node.op)) {
     layer.window = conv->window;
+    layer.window.kernel = {conv->window.extent(0), conv->window.extent(1)};
+    layer.window.dilations = {1, 1};
   }
   return layer;
 }
 
 FoldedLayer LayerNumbers(const Graph& graph, const Shapes& shapes, const Node& node) {
   FoldedLayer layer = LayerFrame(graph, shapes, node);
-  const auto& w = graph.initializers.at(node.inputs[1]).values;
+  const Tensor& weights = graph.initializers.at(node.inputs[1]);
+  const auto& w = weights.values;
   layer.bias.assign(static_cast<size_t>(layer.outputs), 0.0);
   const auto* gemm = std::get_if<op::Gemm>(&node.op);
-  if (std::holds_alternative<op::Conv>(node.op) || (gemm != nullptr && gemm->trans_b)) {
+  if (const auto* conv = std::get_if<op::Conv>(&node.op)) {
+    layer.weights = DenseWeights(*conv, weights, layer);
+  } else if (gemm != nullptr && gemm->trans_b) {
     layer.weights.assign(w.begin(), w.end());
   } else {
     layer.weights.reserve(w.size());

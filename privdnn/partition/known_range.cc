@@ -90,10 +90,8 @@ struct Step {
   Result operator()(const op::Flatten&) const { return Bounds{Hull(x)}; }
   Result operator()(const op::Reshape&) const { return Bounds{Hull(x)}; }
   Result operator()(const op::Gather&) const { return Bounds{Hull(x)}; }
-#ifdef TODO_TRANSPOSE
   Result operator()(const op::Transpose&) const { return Bounds{Hull(x)}; }
   Result operator()(const op::Slice&) const { return Bounds{Hull(x)}; }
-#endif
 };
 
 }  // namespace

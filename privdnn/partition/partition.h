@@ -51,10 +51,10 @@ absl::Status CheckSelection(const Graph& graph, const Selection& selection);
 // convolution whose kernel covers the whole map. A fully connected layer that reads L values has C = L and H = W = 1.
 struct FoldedLayer {
   int64_t outputs = 1, inputs = 1;  // all neurons of the layer; channels read
-  Window window;
-  std::vector<double> weights;  // [outputs][inputs][kernel height][kernel width]
-  std::vector<double> bias;     // [outputs]
-  Window pool;                  // average pool after the layer, never padded
+  Window window;                    // never dilated: groups and dilations are zeros among the weights
+  std::vector<double> weights;      // [outputs][inputs][kernel height][kernel width]
+  std::vector<double> bias;         // [outputs]
+  Window pool;                      // average pool after the layer, never padded
 };
 
 // The computation of one round trip. A linear segment is one layer and the affine nodes after it. A quadratic segment
@@ -88,9 +88,9 @@ struct Segment {
 // neither the second of a quadratic segment nor the first of another. The other layer then belongs to the segment, core
 // or not. Every other core layer becomes a linear segment. Folding stops where it would no longer be exact; the nodes
 // from there on are plaintext. Fails with InvalidArgument, naming the node and the reason, if a layer can't be lifted
-// (groups, values of more dimensions, a weight read in several places), or if all neurons of a first layer are chosen
-// but not all of the second (a plaintext neuron would have nothing to read). Fails with InvalidArgument for an empty
-// selection, too.
+// (values of more dimensions, very many zeros between groups, a weight read in several places), or if all neurons of a
+// first layer are chosen but not all of the second (a plaintext neuron would have nothing to read). Fails with
+// InvalidArgument for an empty selection, too.
 absl::StatusOr<std::vector<Segment>> FindSegments(const Graph& graph, const Selection& selection);
 
 // Returns which neurons of a segment are core, for people: "2 of 6 neurons of layer 1, 13 of 16 neurons of layer 2".

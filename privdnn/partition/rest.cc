@@ -78,6 +78,17 @@ std::vector<int64_t> Spread(const std::vector<int64_t>& channels, int64_t area) 
   return features;
 }
 
+int64_t Groups(const Op& op) {
+  const auto* conv = std::get_if<op::Conv>(&op);
+  return conv == nullptr ? 1 : conv->groups;
+}
+
+// The first of the channels that output `f` of a layer reads.
+int64_t FirstChannel(const Op& op, const Tensor& weights, int64_t f) {
+  const auto [output_axis, input_axis] = WeightAxes(op);
+  return f / (weights.dim(output_axis) / Groups(op)) * weights.dim(input_axis);
+}
+
 void ZeroWeights(const std::vector<int64_t>& outputs, const std::vector<int64_t>& inputs, const Op& op,
                  Tensor& weights) {
   const auto [output_axis, input_axis] = WeightAxes(op);
@@ -86,8 +97,10 @@ void ZeroWeights(const std::vector<int64_t>& outputs, const std::vector<int64_t>
   const int64_t output_stride = output_axis == 0 ? weights.dim(1) : 1,
                 input_stride = input_axis == 0 ? weights.dim(1) : 1;
   for (const int64_t f : outputs) {
+    const int64_t first = FirstChannel(op, weights, f);
     for (const int64_t c : inputs) {
-      std::fill_n(weights.values.begin() + (f * output_stride + c * input_stride) * taps, taps, 0.0f);
+      if (c < first || c >= first + weights.dim(input_axis)) continue;
+      std::fill_n(weights.values.begin() + (f * output_stride + (c - first) * input_stride) * taps, taps, 0.0f);
     }
   }
 }
@@ -183,7 +196,10 @@ class RestBuilder {
     if (has_weights) {
       const auto [output_axis, input_axis] = WeightAxes(node.op);
       Tensor weights = TakeSlices(graph_.initializers.at(node.inputs[1]), output_axis, plain);
-      if (part == Part::kLayer && !s.first_neurons.empty()) {
+      const bool some = part == Part::kLayer && !s.first_neurons.empty();  // of the channels that the layer reads
+      if (Groups(node.op) > 1) {
+        SeparateGroups(some ? s.first_neurons : std::vector<int64_t>(), plain, weights, out);
+      } else if (some) {
         const auto channels = Complement(s.first_neurons, s.first->outputs);
         weights = TakeSlices(weights, input_axis, Spread(channels, FeaturesPerChannel(s, node.inputs[0])));
       }
@@ -200,14 +216,41 @@ class RestBuilder {
       // Its target may count the channels that are gone.
       if (std::holds_alternative<op::Reshape>(node.op)) out.op = op::Flatten{1};
     }
-    for (std::string& input : out.inputs) {
-      const auto renamed = plaintext_.find(input);
-      if (renamed != plaintext_.end()) input = renamed->second;
-    }
+    for (std::string& input : out.inputs) input = PlaintextName(input);
     out.output = Unique(node.output + ".plaintext", values_);
     plaintext_[node.output] = out.output;
     if (part == Part::kFront) out.name = Unique(node.name + ".plaintext", node_names_);
     rest_.nodes.push_back(std::move(out));
+  }
+
+  // Turns `out`, a convolution in groups, into one in which each of the filters `plain` is a group of its own and reads
+  // copies of its channels. Of channels that are `missing`, it has weights of zero.
+  void SeparateGroups(const std::vector<int64_t>& missing, const std::vector<int64_t>& plain, Tensor& weights,
+                      Node& out) {
+    const Tensor& all = graph_.initializers.at(out.inputs[1]);
+    const auto channels = Complement(missing, shapes_.at(out.inputs[0])[1]);
+    const int64_t per_filter = all.dim(1), taps = all.dim(2) * all.dim(3);
+    op::Gather copies{1, {}};
+    auto w = weights.values.begin();
+    for (const int64_t f : plain) {
+      const int64_t first = FirstChannel(out.op, all, f);
+      for (int64_t c = first; c < first + per_filter; ++c, w += taps) {
+        const auto at = std::lower_bound(channels.begin(), channels.end(), c);
+        const bool there = at != channels.end() && *at == c;
+        copies.indices.push_back(there ? at - channels.begin() : 0);
+        if (!there) std::fill_n(w, taps, 0.0f);
+      }
+    }
+    std::string copied = Unique(out.inputs[0] + ".channels", values_);
+    rest_.nodes.push_back(
+        {Unique(out.name + ".channels", node_names_), std::move(copies), {PlaintextName(out.inputs[0])}, copied});
+    out.inputs[0] = std::move(copied);
+    std::get<op::Conv>(out.op).groups = static_cast<int64_t>(plain.size());
+  }
+
+  const std::string& PlaintextName(const std::string& value) const {
+    const auto renamed = plaintext_.find(value);
+    return renamed == plaintext_.end() ? value : renamed->second;
   }
 
   // How many features of a value behind the square belong to a channel of the square.
@@ -290,7 +333,7 @@ absl::StatusOr<Graph> Separate(const Graph& graph, const std::vector<Segment>& s
     Node& layer = out.nodes[LayerNode(graph, s)];
     Tensor& weights = out.initializers.at(layer.inputs[1]);  // read nowhere else
     const auto [output_axis, input_axis] = WeightAxes(layer.op);
-    const int64_t per_channel = weights.dim(input_axis) / s.first->outputs;
+    const int64_t per_channel = Groups(layer.op) * weights.dim(input_axis) / s.first->outputs;
     ZeroWeights(Complement(s.neurons, s.layer.outputs), Spread(s.first_neurons, per_channel), layer.op, weights);
   }
   PRIVDNN_RETURN_IF_ERROR(InferShapes(out).status());

@@ -7,94 +7,16 @@
 #include <limits>
 #include <map>
 
+#include "privdnn/torch/naive_windows.h"
+
 namespace privdnn {
 namespace {
 
-struct Array {
-  std::vector<int64_t> shape;
-  std::vector<double> values;
-
-  static Array Zeros(std::vector<int64_t> shape) {
-    int64_t count = 1;
-    for (const int64_t d : shape) count *= d;
-    return {std::move(shape), std::vector<double>(static_cast<size_t>(count))};
-  }
-  size_t Position(const std::vector<int64_t>& index) const {
-    int64_t position = 0;
-    for (size_t i = 0; i < shape.size(); ++i) position = position * shape[i] + index[i];
-    return static_cast<size_t>(position);
-  }
-  double& at(const std::vector<int64_t>& index) { return values[Position(index)]; }
-  double at(const std::vector<int64_t>& index) const { return values[Position(index)]; }
-};
-
-// Calls f with every index of a shape, in row-major order.
-void ForEach(const std::vector<int64_t>& shape, const std::function<void(const std::vector<int64_t>&)>& f) {
-  std::vector<int64_t> index(shape.size(), 0);
-  for (;;) {
-    f(index);
-    size_t axis = shape.size();
-    while (axis > 0 && ++index[axis - 1] == shape[axis - 1]) index[--axis] = 0;
-    if (axis == 0) return;
-  }
-}
-
-size_t FromFront(int64_t axis, const Array& x) {
-  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(x.shape.size()) : axis);
-}
-
-class Naive {
+class Naive : public NaiveWindows {
  public:
-  explicit Naive(std::vector<Array> inputs) : in_(std::move(inputs)) {}
+  using NaiveWindows::NaiveWindows;
+  using NaiveWindows::operator();
 
-  Array operator()(const op::Conv& conv) const {
-    const Array &x = in_[0], &w = in_[1];
-    const int64_t filters_per_group = w.shape[0] / conv.groups;
-    Array y = WindowOutput(conv.window, w.shape[0]);
-    ForEach(y.shape, [&](const std::vector<int64_t>& o) {
-      double sum = in_.size() == 3 ? in_[2].at({o[1]}) : 0;
-      for (int64_t c = 0; c < w.shape[1]; ++c) {
-        const int64_t channel = o[1] / filters_per_group * w.shape[1] + c;
-        ForEachTap(conv.window, o, [&](int64_t i, int64_t j, int64_t h, int64_t v) {
-          if (Inside(h, v)) sum += x.at({o[0], channel, h, v}) * w.at({o[1], c, i, j});
-        });
-      }
-      y.at(o) = sum;
-    });
-    return y;
-  }
-  Array operator()(const op::AveragePool& pool) const {
-    Array y = WindowOutput(pool.window, in_[0].shape[1]);
-    ForEach(y.shape, [&](const std::vector<int64_t>& o) {
-      double sum = 0;
-      int counted = 0;
-      ForEachTap(pool.window, o, [&](int64_t, int64_t, int64_t h, int64_t v) {
-        if (Inside(h, v)) sum += in_[0].at({o[0], o[1], h, v});
-        counted += pool.count_include_pad || Inside(h, v);
-      });
-      y.at(o) = sum / counted;
-    });
-    return y;
-  }
-  Array operator()(const op::MaxPool& pool) const {
-    Array y = WindowOutput(pool.window, in_[0].shape[1]);
-    ForEach(y.shape, [&](const std::vector<int64_t>& o) {
-      double largest = -std::numeric_limits<double>::infinity();
-      ForEachTap(pool.window, o, [&](int64_t, int64_t, int64_t h, int64_t v) {
-        if (Inside(h, v)) largest = std::max(largest, in_[0].at({o[0], o[1], h, v}));
-      });
-      y.at(o) = largest;
-    });
-    return y;
-  }
-  Array operator()(const op::BatchNormalization& norm) const {
-    Array y = in_[0];
-    ForEach(y.shape, [&](const std::vector<int64_t>& i) {
-      const std::vector<int64_t> c = {i[1]};
-      y.at(i) = (y.at(i) - in_[3].at(c)) / std::sqrt(in_[4].at(c) + double{norm.epsilon}) * in_[1].at(c) + in_[2].at(c);
-    });
-    return y;
-  }
   Array operator()(const op::Relu&) const {
     Array y = in_[0];
     for (double& v : y.values) v = std::max(v, 0.0);
@@ -105,6 +27,52 @@ class Naive {
   }
   Array operator()(const op::Clip& clip) const {
     return ForEachValue([&](double v) { return std::min(std::max(v, double{clip.min}), double{clip.max}); });
+  }
+  Array operator()(const op::PRelu&) const {
+    return Broadcast([](double a, double slope) { return a < 0 ? a * slope : a; });
+  }
+  Array operator()(const op::ThresholdedRelu& relu) const {
+    return ForEachValue([&](double v) { return v > double{relu.alpha} ? v : 0; });
+  }
+  Array operator()(const op::Elu& elu) const {
+    return ForEachValue([&](double v) { return v < 0 ? double{elu.alpha} * std::expm1(v) : v; });
+  }
+  Array operator()(const op::Selu& selu) const {
+    return ForEachValue(
+        [&](double v) { return double{selu.gamma} * (v < 0 ? double{selu.alpha} * std::expm1(v) : v); });
+  }
+  Array operator()(const op::Gelu& gelu) const {
+    return ForEachValue([&](double v) {
+      const double bend = std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v);
+      return v / 2 * (1 + (gelu.tanh_approximation ? std::tanh(bend) : std::erf(v / std::sqrt(2.0))));
+    });
+  }
+  Array operator()(const op::Softplus&) const {
+    return ForEachValue([](double v) { return std::log1p(std::exp(v)); });
+  }
+  Array operator()(const op::Softsign&) const {
+    return ForEachValue([](double v) { return v / (1 + std::abs(v)); });
+  }
+  Array operator()(const op::Erf&) const {
+    return ForEachValue([](double v) { return std::erf(v); });
+  }
+  Array operator()(const op::Pow& pow) const {
+    return ForEachValue([&](double v) { return std::pow(v, double{pow.exponent}); });
+  }
+  Array operator()(const op::Exp&) const {
+    return ForEachValue([](double v) { return std::exp(v); });
+  }
+  Array operator()(const op::Log&) const {
+    return ForEachValue([](double v) { return std::log(v); });
+  }
+  Array operator()(const op::Neg&) const {
+    return ForEachValue([](double v) { return -v; });
+  }
+  Array operator()(const op::Abs&) const {
+    return ForEachValue([](double v) { return std::abs(v); });
+  }
+  Array operator()(const op::Reciprocal&) const {
+    return ForEachValue([](double v) { return 1 / v; });
   }
   Array operator()(const op::Sigmoid&) const {
     return ForEachValue([](double v) { return 1 / (1 + std::exp(-v)); });
@@ -159,14 +127,29 @@ class Naive {
     return y;
   }
   Array operator()(const op::MatMul&) const {
-    Array y = in_[0];
-    y.shape.back() = in_[1].shape[1];
-    y = Array::Zeros(y.shape);
+    const Array &a = in_[0], &b = in_[1];
+    const size_t rank = std::max(a.shape.size(), b.shape.size());
+    std::vector<int64_t> shape(rank, 1);
+    for (const Array* x : {&a, &b}) {
+      for (size_t i = 0; i + 2 < x->shape.size(); ++i) {
+        int64_t& d = shape[rank - x->shape.size() + i];
+        d = std::max(d, x->shape[i]);
+      }
+    }
+    shape[rank - 2] = a.shape[a.shape.size() - 2];
+    shape[rank - 1] = b.shape.back();
+    // The index of element (row, column) of the matrix that output `o` is of.
+    const auto index = [](const std::vector<int64_t>& o, const Array& x, int64_t row, int64_t column) {
+      std::vector<int64_t> i(o.end() - static_cast<int64_t>(x.shape.size()), o.end());
+      for (size_t d = 0; d < i.size(); ++d) i[d] = x.shape[d] == 1 ? 0 : i[d];
+      i[i.size() - 2] = row;
+      i.back() = column;
+      return i;
+    };
+    Array y = Array::Zeros(shape);
     ForEach(y.shape, [&](const std::vector<int64_t>& o) {
-      std::vector<int64_t> row = o;
-      for (int64_t k = 0; k < in_[1].shape[0]; ++k) {
-        row.back() = k;
-        y.at(o) += in_[0].at(row) * in_[1].at({k, o.back()});
+      for (int64_t k = 0; k < a.shape.back(); ++k) {
+        y.at(o) += a.at(index(o, a, o[rank - 2], k)) * b.at(index(o, b, k, o[rank - 1]));
       }
     });
     return y;
@@ -184,23 +167,37 @@ class Naive {
   Array operator()(const op::Sqrt&) const {
     return ForEachValue([](double v) { return std::sqrt(v); });
   }
-  Array operator()(const op::ReduceMean& mean) const {
+  Array operator()(const op::ReduceMean& r) const {
+    const Array sums = Reduce(r.axes, r.keep_dims, 0, std::plus<double>());
+    const double count = static_cast<double>(in_[0].values.size()) / static_cast<double>(sums.values.size());
+    Array y = sums;
+    for (double& v : y.values) v /= count;
+    return y;
+  }
+  Array operator()(const op::ReduceSum& r) const { return Reduce(r.axes, r.keep_dims, 0, std::plus<double>()); }
+  Array operator()(const op::ReduceMax& r) const {
+    return Reduce(r.axes, r.keep_dims, -kInfinity, [](double a, double b) { return std::max(a, b); });
+  }
+  Array operator()(const op::ReduceMin& r) const {
+    return Reduce(r.axes, r.keep_dims, kInfinity, [](double a, double b) { return std::min(a, b); });
+  }
+  Array Reduce(const std::vector<int64_t>& axes, bool keep_dims, double start,
+               const std::function<double(double, double)>& f) const {
     std::vector<bool> reduced(in_[0].shape.size());
-    for (const int64_t axis : mean.axes) reduced[FromFront(axis, in_[0])] = true;
+    for (const int64_t axis : axes) reduced[FromFront(axis, in_[0])] = true;
     std::vector<int64_t> kept, dropped;
-    double count = 1;
     for (size_t i = 0; i < reduced.size(); ++i) {
       kept.push_back(reduced[i] ? 1 : in_[0].shape[i]);
       if (!reduced[i]) dropped.push_back(in_[0].shape[i]);
-      if (reduced[i]) count *= static_cast<double>(in_[0].shape[i]);
     }
     Array y = Array::Zeros(kept);
+    std::fill(y.values.begin(), y.values.end(), start);
     ForEach(in_[0].shape, [&](std::vector<int64_t> i) {
       const double value = in_[0].at(i);
       for (size_t a = 0; a < i.size(); ++a) i[a] = reduced[a] ? 0 : i[a];
-      y.at(i) += value / count;
+      y.at(i) = f(y.at(i), value);
     });
-    if (!mean.keep_dims) y.shape = dropped;
+    if (!keep_dims) y.shape = dropped;
     return y;
   }
   Array Broadcast(const std::function<double(double, double)>& f) const {
@@ -235,18 +232,53 @@ class Naive {
     });
     return y;
   }
+  Array operator()(const op::LogSoftmax& softmax) const {
+    Array y = (*this)(op::Softmax{softmax.axis});
+    for (double& v : y.values) v = std::log(v);
+    return y;
+  }
+  Array operator()(const op::Transpose& transpose) const {
+    std::vector<int64_t> shape;
+    for (const int64_t from : transpose.permutation) shape.push_back(in_[0].shape[static_cast<size_t>(from)]);
+    Array y = Array::Zeros(shape);
+    ForEach(shape, [&](const std::vector<int64_t>& o) {
+      std::vector<int64_t> i(o.size());
+      for (size_t d = 0; d < o.size(); ++d) i[static_cast<size_t>(transpose.permutation[d])] = o[d];
+      y.at(o) = in_[0].at(i);
+    });
+    return y;
+  }
+  Array operator()(const op::Slice& slice) const {
+    const size_t axis = FromFront(slice.axis, in_[0]);
+    std::vector<int64_t> shape = in_[0].shape;
+    shape[axis] = 0;
+    for (int64_t i = slice.start; i < slice.end; i += slice.step) ++shape[axis];
+    Array y = Array::Zeros(shape);
+    ForEach(shape, [&](const std::vector<int64_t>& o) {
+      std::vector<int64_t> i = o;
+      i[axis] = slice.start + o[axis] * slice.step;
+      y.at(o) = in_[0].at(i);
+    });
+    return y;
+  }
   Array operator()(const op::Concat& concat) const {
     const size_t axis = FromFront(concat.axis, in_[0]);
     std::vector<int64_t> shape = in_[0].shape;
     shape[axis] = 0;
-    for (const Array& x : in_) shape[axis] += x.shape[axis];
+    for (const Array& x : in_) {
+      shape[axis] += x.shape[axis];
+      shape[0] = std::max(shape[0], x.shape[0]);
+    }
     Array y = Array::Zeros(shape);
     int64_t offset = 0;
     for (const Array& x : in_) {
-      ForEach(x.shape, [&](const std::vector<int64_t>& i) {
-        std::vector<int64_t> o = i;
-        o[axis] += offset;
-        y.at(o) = x.at(i);
+      std::vector<int64_t> part = x.shape;
+      part[0] = shape[0];
+      ForEach(part, [&](const std::vector<int64_t>& o) {
+        std::vector<int64_t> i = o, to = o;
+        if (x.shape[0] == 1) i[0] = 0;  // a constant's, for every image
+        to[axis] += offset;
+        y.at(to) = x.at(i);
       });
       offset += x.shape[axis];
     }
@@ -281,29 +313,13 @@ class Naive {
   }
 
  private:
+  static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
   Array ForEachValue(const std::function<double(double)>& f) const {
     Array y = in_[0];
     for (double& v : y.values) v = f(v);
     return y;
   }
-  Array WindowOutput(const Window& w, int64_t channels) const {
-    const auto side = [&](size_t i) {
-      return (in_[0].shape[i + 2] + w.pads[i] + w.pads[i + 2] - w.kernel[i]) / w.strides[i] + 1;
-    };
-    return Array::Zeros({in_[0].shape[0], channels, side(0), side(1)});
-  }
-  // f(kernel row, kernel column, input row, input column) for output position `o`.
-  static void ForEachTap(const Window& w, const std::vector<int64_t>& o,
-                         const std::function<void(int64_t, int64_t, int64_t, int64_t)>& f) {
-    for (int64_t i = 0; i < w.kernel[0]; ++i) {
-      for (int64_t j = 0; j < w.kernel[1]; ++j) {
-        f(i, j, o[2] * w.strides[0] + i - w.pads[0], o[3] * w.strides[1] + j - w.pads[1]);
-      }
-    }
-  }
-  bool Inside(int64_t h, int64_t v) const { return h >= 0 && h < in_[0].shape[2] && v >= 0 && v < in_[0].shape[3]; }
-
-  std::vector<Array> in_;
 };
 
 Array ToArray(const Tensor& tensor) { return {tensor.shape, {tensor.values.begin(), tensor.values.end()}}; }

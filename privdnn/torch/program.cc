@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "privdnn/graph/shapes.h"
+#include "privdnn/torch/resize.h"
 
 namespace privdnn {
 namespace {
@@ -28,7 +29,8 @@ at::Tensor PadWindow(const at::Tensor& x, const Window& w, double value) {
   return at::constant_pad_nd(x, last_dimension_first, value);
 }
 
-// A convolution (one group, symmetric pads) as one product of all windows' values with the weights, channels last.
+// A convolution (one group, symmetric pads, not dilated) as one product of all windows' values with the weights,
+// channels last.
 at::Tensor ConvByProduct(const at::Tensor& x, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
                          const Window& w) {
   const int64_t images = x.size(0), filters = weight.size(0);
@@ -53,7 +55,7 @@ at::Tensor ConvByProduct(const at::Tensor& x, const at::Tensor& weight, const c1
 constexpr int64_t kWeightsPerPosition = 50'000;
 bool IsFasterByProduct(const at::Tensor& x, const at::Tensor& weight, const op::Conv& conv) {
   return at::autocast::is_cpu_enabled() && conv.groups == 1 && IsSymmetric(conv.window) &&
-         weight.numel() >= kWeightsPerPosition * x.size(2) * x.size(3);
+         conv.window.dilations == Window{}.dilations && weight.numel() >= kWeightsPerPosition * x.size(2) * x.size(3);
 }
 
 // A node with its values resolved to positions: parameters first, then graph inputs, then node outputs.
@@ -62,9 +64,10 @@ struct Step {
   Op op;
   std::vector<size_t> inputs;
   size_t output = 0;
-  at::Tensor indices;           // Gather only
-  bool fixed = false;           // BatchNormalization only: never normalises by the batch
-  std::vector<size_t> expired;  // values that no later step reads
+  at::Tensor indices;            // Gather only
+  std::vector<Samples> samples;  // Resize only: of each dimension besides the batch
+  bool fixed = false;            // BatchNormalization only: never normalises by the batch
+  std::vector<size_t> expired;   // values that no later step reads
 };
 
 // Executes one operator. `x(i)` is input i. `random` is given in training.
@@ -77,15 +80,39 @@ class Kernel {
   at::Tensor operator()(const op::Conv& conv) const {
     const c10::optional<at::Tensor> bias = arity() == 3 ? c10::optional<at::Tensor>(x(2)) : c10::nullopt;
     if (training() && IsFasterByProduct(x(0), x(1), conv)) return ConvByProduct(x(0), x(1), bias, conv.window);
-    if (IsSymmetric(conv.window)) {
-      return at::conv2d(x(0), x(1), bias, conv.window.strides, SymmetricPads(conv.window), kNoDilation, conv.groups);
+    const Window& w = conv.window;
+    if (IsSymmetric(w)) {
+      return at::conv2d(x(0), x(1), bias, w.strides, SymmetricPads(w), w.dilations, conv.groups);
     }
-    return at::conv2d(PadWindow(x(0), conv.window, 0), x(1), bias, conv.window.strides, kNoPads, kNoDilation,
-                      conv.groups);
+    return at::conv2d(PadWindow(x(0), w, 0), x(1), bias, w.strides, kNoPads, w.dilations, conv.groups);
+  }
+  // LibTorch crops the same on both sides only.
+  at::Tensor operator()(const op::ConvTranspose& conv) const {
+    const Window& w = conv.window;
+    const at::Tensor whole =
+        at::conv_transpose2d(x(0), x(1), {}, w.strides, kNoPads, kNoPads, conv.groups, w.dilations);
+    const std::array<int64_t, 4> crop = {-w.pads[1], conv.output_padding[1] - w.pads[3], -w.pads[0],
+                                         conv.output_padding[0] - w.pads[2]};
+    const at::Tensor cropped = at::constant_pad_nd(whole, crop);
+    return arity() == 3 ? cropped + x(2).reshape({1, -1, 1, 1}) : cropped;
   }
   at::Tensor operator()(const op::BatchNormalization& norm) const {
     return at::batch_norm(x(0), x(1), x(2), x(3), x(4), training() && !step_.fixed, kBatchNormMomentum, norm.epsilon,
                           false);
+  }
+  at::Tensor operator()(const op::LayerNormalization& norm) const {
+    return at::layer_norm(x(0), x(1).sizes(), x(1), arity() == 3 ? x(2) : at::Tensor(), norm.epsilon);
+  }
+  at::Tensor operator()(const op::GroupNormalization& norm) const {
+    return at::group_norm(x(0), norm.groups, x(1), x(2), norm.epsilon);
+  }
+  // Means over neighbouring channels are averages over a column of the map (channels, positions).
+  at::Tensor operator()(const op::LRN& norm) const {
+    const int64_t before = (norm.size - 1) / 2;
+    const at::Tensor squares = at::square(x(0)).reshape({x(0).size(0), 1, x(0).size(1), -1});
+    const std::array<int64_t, 4> pads = {0, 0, before, norm.size - 1 - before};
+    const at::Tensor means = at::avg_pool2d(at::constant_pad_nd(squares, pads), {norm.size, 1}, {1, 1});
+    return x(0) / at::pow(means.reshape(x(0).sizes()) * norm.alpha + norm.bias, norm.beta);
   }
   at::Tensor operator()(const op::AveragePool& pool) const {
     const Window& w = pool.window;
@@ -100,11 +127,28 @@ class Kernel {
   }
   at::Tensor operator()(const op::MaxPool& pool) const {
     const Window& w = pool.window;
-    if (PoolTakesPads(w)) return at::max_pool2d(x(0), w.kernel, w.strides, SymmetricPads(w));
-    return at::max_pool2d(PadWindow(x(0), w, -std::numeric_limits<double>::infinity()), w.kernel, w.strides);
+    if (PoolTakesPads(w)) return at::max_pool2d(x(0), w.kernel, w.strides, SymmetricPads(w), w.dilations);
+    const at::Tensor padded = PadWindow(x(0), w, -std::numeric_limits<double>::infinity());
+    return at::max_pool2d(padded, w.kernel, w.strides, kNoPads, w.dilations);
   }
   at::Tensor operator()(const op::Relu&) const { return at::relu(x(0)); }
   at::Tensor operator()(const op::LeakyRelu& relu) const { return at::leaky_relu(x(0), relu.alpha); }
+  at::Tensor operator()(const op::PRelu&) const { return at::where(x(0) < 0, x(0) * x(1), x(0)); }
+  at::Tensor operator()(const op::ThresholdedRelu& relu) const { return at::threshold(x(0), relu.alpha, 0); }
+  at::Tensor operator()(const op::Elu& elu) const { return at::elu(x(0), elu.alpha); }
+  at::Tensor operator()(const op::Selu& selu) const { return at::elu(x(0), selu.alpha, selu.gamma); }
+  at::Tensor operator()(const op::Gelu& gelu) const {
+    return at::gelu(x(0), gelu.tanh_approximation ? "tanh" : "none");
+  }
+  at::Tensor operator()(const op::Softplus&) const { return at::softplus(x(0)); }
+  at::Tensor operator()(const op::Softsign&) const { return x(0) / (at::abs(x(0)) + 1); }
+  at::Tensor operator()(const op::Erf&) const { return at::erf(x(0)); }
+  at::Tensor operator()(const op::Pow& pow) const { return at::pow(x(0), pow.exponent); }
+  at::Tensor operator()(const op::Exp&) const { return at::exp(x(0)); }
+  at::Tensor operator()(const op::Log&) const { return at::log(x(0)); }
+  at::Tensor operator()(const op::Neg&) const { return at::neg(x(0)); }
+  at::Tensor operator()(const op::Abs&) const { return at::abs(x(0)); }
+  at::Tensor operator()(const op::Reciprocal&) const { return at::reciprocal(x(0)); }
   at::Tensor operator()(const op::Clip& clip) const { return at::clamp(x(0), clip.min, clip.max); }
   at::Tensor operator()(const op::Sigmoid&) const { return at::sigmoid(x(0)); }
   at::Tensor operator()(const op::Tanh&) const { return at::tanh(x(0)); }
@@ -121,6 +165,10 @@ class Kernel {
     }
     return at::reshape(x(0), shape);
   }
+  at::Tensor operator()(const op::Transpose& transpose) const { return x(0).permute(transpose.permutation); }
+  at::Tensor operator()(const op::Slice& slice) const {
+    return x(0).slice(slice.axis, slice.start, slice.end, slice.step);
+  }
   at::Tensor operator()(const op::Gemm& gemm) const {
     const at::Tensor b = gemm.trans_b ? x(1).t() : x(1);
     if (arity() == 3) return at::addmm(x(2), x(0), b, gemm.beta, gemm.alpha);
@@ -136,13 +184,28 @@ class Kernel {
   at::Tensor operator()(const op::Min&) const { return at::minimum(x(0), x(1)); }
   at::Tensor operator()(const op::Sqrt&) const { return at::sqrt(x(0)); }
   at::Tensor operator()(const op::ReduceMean& mean) const { return at::mean(x(0), mean.axes, mean.keep_dims); }
+  at::Tensor operator()(const op::ReduceSum& sum) const { return at::sum(x(0), sum.axes, sum.keep_dims); }
+  at::Tensor operator()(const op::ReduceMax& max) const { return at::amax(x(0), max.axes, max.keep_dims); }
+  at::Tensor operator()(const op::ReduceMin& min) const { return at::amin(x(0), min.axes, min.keep_dims); }
+  at::Tensor operator()(const op::LogSoftmax& softmax) const { return at::log_softmax(x(0), softmax.axis); }
   at::Tensor operator()(const op::Softmax& softmax) const { return at::softmax(x(0), softmax.axis); }
   at::Tensor operator()(const op::Concat& concat) const {
     std::vector<at::Tensor> parts;
-    for (size_t i = 0; i < arity(); ++i) parts.push_back(x(i));
+    int64_t images = 1;
+    for (size_t i = 0; i < arity(); ++i) images = std::max(images, x(i).size(0));
+    for (size_t i = 0; i < arity(); ++i) {
+      std::vector<int64_t> shape = x(i).sizes().vec();
+      shape[0] = images;  // every image gets a constant's
+      parts.push_back(x(i).expand(shape));
+    }
     return at::cat(parts, concat.axis);
   }
   at::Tensor operator()(const op::Gather& gather) const { return at::index_select(x(0), gather.axis, step_.indices); }
+  at::Tensor operator()(const op::Resize&) const {
+    at::Tensor y = x(0);
+    for (size_t i = 0; i < step_.samples.size(); ++i) y = Sample(y, static_cast<int64_t>(i) + 1, step_.samples[i]);
+    return y;
+  }
   at::Tensor operator()(const op::Pad& pad) const {
     std::vector<int64_t> last_dimension_first;
     for (size_t i = pad.pads.size() / 2; i-- > 0;) {
@@ -167,8 +230,18 @@ class Kernel {
   }
 
  private:
-  static constexpr std::array<int64_t, 2> kNoDilation = {1, 1};
   static constexpr std::array<int64_t, 2> kNoPads = {0, 0};
+
+  // Points of a dimension, or averages of two neighbours.
+  static at::Tensor Sample(const at::Tensor& x, int64_t axis, const Samples& samples) {
+    const auto take = [&](const std::vector<int64_t>& at) { return x.index_select(axis, at::tensor(at, at::kLong)); };
+    if (samples.low.empty()) return x;
+    if (samples.share.empty()) return take(samples.low);
+    std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
+    shape[static_cast<size_t>(axis)] = -1;
+    const at::Tensor low = take(samples.low), share = at::tensor(samples.share, at::kFloat).reshape(shape);
+    return low + (take(samples.high) - low) * share;
+  }
 
   bool training() const { return random_.has_value(); }
   size_t arity() const { return step_.inputs.size(); }
@@ -216,7 +289,7 @@ absl::StatusOr<Program> Program::Compile(const Graph& graph, const std::set<std:
   for (const ValueInfo& input : graph.inputs) positions.emplace(input.name, positions.size());
   std::map<size_t, size_t> last_reader;  // value -> step
   for (const Node& node : graph.nodes) {
-    Step step{node.name, node.op, {}, positions.size(), {}, false, {}};
+    Step step{node.name, node.op, {}, positions.size(), {}, {}, false, {}};
     if (std::holds_alternative<op::BatchNormalization>(node.op)) {
       step.fixed = fixed.contains(node.inputs[3]) && fixed.contains(node.inputs[4]);
     }
@@ -228,6 +301,10 @@ absl::StatusOr<Program> Program::Compile(const Graph& graph, const std::set<std:
       const auto& shape = shapes.at(node.inputs[0]);
       PRIVDNN_ASSIGN_OR_RETURN(const size_t axis, NonBatchAxis(gather->axis, shape.size()));
       step.indices = GatherIndices(*gather, shape[axis]);
+    }
+    if (const auto* resize = std::get_if<op::Resize>(&node.op)) {
+      const auto& shape = shapes.at(node.inputs[0]);
+      for (size_t i = 0; i < resize->sizes.size(); ++i) step.samples.push_back(SamplesOf(*resize, i, shape[i + 1]));
     }
     positions.emplace(node.output, step.output);
     impl->steps.push_back(std::move(step));
