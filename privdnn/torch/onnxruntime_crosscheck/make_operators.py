@@ -209,16 +209,15 @@ def layouts():
     one("Slice", 9, [5, 6], attributes={"starts": [1, -4], "ends": [4, 100], "axes": [1, 2]})
     one("Slice", 13, [5, 6], inputs="x s e a t", s=ints(0, 1), e=ints(2 ** 40, -1), a=ints(1, -1), t=ints(2, 3))
     one("Slice", 13, [5, 6], inputs="x s e", label="Slice-axes", s=ints(0, 1), e=ints(2 ** 40, 3))
+    one("Slice", 13, [5, 3], inputs="x s e a t", label="Slice-reversed", s=ints(-1), e=ints(-2 ** 40), a=ints(1), t=ints(-2))
     for opset, inputs, attributes, constants in ((11, "x", {"split": [1, 3, 2]}, {}), (13, "x p", {}, {"p": ints(1, 3, 2)}),
                                                  (18, "x", {"num_outputs": 3}, {})):
         case("Split", opset, [6, 2], [("Split", inputs, "a b c", {"axis": 1, **attributes}),
                                       ("Concat", "c a b", "y", {"axis": 1})], **constants)
     one("Gather", 13, [5, 3], inputs="x i", label="Gather-scalar", attributes={"axis": 1}, i=numpy.array(2, numpy.int64))
     one("Gather", 13, [5, 3], inputs="x i", label="Gather-matrix", attributes={"axis": 1}, i=ints(0, 4, -1, 2).reshape(2, 2))
-    for opset in (1, 13):
-        if opset > 1:
-            one("DepthToSpace", opset, [8, 2, 3], attributes={"blocksize": 2})
-            one("DepthToSpace", opset, [8, 2, 3], label="DepthToSpace-CRD", attributes={"blocksize": 2, "mode": "CRD"})
+    one("DepthToSpace", 13, [8, 2, 3], attributes={"blocksize": 2})
+    one("DepthToSpace", 13, [8, 2, 3], label="DepthToSpace-CRD", attributes={"blocksize": 2, "mode": "CRD"})
     one("SpaceToDepth", 13, [2, 4, 6], attributes={"blocksize": 2})
     one("Pad", 9, [2, 3], attributes={"pads": [0, 1, 0, 0, 0, 2], "value": 0.5})
     one("Pad", 13, [2, 3], inputs="x p v", p=ints(0, 1, 0, 0, 0, 2), v=floats(0.5)[0])
