@@ -89,7 +89,7 @@ def arithmetic():
     for op in ("Sum", "Max", "Min", "Mean"):
         for opset in (8, 13):
             case(op, opset, [3, 4], [("Relu", "x", "a", {}), ("Neg", "x", "b", {}), (op, "x a b", "y", {})])
-    one("Sum", 13, [3, 4], label="Sum-one")
+    case("Sum-one", 13, [3, 4], [("Relu", "x", "r", {}), ("Sum", "r", "y", {})])
     for op in ("Add", "Sub", "Mul", "Div"):
         one(op, 7, [3, 4], inputs="x c", c=floats(1, -2, 0.5, 4))
         one(op, 14, [3, 4], 0.5, 2, inputs="c x", label=op + "-reversed", c=floats(1, -2, 0.5, 4))
