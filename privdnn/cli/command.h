@@ -82,6 +82,7 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action);
 void AddDemo(CLI::App& app, Globals& globals, Action& action);
 void AddBench(CLI::App& app, Globals& globals, Action& action);
 void AddBenchKernels(CLI::App& bench, Globals& globals, Action& action);
+void AddInspect(CLI::App& app, Globals& globals, Action& action);
 void AddData(CLI::App& app, Globals& globals, Action& action);
 void AddVersion(CLI::App& app, Globals& globals, Action& action);
 

@@ -11,7 +11,7 @@ int RunPrivdnn(int argc, char** argv) {
       .name = "privdnn",
       .description = "Private inference with partially encrypted neural networks",
       .commands = {AddTrain, AddExport, AddEval, AddSelect, AddObfuscate, AddPlan, AddKeygen, AddEncrypt, AddServe,
-                   AddUsers, AddInfer, AddDemo, AddAttack, AddReport, AddBench, AddData, AddVersion}};
+                   AddUsers, AddInfer, AddDemo, AddAttack, AddReport, AddBench, AddData, AddInspect, AddVersion}};
   return RunProgram(program, argc, argv);
 }
 

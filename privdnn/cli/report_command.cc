@@ -131,7 +131,6 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.input.selection, command.model, graph));
   command.input.model = command.model.path;
   command.input.model_options = command.model.Options();
-  command.input.input_shape = fmt::format("{}", fmt::join(command.model.shape.dimensions, ","));
   command.input.compact_selection = Compact(selection);
   PRIVDNN_ASSIGN_OR_RETURN(const std::string subject, Subject(command.input, graph, selection));
   const std::string work = command.work.empty() ? command.out + ".work" : command.work;

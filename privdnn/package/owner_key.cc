@@ -9,7 +9,6 @@ namespace {
 
 // magic | version | package id | user | header | for each segment: bias, keys of 2 bits a coefficient holding s+1 |
 // SHA-256 of all before it
-constexpr std::string_view kMagic = "PVDNNKEY";
 constexpr uint32_t kVersion = 2;
 constexpr int kTernaryBits = 2;
 
@@ -77,7 +76,7 @@ absl::StatusOr<OwnerKey> OwnerKey::Open(const std::filesystem::path& path) {
 
 absl::StatusOr<OwnerKey> OwnerKey::Parse(std::span<const uint8_t> bytes, const std::string& what) {
   ByteReader r(bytes, what);
-  PRIVDNN_RETURN_IF_ERROR(r.Magic(kMagic, "owners' key files"));
+  PRIVDNN_RETURN_IF_ERROR(r.Magic(kOwnerKeyMagic, "owners' key files"));
   PRIVDNN_RETURN_IF_ERROR(r.U32InRange(kVersion, kVersion, "version").status());
   PackageId package_id;
   PRIVDNN_ASSIGN_OR_RETURN(const auto id, r.Take(package_id.size(), "package id"));
@@ -103,7 +102,7 @@ ZeroizingVector<uint8_t> OwnerKey::Write() const {
   PackageHeader header{.image_budget = image_budget_, .segments = {}};
   for (const PreparedSegment& segment : segments_) header.segments.push_back(segment.header);
   ByteWriter w;
-  w.Raw(kMagic);
+  w.Raw(kOwnerKeyMagic);
   w.U32(kVersion);
   w.Raw(package_id_);
   w.String(user_);

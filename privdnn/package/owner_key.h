@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "privdnn/base/secret.h"
@@ -11,6 +12,7 @@
 
 namespace privdnn {
 
+inline constexpr std::string_view kOwnerKeyMagic = "PVDNNKEY";
 inline constexpr uint32_t kMaxUserName = 64;
 
 // The secrets of one segment.

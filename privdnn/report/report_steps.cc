@@ -20,7 +20,6 @@ Arguments Begin(const ReportInput& in, std::initializer_list<std::string> comman
   Arguments arguments(command);
   if (!in.model.empty()) arguments.push_back(in.model);
   arguments.insert(arguments.end(), in.model_options.begin(), in.model_options.end());
-  if (!in.input_shape.empty()) Add(arguments, {"--input-shape", in.input_shape});
   if (!in.selection.empty()) Add(arguments, {"--selection", in.selection});
   return arguments;
 }

@@ -29,7 +29,6 @@ struct ReportInput {
   std::string model, selection;   // as given by the user; empty: the embedded ones
   std::vector<std::string> model_options;  // that say what the model's input and output are
   std::string compact_selection;           // the same core neurons as text
-  std::string input_shape;        // of the model, as given; empty: as the model says
   std::string data_set, data;     // empty: the embedded images
   Effort effort;
   std::optional<uint64_t> image_budget;

@@ -62,12 +62,12 @@ TEST(ReportSteps, StolenAndRandomNeuronsAreTrainedAlike) {
   EXPECT_THAT(random, IsSupersetOf({"work/networks/bob.onnx", "--selection", "1:0", "--freeze", "--epochs", "32"}));
 }
 
-TEST(ReportSteps, StepsThatReadTheModelTakeItsInputShape) {
+TEST(ReportSteps, StepsThatReadTheModelTakeItsDescription) {
   ReportInput input = OfADataSet();
   input.model = "model.onnx";
-  input.input_shape = "3,8,8";
+  input.model_options = {"--input-shape", "3,8,8", "--mean", "0.5"};
   for (const char* step : {"eval", "invert", "scratch", "recover", "obfuscate-bob"}) {
-    EXPECT_THAT(Arguments(step, input), IsSupersetOf({"model.onnx", "--input-shape", "3,8,8"})) << step;
+    EXPECT_THAT(Arguments(step, input), IsSupersetOf({"model.onnx", "--input-shape", "3,8,8", "--mean", "0.5"})) << step;
   }
   EXPECT_THAT(Arguments("transplant", input), Not(Contains("--input-shape")));
 }
