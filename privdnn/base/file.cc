@@ -1,12 +1,14 @@
 #include "privdnn/base/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
@@ -76,6 +78,21 @@ absl::StatusOr<Container> ReadWhole(const std::filesystem::path& path, uint64_t 
   return data;
 }
 
+// Removes what processes that died while they wrote this file have left: PATH.tmp and their number.
+void RemoveAbandoned(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const std::string prefix = path.filename().string() + ".tmp";
+  std::error_code failed;
+  for (std::filesystem::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
+    const std::string name = at->path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    pid_t process = 0;
+    const auto [rest, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), process);
+    if (error != std::errc() || rest != name.data() + name.size() || process < 1) continue;
+    if (::kill(process, 0) != 0 && errno == ESRCH) ::unlink(at->path().c_str());
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_bytes) {
@@ -86,6 +103,14 @@ absl::StatusOr<ZeroizingVector<uint8_t>> ReadSecretFile(const std::filesystem::p
 }
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes) {
   return ReadWhole<std::string>(path, max_bytes);
+}
+
+absl::Status CheckPrivate(const std::filesystem::path& path) {
+  std::error_code failed;
+  const std::filesystem::perms mode = std::filesystem::status(path, failed).permissions();
+  if (failed || (mode & std::filesystem::perms::others_all) == std::filesystem::perms::none) return absl::OkStatus();
+  return FailedPrecondition("{0}: everyone may read or change this secret (mode {1:04o}); chmod 600 {0}", path.string(),
+                            static_cast<unsigned>(mode & std::filesystem::perms::mask));
 }
 
 absl::Status CheckWritable(const std::filesystem::path& path) {
@@ -106,7 +131,8 @@ absl::Status CheckWritable(const std::filesystem::path& path) {
 absl::StatusOr<FileWriter> FileWriter::Create(const std::filesystem::path& path, unsigned mode) {
   PRIVDNN_RETURN_IF_ERROR(CreateParent(path));
   std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());
-  ::unlink(temporary.c_str());  // left by a process that died; a file with its own permissions must not be reused
+  RemoveAbandoned(path);
+  ::unlink(temporary.c_str());  // a file with its own permissions must not be reused
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   if (fd < 0) return FailedPrecondition("{}: {}", path.string(), ErrnoText());
   return FileWriter(path, std::move(temporary), fd);

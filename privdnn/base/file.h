@@ -19,6 +19,10 @@ absl::StatusOr<Bytes> ReadFile(const std::filesystem::path& path, uint64_t max_b
 absl::StatusOr<ZeroizingVector<uint8_t>> ReadSecretFile(const std::filesystem::path& path, uint64_t max_bytes);
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, uint64_t max_bytes);
 
+// Checks that not everyone may read a file of secrets. Fails with FailedPrecondition, saying what to do. Returns OK if
+// there is no file: whoever reads it says so.
+absl::Status CheckPrivate(const std::filesystem::path& path);
+
 // Fails with FailedPrecondition, saying why, if WriteFile could not write `path` now, if its folder does not exist, or
 // if something other than a regular file is there. For paths that are written after long or paid work: leaves no file
 // behind and no file changed. Returns OK for an empty path, which stands for no file.

@@ -1,6 +1,11 @@
 #include "privdnn/base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -51,6 +56,37 @@ TEST(File, SaysBeforehandWhetherItCanBeWritten) {
   EXPECT_FALSE(CheckWritable("/proc/new").ok());
   EXPECT_EQ(*ReadTextFile(dir->path() / "old", 100), "content");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir->path()), {}), 1);
+}
+
+TEST(File, SecretsThatEveryoneMayReadAreRefused) {
+  auto dir = TemporaryDirectory::Create();
+  ASSERT_TRUE(dir.ok());
+  const auto path = dir->path() / "key";
+  EXPECT_TRUE(CheckPrivate(path).ok());  // whoever reads it says that it isn't there
+  for (const auto& [mode, allowed] : {std::pair(0600u, true), {0640u, true}, {0644u, false}, {0602u, false}}) {
+    ASSERT_TRUE(WriteFile(path, AsBytes("secret"), 0600).ok());
+    std::filesystem::permissions(path, std::filesystem::perms{mode});
+    EXPECT_EQ(CheckPrivate(path).ok(), allowed) << mode;
+  }
+  EXPECT_NE(Message(CheckPrivate(path)).find("(mode 0602); chmod 600"), std::string::npos);
+}
+
+TEST(File, WhatDeadWritersLeftIsRemoved) {
+  auto dir = TemporaryDirectory::Create();
+  ASSERT_TRUE(dir.ok());
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const auto file = [&](const std::string& name) { return dir->path() / name; };
+  const std::string dead = fmt::format("out.tmp{}", child), alive = fmt::format("out.tmp{}", ::getppid());
+  for (const std::string& name : {dead, alive, std::string("out.tmp"), std::string("other.tmp1x")}) {
+    std::ofstream(file(name)) << "left";
+  }
+  ASSERT_TRUE(WriteTextFile(file("out"), "new").ok());
+  EXPECT_FALSE(std::filesystem::exists(file(dead)));
+  EXPECT_TRUE(std::filesystem::exists(file(alive)));
+  EXPECT_TRUE(std::filesystem::exists(file("out.tmp")));
+  EXPECT_EQ(*ReadTextFile(file("out"), 100), "new");
 }
 
 TEST(TemporaryDirectory, NamesTheVariableThatIsWrong) {

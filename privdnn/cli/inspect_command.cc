@@ -237,7 +237,7 @@ absl::StatusOr<CommandOutput> Inspect(const ModelInput& model) {
   const std::string_view start = AsStringView(file.bytes().first(std::min<size_t>(file.bytes().size(), 16)));
   if (start.starts_with(kPackageMagic)) return InspectPackage(path);
   if (start.starts_with(kOwnerKeyMagic)) return InspectKey(path);
-  if (start.starts_with(kJournalMagic)) return InspectJournal(path);
+  if (start.starts_with(kJournalFormat.magic)) return InspectJournal(path);
   if (start.starts_with("{")) return InspectJson(path);
   if (start.starts_with("\x93NUMPY") || start.starts_with(std::string_view("\0\0", 2)) || start.starts_with("\x1f\x8b")) {
     return InspectInputs(path);

@@ -39,6 +39,14 @@ absl::StatusOr<int64_t> ParseCifar10(std::span<const uint8_t> file, const std::s
 }
 
 absl::StatusOr<ImageSet> LoadCifar10(const std::filesystem::path& folder, bool train) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder / "cifar-10-batches-bin", ignored)) {
+    const auto python = folder / "cifar-10-batches-py";
+    if (std::filesystem::exists(python, ignored)) {
+      return NotFound("{}: the version for Python, which holds pickles; the binary version is needed, in {}",
+                      python.string(), (folder / "cifar-10-batches-bin").string());
+    }
+  }
   ImageSet set;
   int64_t expected = 0;
   for (int batch = 1; batch <= (train ? 5 : 1); ++batch) {

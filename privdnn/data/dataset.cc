@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array<DataSetInfo, 7> kDataSets{{
     {"mnist", "handwritten digits", "MNIST database of LeCun, Cortes and Burges",
-     "mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 10},
+     "mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz; also in MNIST/raw", 1, 28, 28, 10},
     {"fashion-mnist", "articles of clothing", "Fashion-MNIST of Zalando Research; Debian package dataset-fashion-mnist",
      "fashion-mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz", 1, 28, 28, 10},
     {"emnist-letters", "handwritten letters a to z", "EMNIST of NIST (Cohen et al. 2017), the file in IDX format",
@@ -44,10 +44,25 @@ std::filesystem::path PlainOrGz(const std::filesystem::path& path) {
   return !std::filesystem::exists(path, ignored) && std::filesystem::exists(compressed, ignored) ? compressed : path;
 }
 
-absl::StatusOr<ImageSet> LoadNamedIdx(const std::filesystem::path& folder, const std::string& prefix, int32_t classes,
-                                      int32_t first_label) {
-  return LoadIdx(PlainOrGz(folder / (prefix + "-images-idx3-ubyte")),
-                 PlainOrGz(folder / (prefix + "-labels-idx1-ubyte")), classes, first_label);
+// The file "PREFIX-WHAT" in the first of the folders that has it, also as Kaggle names it, "PREFIX-images.idx3-ubyte".
+std::filesystem::path FindIdx(std::span<const std::filesystem::path> folders, const std::string& prefix,
+                              const std::string& what) {
+  std::string with_dot = what;
+  with_dot[what.find('-')] = '.';
+  std::error_code ignored;
+  for (const std::filesystem::path& folder : folders) {
+    for (const std::string& name : {what, with_dot}) {
+      const std::filesystem::path path = PlainOrGz(folder / (prefix + "-" + name));
+      if (std::filesystem::exists(path, ignored)) return path;
+    }
+  }
+  return folders[0] / (prefix + "-" + what);  // the name that the error gives
+}
+
+absl::StatusOr<ImageSet> LoadNamedIdx(std::span<const std::filesystem::path> folders, const std::string& prefix,
+                                      int32_t classes, int32_t first_label) {
+  return LoadIdx(FindIdx(folders, prefix, "images-idx3-ubyte"), FindIdx(folders, prefix, "labels-idx1-ubyte"), classes,
+                 first_label);
 }
 
 // EMNIST's images lie on their side: rows are columns.
@@ -68,11 +83,15 @@ absl::StatusOr<ImageSet> LoadOfficialSplit(const DataSetInfo& info, const std::f
                                            const LoadOptions& options) {
   const std::string name(info.name);
   if (name == "mnist" || name == "fashion-mnist") {
-    return LoadNamedIdx(root / name, train ? "train" : "t10k", info.classes, 0);
+    // torchvision's folders, below the root or below the set's.
+    const std::string torchvision = name == "mnist" ? "MNIST/raw" : "FashionMNIST/raw";
+    const std::filesystem::path folders[] = {root / name, root / torchvision, root / name / torchvision};
+    return LoadNamedIdx(folders, train ? "train" : "t10k", info.classes, 0);
   }
   if (name == "emnist-letters" || name == "emnist-letters13") {
+    const std::filesystem::path folders[] = {root / "emnist", root / "EMNIST/raw", root / "emnist/EMNIST/raw"};
     PRIVDNN_ASSIGN_OR_RETURN(ImageSet set,
-                             LoadNamedIdx(root / "emnist", name + (train ? "-train" : "-test"), info.classes, 1));
+                             LoadNamedIdx(folders, name + (train ? "-train" : "-test"), info.classes, 1));
     TransposeImages(set);
     return set;
   }

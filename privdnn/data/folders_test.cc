@@ -59,6 +59,18 @@ TEST_F(NamedSets, WhatIsMissingIsNamed) {
   }
 }
 
+TEST_F(NamedSets, OtherDistributionsAreFoundOrNamed) {
+  const ImageSet set{2, 1, 2, 3, {0, 1, 2, 3, 4, 5, 255, 254, 253, 252, 251, 250}, {9, 0}, 10};
+  PutFile(Path("MNIST/raw/t10k-images-idx3-ubyte"), WriteIdxImages(set));  // torchvision
+  PutFile(Path("MNIST/raw/t10k-labels-idx1-ubyte"), WriteIdxLabels(set));
+  EXPECT_EQ(Load("mnist", Split::kTest).pixels, set.pixels);
+  PutFile(Path("fashion-mnist/train-images.idx3-ubyte"), WriteIdxImages(set));  // Kaggle
+  PutFile(Path("fashion-mnist/train-labels.idx1-ubyte"), WriteIdxLabels(set));
+  EXPECT_EQ(Load("fashion-mnist", Split::kTrain).labels, set.labels);
+  PutFile(Path("cifar10/cifar-10-batches-py/data_batch_1"), std::string_view("\x80\x02"));
+  EXPECT_THAT(Error("cifar10", Split::kTrain), AllOf(HasSubstr("cifar-10-batches-py"), HasSubstr("binary version")));
+}
+
 TEST_F(NamedSets, IdxFilesMayBeCompressed) {
   const ImageSet set{2, 1, 2, 3, {0, 1, 2, 3, 4, 5, 255, 254, 253, 252, 251, 250}, {9, 0}, 10};
   PutFile(Path("fashion-mnist/t10k-images-idx3-ubyte.gz"), Gzip(WriteIdxImages(set)));

@@ -70,6 +70,7 @@ OwnerKey::OwnerKey(const PackageId& package_id, std::string user, uint64_t image
       secrets_(std::move(secrets)) {}
 
 absl::StatusOr<OwnerKey> OwnerKey::Open(const std::filesystem::path& path) {
+  PRIVDNN_RETURN_IF_ERROR(CheckPrivate(path));
   PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxFileBytes));
   return Parse(bytes, path.string());
 }

@@ -34,8 +34,8 @@ class OwnerKey {
   OwnerKey(const OwnerKey&) = delete;
   OwnerKey& operator=(const OwnerKey&) = delete;
 
-  // Reads a key file. The file's mode is not looked at; encrypting writes it with 0600. Fails as Parse does, or naming
-  // the path.
+  // Reads a key file, which encrypting writes with mode 0600. Fails as Parse does, or naming the path; with
+  // FailedPrecondition if everyone may read the file (CheckPrivate).
   static absl::StatusOr<OwnerKey> Open(const std::filesystem::path& path);
   // Reads the bytes of a key file. Every field is checked; `what` names the bytes in errors. Fails with DataLoss if the
   // digest does not match, and with InvalidArgument otherwise.

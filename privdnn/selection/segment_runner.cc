@@ -86,8 +86,13 @@ absl::Status SegmentRunner::FindLayers(const Graph& graph, const EvaluatorOption
     all.layers[layer.number] = All(layer.neurons);
   } else {
     if (options.first_layer == 0) {
-      PRIVDNN_ASSIGN_OR_RETURN(const auto pair, FindQuadraticPair(graph));
-      all.layers = {{pair.first.number, All(pair.first.neurons)}, {pair.second.number, All(pair.second.neurons)}};
+      const auto pair = FindQuadraticPair(graph);
+      if (absl::IsNotFound(pair.status())) {
+        return NotFound("{}; layers = 1 (--layers 1) chooses from a single layer", Message(pair.status()));
+      }
+      PRIVDNN_RETURN_IF_ERROR(pair.status());
+      all.layers = {{pair->first.number, All(pair->first.neurons)},
+                    {pair->second.number, All(pair->second.neurons)}};
     } else {
       PRIVDNN_ASSIGN_OR_RETURN(const Layer front_layer, find(options.first_layer));
       PRIVDNN_ASSIGN_OR_RETURN(const Layer back_layer, find(options.first_layer + 1));

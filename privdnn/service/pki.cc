@@ -81,7 +81,11 @@ absl::Status AddExtension(X509* certificate, const X509* authority, const Extens
   return absl::OkStatus();
 }
 
-bool IsDnsName(const std::string& name) {
+// "*.example.org" stands for every name with one more label.
+bool IsDnsName(const std::string& given) {
+  const bool wildcard = given.starts_with("*.");
+  const std::string name = wildcard ? given.substr(2) : given;
+  if (wildcard && name.find('.') == std::string::npos) return false;
   return !name.empty() && name.size() <= 253 && name.front() != '.' && name.front() != '-' &&
          std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-'; });
 }
@@ -201,10 +205,12 @@ Profile IdentityProfile(const std::string& name, const char* extended_key_usage,
 
 absl::Status CheckUserName(std::string_view name) {
   const bool allowed = std::ranges::all_of(
-      name, [](unsigned char c) { return (c < 0x80 && std::isalnum(c)) || c == '.' || c == '_' || c == '-'; });
+      name, [](unsigned char c) { return (c < 0x80 && std::isalnum(c)) || c == '.' || c == '_' || c == '-' || c == '@' ||
+               c == '+';
+      });
   if (name.empty() || name.size() > 64 || !allowed || name.front() == '.' || name.front() == '-') {
     return InvalidArgument(
-        "user name '{}': must have 1 to 64 characters of A-Z a-z 0-9 . _ - and not begin with . or -",
+        "user name '{}': must have 1 to 64 characters of A-Z a-z 0-9 . _ - @ + and not begin with . or -",
         name.substr(0, 80));
   }
   if (name == "ca" || name == "owner") return InvalidArgument("the name '{}' is reserved", name);
@@ -245,6 +251,7 @@ absl::StatusOr<TlsFiles> LoadTlsFiles(const std::filesystem::path& dir, const st
   TlsFiles files{.name = name, .ca_pem = {}, .certificate_pem = {}, .key_pem = {}};
   PRIVDNN_ASSIGN_OR_RETURN(files.ca_pem, ReadTextFile(dir / "ca.crt", kMaxPemBytes));
   PRIVDNN_ASSIGN_OR_RETURN(files.certificate_pem, ReadTextFile(dir / (name + ".crt"), kMaxPemBytes));
+  PRIVDNN_RETURN_IF_ERROR(CheckPrivate(dir / (name + ".key")));
   PRIVDNN_ASSIGN_OR_RETURN(files.key_pem, ReadTextFile(dir / (name + ".key"), kMaxPemBytes));
   return files;
 }

@@ -18,15 +18,16 @@ namespace privdnn {
 inline constexpr int kAuthorityDays = 3650;
 inline constexpr int kIdentityDays = 825;
 
-// Checks a user's name: 1 to 64 of the characters A-Z a-z 0-9 . _ - with no '.' or '-' in front. "ca" and "owner" are
-// reserved: their files would collide with the authority's and the owner's.
+// Checks a user's name: 1 to 64 of the characters A-Z a-z 0-9 . _ - @ + with no '.' or '-' in front, such as an e-mail
+// address. "ca" and "owner" are reserved: their files would collide with the authority's and the owner's.
 absl::Status CheckUserName(std::string_view name);
 
 // Makes ca.crt and ca.key. This and the next two functions create `dir` if it is missing and write keys with mode 0600.
 // They never overwrite: they fail with AlreadyExists and the file's name. Certificates are valid from five minutes ago,
 // so that clocks may differ by that much. `days` is 1 to 36,500.
 absl::Status CreateAuthority(const std::filesystem::path& dir, int days = kAuthorityDays);
-// Makes owner.crt and owner.key, valid for localhost, 127.0.0.1, ::1 and `hostnames` (DNS names or IP addresses). A
+// Makes owner.crt and owner.key, valid for localhost, 127.0.0.1, ::1 and `hostnames` (DNS names, also *.example.org,
+// or IP addresses). A
 // certificate never outlives the authority's: `days` is reduced to the remaining days of ca.crt.
 absl::Status IssueOwner(const std::filesystem::path& dir, std::span<const std::string> hostnames,
                         int days = kIdentityDays);
@@ -43,7 +44,8 @@ struct TlsFiles {
   std::string key_pem;
 };
 
-// Reads ca.crt, NAME.crt and NAME.key. Fails with NotFound and the file's name if one is missing. Does not check the
+// Reads ca.crt, NAME.crt and NAME.key. Fails with NotFound and the file's name if one is missing, and with
+// FailedPrecondition if others may read the key (CheckPrivate). Does not check the
 // contents.
 absl::StatusOr<TlsFiles> LoadTlsFiles(const std::filesystem::path& dir, const std::string& name);
 

@@ -106,7 +106,7 @@ TEST_F(PkiTest, NeverOverwrites) {
 }
 
 TEST_F(PkiTest, ChecksNames) {
-  for (const char* good : {"a", "A.b_c-9", "_x", "0"}) EXPECT_TRUE(CheckUserName(good).ok()) << good;
+  for (const char* good : {"a", "A.b_c-9", "_x", "0", "alice+lab@example.org"}) EXPECT_TRUE(CheckUserName(good).ok()) << good;
   for (const char* bad :
        {"", ".", "..", "-rf", ".hidden", "a b", "a/b", "../x", "a\nb", "j\xc3\xbcrg", "ca", "owner"}) {
     EXPECT_EQ(IssueUser(dir_.path(), bad).code(), absl::StatusCode::kInvalidArgument) << bad;
@@ -115,10 +115,11 @@ TEST_F(PkiTest, ChecksNames) {
   EXPECT_FALSE(CheckUserName(std::string(65, 'a')).ok());
   const auto other = *TemporaryDirectory::Create();
   ASSERT_TRUE(CreateAuthority(other.path()).ok());
-  for (const char* bad : {"", "a,IP:1.2.3.4", "a b", "-x", ".x", "a\nb"}) {
+  for (const char* bad : {"", "a,IP:1.2.3.4", "a b", "-x", ".x", "a\nb", "*", "*.org", "a.*.org", "**.example.org"}) {
     const auto status = IssueOwner(other.path(), std::vector<std::string>{bad});
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad;
   }
+  EXPECT_TRUE(IssueOwner(other.path(), std::vector<std::string>{"*.example.org"}).ok());
   EXPECT_EQ(IssueUser(other.path(), "bob", 0).code(), absl::StatusCode::kInvalidArgument);
 }
 
