@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/process_test.h"
+#include "process_test.h"
 
 namespace privdnn {
 namespace {

@@ -238,13 +238,14 @@ TEST_F(InMemoryPartiesTest, AnswersOfSomethingElseAreRefused) {
   EXPECT_TRUE(absl::IsDataLoss(AnswerFile::Open(path, {parties.session(), few, options}).status()));
 }
 
-// A few bytes of a package that ask for 400 MB: a map padded by 5,000 on each side.
+// A few bytes of a package that ask for 400 MB: the image padded by 5,000 on each side, and back to its size.
 TEST_F(InMemoryPartiesTest, APackageAsksForNoMoreMemoryThanItsSizeExplains) {
   Graph rest = *ImportOnnx(plan_->rest_model, "rest");
+  const std::string image = std::ranges::find_if_not(rest.inputs, IsSegmentInput, &ValueInfo::name)->name;
+  for (Node& node : rest.nodes) std::ranges::replace(node.inputs, image, std::string("small"));
   rest.nodes.insert(rest.nodes.begin(),
-                    Node{"huge", op::Pad{{0, 0, 5000, 5000, 0, 0, 5000, 5000}, 0}, {"image"}, "huge.out"});
-  const auto image = std::ranges::find_if_not(rest.inputs, IsSegmentInput, &ValueInfo::name);
-  rest.nodes[0].inputs[0] = image->name;
+                    {Node{"grow", op::Pad{{0, 0, 5000, 5000, 0, 0, 5000, 5000}, 0}, {image}, "huge"},
+                     Node{"shrink", op::MaxPool{{{10001, 10001}, {1, 1}, {0, 0, 0, 0}}}, {"huge"}, "small"}});
   Bytes bytes;
   SystemRandom random;
   ASSERT_TRUE(EncryptModel(

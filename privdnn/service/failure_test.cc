@@ -89,7 +89,9 @@ TEST_F(FailureTest, KilledOwnerMidStream) {
   HelperProcess again({"--helper-server", authority_->path().string(), "0"});
   auto back = Client::Connect("127.0.0.1:" + again.ReadLine(), authority_->Tls("alice"));
   ASSERT_TRUE(back.ok()) << back.status();
-  EXPECT_EQ(back->Describe()->packages[0].images_remaining, 1'000'000u - 1000u);
+  const uint64_t used = 1'000'000 - back->Describe()->packages[0].images_remaining;
+  EXPECT_GE(used, conversation.replies);
+  EXPECT_LE(used, 16u);  // at most as many are wasted as were spent
 }
 
 TEST_F(FailureTest, KilledUserMidStream) {
