@@ -194,7 +194,12 @@ std::set<size_t> Reached(const Graph& graph, const std::string& value, const std
 
 absl::StatusOr<SecretKernels> DrawKernels(const Node& node, const Segment& segment, const ObfuscateOptions& options,
                                           RandomSource& random) {
-  const bool conv = std::holds_alternative<op::Conv>(node.op);
+  const auto* spread = std::get_if<op::Conv>(&node.op);
+  const bool conv = spread != nullptr;
+  if (conv && (spread->groups != 1 || spread->window.dilations != Window{}.dilations)) {
+    return InvalidArgument("layer {} ('{}'): a Conv with groups or dilations is not composed with secret kernels",
+                           segment.layer_number, node.name);
+  }
   SecretKernels secret{conv ? options.kernel : 1, options.mix, {}};
   const size_t neurons = segment.neurons.size();
   if (secret.side == 1 && (!secret.mix || neurons == 1)) {

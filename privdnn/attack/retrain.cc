@@ -25,10 +25,13 @@ bool LeadsToRectifier(const Graph& graph, std::string value) {
     const std::vector<size_t> readers = graph.Consumers(value);
     if (readers.empty()) return false;
     const Node& node = graph.nodes[readers[0]];
-    if (IsAny<op::Relu, op::LeakyRelu, op::Clip, op::HardSwish>(node.op)) return true;
-    const bool passes =
-        IsArithmetic(node.op) || IsAny<op::BatchNormalization, op::AveragePool, op::MaxPool, op::Flatten, op::Reshape,
-                                       op::Pad, op::Dropout, op::Concat, op::Gather, op::FakeQuantize>(node.op);
+    if (IsAny<op::Relu, op::LeakyRelu, op::PRelu, op::ThresholdedRelu, op::Elu, op::Gelu, op::Clip, op::HardSwish>(
+            node.op)) {
+      return true;
+    }
+    const bool passes = IsArithmetic(node.op) ||
+                        IsAny<op::BatchNormalization, op::AveragePool, op::MaxPool, op::Flatten, op::Reshape, op::Pad,
+                              op::Dropout, op::Concat, op::Gather, op::Transpose, op::Slice, op::FakeQuantize>(node.op);
     if (!passes) return false;
     value = node.output;
   }
@@ -44,7 +47,10 @@ WeightFlags AllWeights(const Graph& graph) {
   std::set<std::string> behind;  // values behind a layer
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    const bool weighted = layers.contains(i) || std::holds_alternative<op::BatchNormalization>(node.op);
+    const bool weighted =
+        layers.contains(i) ||
+        IsAny<op::BatchNormalization, op::LayerNormalization, op::GroupNormalization, op::PRelu, op::ConvTranspose>(
+            node.op);
     const bool follows = std::ranges::any_of(node.inputs, [&](const auto& input) { return behind.contains(input); });
     if (layers.contains(i) || follows) behind.insert(node.output);
     for (const std::string& input : node.inputs) {
@@ -88,6 +94,19 @@ Graph Reinitialize(Graph graph, const WeightFlags& which, uint64_t seed) {
     } else if (std::holds_alternative<op::BatchNormalization>(node.op)) {
       for (const size_t i : {1, 4}) replace(node.inputs[i], [](size_t) { return 1.0f; });  // scale, variance
       for (const size_t i : {2, 3}) replace(node.inputs[i], [](size_t) { return 0.0f; });  // shift, mean
+    } else if (IsAny<op::LayerNormalization, op::GroupNormalization>(node.op)) {
+      replace(node.inputs[1], [](size_t) { return 1.0f; });
+      if (node.inputs.size() > 2) replace(node.inputs[2], [](size_t) { return 0.0f; });
+    } else if (std::holds_alternative<op::PRelu>(node.op)) {
+      replace(node.inputs[1], [](size_t) { return 0.25f; });  // PyTorch's
+    } else if (std::holds_alternative<op::ConvTranspose>(node.op)) {
+      const double fan_in = static_cast<double>(graph.initializers.at(node.inputs[1]).size()) /
+                            static_cast<double>(graph.initializers.at(node.inputs[1]).dim(1));
+      DeterministicRandom random(seed, (uint64_t{1} << 32) + index);
+      for (size_t i = 1; i < node.inputs.size(); ++i) {
+        const auto uniform = SymmetricUniforms<float>(graph.initializers.at(node.inputs[i]).values.size(), random);
+        replace(node.inputs[i], [&](size_t at) { return uniform[at] / static_cast<float>(std::sqrt(fan_in)); });
+      }
     } else if (IsArithmetic(node.op)) {
       const bool factor = IsAny<op::Mul, op::Div>(node.op);
       for (const std::string& input : node.inputs) replace(input, [&](size_t) { return factor ? 1.0f : 0.0f; });

@@ -127,22 +127,6 @@ absl::StatusOr<Rearrangement> TransposeElements(const std::vector<int64_t>& shap
   return result;
 }
 
-absl::StatusOr<Rearrangement> SliceElements(const std::vector<int64_t>& shape, size_t axis, int64_t start, int64_t end,
-                                            int64_t step, FoldBudget& budget) {
-  PRIVDNN_RETURN_IF_ERROR(CheckNotEmpty(shape));
-  PRIVDNN_RETURN_IF_ERROR(budget.Spend(shape));
-  Offsets offsets = OffsetsOf(shape);
-  std::vector<uint32_t> kept;
-  for (int64_t i = start; i < end; i += std::min(step, end - i)) {
-    kept.push_back(offsets[axis][static_cast<size_t>(i)]);
-  }
-  Rearrangement result{shape, {}};
-  result.shape[axis] = static_cast<int64_t>(kept.size());
-  offsets[axis] = std::move(kept);
-  result.from = Positions(offsets);
-  return result;
-}
-
 absl::StatusOr<Rearrangement> GatherElements(const std::vector<int64_t>& shape, size_t axis, const IntTensor& indices,
                                              FoldBudget& budget) {
   PRIVDNN_RETURN_IF_ERROR(CheckNotEmpty(shape));

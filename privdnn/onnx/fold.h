@@ -27,9 +27,6 @@ struct Rearrangement {
 };
 absl::StatusOr<Rearrangement> TransposeElements(const std::vector<int64_t>& shape,
                                                 const std::vector<int64_t>& permutation, FoldBudget& budget);
-// Every `step`-th (from 1) of [start, end) along an axis; 0 <= start <= end <= extent.
-absl::StatusOr<Rearrangement> SliceElements(const std::vector<int64_t>& shape, size_t axis, int64_t start, int64_t end,
-                                            int64_t step, FoldBudget& budget);
 absl::StatusOr<Rearrangement> GatherElements(const std::vector<int64_t>& shape, size_t axis, const IntTensor& indices,
                                              FoldBudget& budget);
 // Broadcasts to `target`, which must be a shape that `shape` broadcasts to.

@@ -103,7 +103,8 @@ absl::Status OnnxImporter::ReadRange(Source& source) {
   std::array<int64_t, 3> bounds{};
   for (size_t i = 0; i < 3; ++i) {
     const IntTensor* ints = FoldedInts(source.inputs[i]);
-    if (ints == nullptr || ints->values.size() != 1 || ints->IsBatch(0) || std::abs(ints->values[0]) > kMaxExtent)
+    const bool known = ints != nullptr && ints->values.size() == 1 && !ints->IsBatch(0);
+    if (!known || ints->values[0] < -kMaxExtent || ints->values[0] > kMaxExtent)
       return InvalidArgument("input {} must be a constant integer in [-2^31, 2^31]", i);
     bounds[i] = ints->values[0];
   }

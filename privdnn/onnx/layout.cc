@@ -20,6 +20,14 @@ std::vector<int64_t> Range(int64_t count) {
   return range;
 }
 
+// From `start` until before `end`.
+IntTensor Indices(int64_t start, int64_t end, int64_t step) {
+  IntTensor indices{{0}, {}};
+  for (int64_t i = start; step > 0 ? i < end : i > end; i += step) indices.values.push_back(i);
+  indices.shape[0] = static_cast<int64_t>(indices.values.size());
+  return indices;
+}
+
 }  // namespace
 
 absl::Status OnnxImporter::ReadTranspose(Source& source) {
@@ -62,16 +70,21 @@ absl::StatusOr<std::vector<OnnxImporter::SliceRange>> OnnxImporter::ReadSliceRan
   std::vector<SliceRange> ranges;
   for (size_t i = 0; i < starts.size(); ++i) {
     PRIVDNN_ASSIGN_OR_RETURN(const size_t axis, ConstantAxis(axes[i], shape.size()));
-    if (steps[i] < 1) return InvalidArgument("step {} is not supported, only steps from 1", steps[i]);
+    if (steps[i] == 0) return InvalidArgument("step 0");
     if (axis == 0 && of_value) {
       const bool all = starts[i] == 0 && steps[i] == 1 && ends[i] >= std::numeric_limits<int32_t>::max();
       if (!all) return InvalidArgument("axis 0 is the batch");
       continue;
     }
-    const int64_t extent = shape[axis];
-    const auto clamp = [extent](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + extent : at, 0, extent); };
-    const SliceRange range{axis, clamp(starts[i]), clamp(ends[i]), std::min(steps[i], kMaxExtent)};
-    if (range.start > 0 || range.end < extent || range.step > 1) ranges.push_back(range);
+    const int64_t extent = shape[axis], last = std::max<int64_t>(extent - 1, 0);
+    const auto clamp = [extent](int64_t at, int64_t low, int64_t high) {
+      return std::clamp(at < 0 ? at + extent : at, low, high);
+    };
+    const bool up = steps[i] > 0;
+    const SliceRange range{axis, clamp(starts[i], 0, up ? extent : last),
+                           clamp(ends[i], up ? 0 : -1, up ? extent : last),
+                           std::clamp(steps[i], -kMaxExtent, kMaxExtent)};
+    if (range.start > 0 || range.end < extent || range.step != 1) ranges.push_back(range);
   }
   return ranges;
 }
@@ -86,7 +99,7 @@ absl::Status OnnxImporter::ReadSlice(Source& source) {
     for (const auto& [axis, start, end, step] : ranges) {
       const bool first = order.shape.empty();
       PRIVDNN_ASSIGN_OR_RETURN(Rearrangement next,
-                               SliceElements(first ? shape : order.shape, axis, start, end, step, budget_));
+                               GatherElements(first ? shape : order.shape, axis, Indices(start, end, step), budget_));
       for (uint32_t& from : next.from) from = first ? from : order.from[from];
       order = std::move(next);
     }
@@ -95,9 +108,13 @@ absl::Status OnnxImporter::ReadSlice(Source& source) {
   std::string value = source.inputs[0];
   for (size_t i = 0; i < ranges.size(); ++i) {
     const auto& [axis, start, end, step] = ranges[i];
-    const op::Slice slice{static_cast<int64_t>(axis), start, end, step};
-    if (i + 1 == ranges.size()) return Append(source, slice, {value});
-    PRIVDNN_ASSIGN_OR_RETURN(value, AppendPart(source, slice, {value}));
+    Op part = op::Slice{static_cast<int64_t>(axis), start, end, step};
+    if (step < 0) {
+      if (start - end > kMaxIndices) return InvalidArgument("turns round {} elements", start - end);
+      part = op::Gather{static_cast<int64_t>(axis), Indices(start, end, step).values};
+    }
+    if (i + 1 == ranges.size()) return Append(source, std::move(part), {value});
+    PRIVDNN_ASSIGN_OR_RETURN(value, AppendPart(source, std::move(part), {value}));
   }
   return absl::OkStatus();
 }
@@ -140,7 +157,7 @@ absl::Status OnnxImporter::ReadSplit(Source& source) {
     const int64_t end = start + sizes[static_cast<size_t>(i)];
     const std::string& output = source.proto.output(i);
     if (is_constant && !output.empty()) {
-      PRIVDNN_ASSIGN_OR_RETURN(const Rearrangement part, SliceElements(shape, axis, start, end, 1, budget_));
+      PRIVDNN_ASSIGN_OR_RETURN(const Rearrangement part, GatherElements(shape, axis, Indices(start, end, 1), budget_));
       PRIVDNN_RETURN_IF_ERROR(DefineRearranged(source, i, source.inputs[0], part));
     } else if (!output.empty()) {
       PRIVDNN_RETURN_IF_ERROR(Define(output));

@@ -349,12 +349,95 @@ TEST(OnnxImport, OldSoftmaxRunsOverAllLaterDimensions) {
   EXPECT_EQ(MustImport(flat).nodes.at(0).op, Op(op::Softmax{1}));
   onnx::ModelProto maps = EmptyModel({2, 4}, {2, 4}, 11);
   AddNode(maps, "Softmax", {"x"}, {"y"});
-  EXPECT_THAT(Message(ImportModel(maps).status()), HasSubstr("axis 1 of 3 dimensions"));
+  const Graph rows = MustImport(maps);
+  ASSERT_EQ(rows.nodes.size(), 3u);
+  EXPECT_EQ(rows.nodes[0].op, Op(op::Reshape{{0, -1}}));
+  EXPECT_EQ(rows.nodes[1].op, Op(op::Softmax{-1}));
+  EXPECT_EQ(rows.nodes[2].op, Op(op::Reshape{{0, 2, 4}}));
   maps.mutable_opset_import(0)->set_version(13);
   EXPECT_EQ(MustImport(maps).nodes.at(0).op, Op(op::Softmax{-1}));
   onnx::ModelProto pixels = EmptyModel({4, 1, 1}, {4, 1, 1}, 11);
   AddNode(pixels, "Softmax", {"x"}, {"y"});
   EXPECT_EQ(MustImport(pixels).nodes.at(0).op, Op(op::Softmax{1}));
+}
+
+// Counted zeros, and cells behind them that don't count.
+TEST(OnnxImport, GivesCountedPaddingANodeOfItsOwn) {
+  onnx::ModelProto model = EmptyModel({3, 6, 5}, {3, 3, 3});
+  AddNode(model, "AveragePool", {"x"}, {"y"},
+          {IntsAttribute("kernel_shape", {3, 3}), IntsAttribute("strides", {2, 2}), IntsAttribute("pads", {1, 1, 0, 0}),
+           IntAttribute("count_include_pad", 1), IntAttribute("ceil_mode", 1)});
+  const Graph graph = MustImport(model);
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[0].op, Op(op::Pad{{0, 0, 1, 1, 0, 0, 0, 0}, 0}));
+  EXPECT_EQ(graph.nodes[1].op, Op(op::AveragePool{{{3, 3}, {2, 2}, {0, 0, 0, 1}}, false}));
+}
+
+// A chain of convolutions over one dimension is one of maps: one Reshape before it, none behind it.
+TEST(OnnxImport, ReadsRowsAsMaps) {
+  onnx::ModelProto model = EmptyModel({2, 8}, {4});
+  *model.mutable_graph()->add_initializer() = FloatTensor("w1", {3, 2, 3}, std::vector<float>(18, 1));
+  *model.mutable_graph()->add_initializer() = FloatTensor("w2", {4, 3, 2}, std::vector<float>(24, 1));
+  *model.mutable_graph()->add_initializer() = FloatTensor("k", {3, 1}, {1, 2, 3});
+  AddNode(model, "Conv", {"x", "w1"}, {"c"}, {IntsAttribute("pads", {2, 0}), IntsAttribute("dilations", {2})});
+  AddNode(model, "Mul", {"c", "k"}, {"m"});
+  AddNode(model, "Relu", {"m"}, {"r"});
+  AddNode(model, "Conv", {"r", "w2"}, {"d"});
+  AddNode(model, "GlobalMaxPool", {"d"}, {"p"});
+  AddNode(model, "Flatten", {"p"}, {"y"});
+  const Graph graph = MustImport(model);
+  ASSERT_EQ(graph.nodes.size(), 7u);
+  EXPECT_EQ(graph.nodes[0].op, Op(op::Reshape{{0, 2, 1, 8}}));
+  EXPECT_EQ(graph.nodes[1].op, Op(op::Conv{{{1, 3}, {1, 1}, {0, 2, 0, 0}, {1, 2}}, 1}));
+  EXPECT_EQ(graph.initializers.at(graph.nodes[2].inputs[1]).shape, (std::vector<int64_t>{3, 1, 1}));
+  EXPECT_EQ(graph.nodes[5].op, Op(op::MaxPool{{{1, 5}, {1, 1}, {}}}));
+  EXPECT_EQ(graph.nodes[6].op, Op(op::Flatten{1}));
+  EXPECT_FALSE(graph.initializers.contains("w1"));
+  // What needs three dimensions gets them.
+  model.mutable_graph()->mutable_node(4)->set_op_type("Softmax");
+  *model.mutable_graph()->mutable_output(0) = FloatValue("y", {-1, 20});
+  const Graph row = MustImport(model);
+  ASSERT_EQ(row.nodes.size(), 8u);
+  EXPECT_EQ(row.nodes[5], (Node{"d.row", op::Reshape{{0, 4, 5}}, {"d.map"}, "d"}));
+  EXPECT_EQ(ImportOnnx(ExportOnnx(row), "test").value(), row);
+}
+
+// The scores are the output, once.
+TEST(OnnxImport, DropsALastArgMax) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  AddNode(model, "Relu", {"x"}, {"scores"});
+  AddNode(model, "ArgMax", {"scores"}, {"i"}, {IntAttribute("axis", 1), IntAttribute("keepdims", 0)});
+  AddNode(model, "Cast", {"i"}, {"y"}, {IntAttribute("to", onnx::TensorProto::INT32)});
+  model.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->set_elem_type(6);
+  EXPECT_EQ(MustImport(model).outputs, (std::vector<ValueInfo>{{"y", {-1, 4}}}));
+  *model.mutable_graph()->add_output() = FloatValue("scores", {-1, 4});
+  EXPECT_EQ(MustImport(model).outputs, (std::vector<ValueInfo>{{"scores", {-1, 4}}}));
+}
+
+// The branch that a constant chooses stands in place of the If; of the other one nothing is read.
+TEST(OnnxImport, ReadsOneBranch) {
+  onnx::ModelProto model = EmptyModel({4, 1}, {4});
+  *model.mutable_graph()->add_initializer() = IntTensor64("one", {1}, {1});
+  AddNode(model, "Shape", {"x"}, {"shape"});
+  AddNode(model, "Gather", {"shape", "two"}, {"side"});
+  AddNode(model, "Equal", {"side", "one"}, {"is_one"});
+  onnx::NodeProto& node = AddNode(model, "If", {"is_one"}, {"y"});
+  for (const auto& [name, op] : {std::pair("then_branch", "Squeeze"), {"else_branch", "Unknown"}}) {
+    onnx::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(onnx::AttributeProto::GRAPH);
+    onnx::NodeProto& inner = *attribute.mutable_g()->add_node();
+    inner.set_op_type(op);
+    inner.add_input("x");
+    inner.add_input("two");
+    inner.add_output(std::string("inner ") + name);
+    attribute.mutable_g()->add_output()->set_name(inner.output(0));
+  }
+  *model.mutable_graph()->add_initializer() = IntTensor64("two", {1}, {2});
+  const Graph graph = MustImport(model);
+  ASSERT_EQ(graph.nodes.size(), 1u);
+  EXPECT_EQ(graph.nodes[0].op, Op(op::Reshape{{0, 4}}));
+  EXPECT_EQ(graph.nodes[0].output, "y");
 }
 
 }  // namespace

@@ -7,18 +7,11 @@
 #include "privdnn/onnx/importer.h"
 
 namespace privdnn {
-namespace {
-
-// The statistics of PyTorch's training graphs; in inference nothing reads them.
-constexpr int64_t kFirstTrainingMode = 14;
-
-}  // namespace
-
 absl::Status OnnxImporter::ReadBatchNormalization(Source& source) {
   op::BatchNormalization norm;
   PRIVDNN_ASSIGN_OR_RETURN(norm.epsilon, source.attributes.Float("epsilon", norm.epsilon));
   source.attributes.Ignore("momentum");
-  if (opset_ >= kFirstTrainingMode) PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("training_mode", 0));
+  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("training_mode", 0));
   if (opset_ < 9) PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("spatial", 1));
   return Append(source, norm, source.inputs);
 }

@@ -208,8 +208,12 @@ TEST(FindSegments, NamesNodeAndReason) {
   grouped.Append(op::Conv{{{3, 3}, {1, 1}, {}}, 2}, {grouped.Random({4, 2, 3, 3})});
   grouped.Append(op::Square{});
   grouped.Conv(2, {{3, 3}, {1, 1}, {}});
-  EXPECT_THAT(FindError(grouped.Finish(), "1:0"), HasSubstr("node 'Conv0': Conv with 2 groups"));
-  EXPECT_EQ(Outline(Find(grouped.Finish(), "2:0")), "2");
+  EXPECT_EQ(Outline(Find(grouped.Finish(), "1:0")), "1");
+  EXPECT_EQ(Outline(Find(grouped.Finish(), "2:0")), "1+2");
+  NetworkBuilder channels({8193, 1, 1}, 1);
+  channels.Conv(8193, {}, false, 8193);
+  EXPECT_THAT(FindError(channels.Finish(), "1:0"),
+              HasSubstr("node 'Conv0': Conv with 8193 groups and dilations 1 by 1 would have 67125249 weights"));
 
   NetworkBuilder sequence({4, 6}, 1);
   sequence.Append(op::MatMul{}, {sequence.Random({6, 2})});
@@ -291,7 +295,7 @@ TEST(PlaintextRest, HoldsPlaintextWeightsOnly) {
   int searched = 0;
   for (uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE(seed);
-    const Graph graph = RandomNetwork(seed);
+    const Graph graph = RandomNetwork(seed, seed % 2 == 1);
     const auto segments = FindSegments(graph, RandomSelection(graph, seed));
     if (!segments.ok()) continue;
     const auto layers = FindLayers(graph);
@@ -342,6 +346,19 @@ TEST(PlaintextRest, HoldsNoWeightsFromCoreNeurons) {
     }
     EXPECT_GT(seen, 0u);
   }
+}
+
+// Filters of a grouped convolution stay as small as they were: each is a group of its own.
+TEST(PlaintextRest, KeepsGroupsApart) {
+  NetworkBuilder b({6, 5, 5}, 1);
+  b.Conv(12, {{3, 3}, {1, 1}, {}, {2, 2}}, true, 3);
+  const Graph graph = b.Finish();
+  const Graph rest = *PlaintextRest(graph, Find(graph, "1:0,4-6"));
+  const Node& conv = *std::find_if(rest.nodes.begin(), rest.nodes.end(),
+                                   [](const Node& n) { return std::holds_alternative<op::Conv>(n.op); });
+  EXPECT_EQ(conv.op, Op(op::Conv{{{3, 3}, {1, 1}, {}, {2, 2}}, 8}));
+  EXPECT_EQ(rest.initializers.at(conv.inputs[1]).shape, (std::vector<int64_t>{8, 2, 3, 3}));
+  EXPECT_EQ(rest.Producer(conv.inputs[0])->op, Op(op::Gather{1, {0, 1, 0, 1, 0, 1, 2, 3, 4, 5, 4, 5, 4, 5, 4, 5}}));
 }
 
 TEST(PlaintextRest, AddsInputsAndFeeds) {

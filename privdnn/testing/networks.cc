@@ -52,12 +52,12 @@ std::string NetworkBuilder::Append(Op op, std::vector<Tensor> parameters, std::v
   return graph.nodes.back().name;
 }
 
-std::string NetworkBuilder::Conv(int64_t neurons, const Window& window, bool bias) {
-  const int64_t inputs = Shape()[1];
+std::string NetworkBuilder::Conv(int64_t neurons, const Window& window, bool bias, int64_t groups) {
+  const int64_t inputs = Shape()[1] / groups;
   const double bound = 2 / std::sqrt(static_cast<double>(inputs * window.kernel[0] * window.kernel[1]));
   std::vector<Tensor> parameters = {Random({neurons, inputs, window.kernel[0], window.kernel[1]}, -bound, bound)};
   if (bias) parameters.push_back(Random({neurons}));
-  return Append(op::Conv{window, 1}, std::move(parameters));
+  return Append(op::Conv{window, groups}, std::move(parameters));
 }
 
 std::string NetworkBuilder::Gemm(int64_t neurons) {
@@ -159,23 +159,34 @@ void AddBranches(NetworkBuilder& b) {
   b.Append(op::Add{}, {}, {left});
 }
 
-void AddConvolution(NetworkBuilder& b) {
+// Holes in the window where it fits; each channel alone, or pairs of groups.
+void AddSpreadConvolution(NetworkBuilder& b, Window window) {
+  const auto shape = b.Shape();
+  for (size_t i = 0; i < 2; ++i) {
+    if (b.Flip() && 2 * window.kernel[i] - 1 <= shape[i + 2]) window.dilations[i] = 2;
+  }
+  const int64_t groups = b.Flip() ? shape[1] : shape[1] % 2 == 0 ? 2 : 1;
+  b.Conv(groups * b.Int(1, 2), window, b.Flip(), groups);
+}
+
+void AddConvolution(NetworkBuilder& b, bool spread) {
   if (b.Int(0, 3) == 0) AddTilingPool(b);
   if (b.Int(0, 3) == 0) b.Append(op::Pad{{0, 0, b.Int(0, 1), 1, 0, 0, 1, b.Int(0, 1)}, 0});
   const Window window = b.RandomWindow(3, 2, 1);
+  if (spread) return AddSpreadConvolution(b, window);
   b.Conv(b.Int(1, 4), window, b.Flip());
 }
 
 }  // namespace
 
-Graph RandomNetwork(uint64_t seed) {
+Graph RandomNetwork(uint64_t seed, bool spread) {
   NetworkBuilder b({1, 1, 1}, seed);
   b.graph.inputs[0].shape = {-1, b.Int(1, 3), b.Int(6, 12), b.Int(6, 12)};
   for (int64_t layers = b.Int(1, 3); layers > 0; --layers) {
     if (b.Int(0, 3) == 0) {
       AddBranches(b);
     } else {
-      AddConvolution(b);
+      AddConvolution(b, spread);
     }
     AddAffine(b);
     AddActivation(b);

@@ -22,7 +22,7 @@ class NetworkBuilder {
   Window RandomWindow(int64_t kernel, int64_t stride, int64_t pad);
 
   // Each returns the node's name. Weights are scaled so that values keep their size.
-  std::string Conv(int64_t neurons, const Window& window, bool bias = true);
+  std::string Conv(int64_t neurons, const Window& window, bool bias = true, int64_t groups = 1);
   std::string Gemm(int64_t neurons);    // alpha, beta, transB and the shape of C at random
   std::string MatMul(int64_t neurons);  // by an initializer, without bias
   std::string BatchNorm();
@@ -41,8 +41,8 @@ class NetworkBuilder {
 };
 
 // A network of two to five layers with squares, rectifiers, and all that folds between them, some with a square that is
-// read twice.
-Graph RandomNetwork(uint64_t seed);
+// read twice. With `spread`, some convolutions are dilated or in groups.
+Graph RandomNetwork(uint64_t seed, bool spread = false);
 
 // Each layer with probability 1/2, at least one; neurons at random.
 Selection RandomSelection(const Graph& graph, uint64_t seed);

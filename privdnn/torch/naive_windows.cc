@@ -193,6 +193,10 @@ Array NaiveWindows::operator()(const Resize& resize) const {
     y = Array::Zeros(y.shape);
     const auto side = static_cast<double>(from.shape[axis]), size = static_cast<double>(y.shape[axis]);
     const double scale = resize.scales.empty() ? size / side : double{resize.scales[axis - 1]};
+    if (scale == 1 && size == side) {
+      y = from;
+      continue;
+    }
     ForEach(y.shape, [&](const std::vector<int64_t>& o) {
       std::vector<int64_t> low = o, high = o;
       double at = Coordinate(resize, static_cast<double>(o[axis]), side, size, scale);

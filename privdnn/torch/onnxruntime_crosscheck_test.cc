@@ -1,10 +1,11 @@
-// The executor against ONNX Runtime; onnxruntime_crosscheck/crosscheck.mjs computes the answers.
+// The executor against ONNX Runtime; onnxruntime_crosscheck/crosscheck.mjs and operators.mjs compute the answers.
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/escaping.h"
 #include "privdnn/graph/architectures.h"
 #include "privdnn/graph/fold.h"
 #include "privdnn/onnx/onnx.h"
@@ -45,7 +46,63 @@ TEST(OnnxruntimeCrosscheck, SameOutputs) {
     }
     ++compared;
   }
-  EXPECT_EQ(compared, 8);
+  EXPECT_EQ(compared, 15);
+}
+
+// Element i is (37 i mod 101) / 101, stretched.
+Tensor StretchedInput(const nlohmann::json& item) {
+  Tensor input = Tensor::Zeros(item["input"]);
+  const double low = item["low"], high = item["high"];
+  for (size_t i = 0; i < input.values.size(); ++i) {
+    input.values[i] = static_cast<float>(low + (high - low) * (static_cast<double>(37 * i % 101) / 101));
+  }
+  return input;
+}
+
+// The index of the largest of the scores (N, C, ...) at each place.
+std::vector<float> LargestAlongAxis1(const Tensor& scores) {
+  const int64_t inner = scores.size() / scores.dim(0) / scores.dim(1);
+  std::vector<float> indices;
+  for (int64_t n = 0; n < scores.dim(0); ++n) {
+    for (int64_t i = 0; i < inner; ++i) {
+      const auto at = [&](int64_t c) {
+        return scores.values[static_cast<size_t>((n * scores.dim(1) + c) * inner + i)];
+      };
+      int64_t largest = 0;
+      for (int64_t c = 1; c < scores.dim(1); ++c) largest = at(c) > at(largest) ? c : largest;
+      indices.push_back(static_cast<float>(largest));
+    }
+  }
+  return indices;
+}
+
+// Each operator, in each form that operator sets give it, as it is read and as it is written and read again.
+TEST(OnnxruntimeCrosscheck, EveryOperator) {
+  const auto cases =
+      nlohmann::json::parse(std::ifstream(kTestData / "../../torch/onnxruntime_crosscheck/operators.json"));
+  EXPECT_GT(cases.size(), 150u);
+  for (const auto& item : cases) {
+    SCOPED_TRACE(item["name"].get<std::string>());
+    std::string model;
+    ASSERT_TRUE(absl::Base64Unescape(item["model"].get<std::string>(), &model));
+    const auto graph = ImportOnnx(AsBytes(model), "case");
+    EXPECT_TRUE(graph.ok()) << graph.status();
+    if (!graph.ok()) continue;
+    const auto again = ImportOnnx(ExportOnnx(*graph), "again");
+    EXPECT_TRUE(again.ok() && *again == *graph) << again.status();
+    const auto outputs = Executor::Create(*graph)->Run({{"x", StretchedInput(item)}});
+    EXPECT_TRUE(outputs.ok()) << outputs.status();
+    if (!outputs.ok()) continue;
+    const Tensor& y = outputs->at("y");
+    const bool indices = item["indices"];
+    const std::vector<float> values = indices ? LargestAlongAxis1(y) : y.values;
+    EXPECT_TRUE(indices || y.shape == item["shape"].get<std::vector<int64_t>>());
+    const size_t every = item["every"];
+    for (size_t i = 0; i < item["values"].size(); ++i) {
+      const float expected = item["values"][i];
+      EXPECT_NEAR(values.at(i * every), expected, 2e-5 * (1 + std::abs(expected))) << i;
+    }
+  }
 }
 
 }  // namespace

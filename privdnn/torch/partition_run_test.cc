@@ -203,7 +203,7 @@ TEST(Partition, ComputesWhatTheSeparatedNetworkComputes) {
   int linear = 0, quadratic = 0, shortcuts = 0, several = 0, fed = 0, pooled = 0;
   for (uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE(seed);
-    const Graph graph = RandomNetwork(seed);
+    const Graph graph = RandomNetwork(seed, seed % 2 == 1);
     const auto segments = FindSegments(graph, RandomSelection(graph, seed));
     if (!segments.ok()) {
       EXPECT_THAT(Message(segments.status()), testing::HasSubstr("nothing to read"));

