@@ -250,7 +250,7 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"clip order", [](Graph& g) { std::get<op::Clip>(Find(g, "clip").op).min = 1; }, "min 1 and max 0.75"},
         Broken{"clip NaN", [](Graph& g) { std::get<op::Clip>(Find(g, "clip").op).max = std::nanf(""); }, "max nan"},
         Broken{"hard sigmoid", [](Graph& g) { std::get<op::HardSigmoid>(Find(g, "hard").op).beta = std::nanf(""); },
-               "not finite"},
+               "an attribute is nan"},
         Broken{"activation inputs",
                [](Graph& g) {
                  Find(g, "tanh").inputs = {"m4", "m4"};
@@ -282,6 +282,96 @@ INSTANTIATE_TEST_SUITE_P(
                "index -15"},
         Broken{"gather nothing", [](Graph& g) { std::get<op::Gather>(Find(g, "gather").op).indices.clear(); },
                "no indices"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    PlaintextOperators, InferShapesRefuses,
+    testing::Values(
+        Broken{"dilation", [](Graph& g) { std::get<op::Conv>(Find(g, "dilated").op).window.dilations[1] = 0; },
+               "dilation 0 lies outside"},
+        Broken{"huge dilation",
+               [](Graph& g) { std::get<op::Conv>(Find(g, "dilated").op).window.dilations[1] = int64_t{1} << 31; },
+               "exceeds the padded input side"},
+        Broken{"holes", [](Graph& g) { std::get<op::MaxPool>(Find(g, "dilated_max").op).window.dilations[0] = 8; },
+               "a window may hold padding only"},
+        Broken{"transposed channels",
+               [](Graph& g) {
+                 g.initializers["wt"] = PatternTensor({6, 2, 3, 2}, 0);
+               },
+               "(ConvTranspose): input 1 has shape"},
+        Broken{"transposed bias", [](Graph& g) { g.initializers["bt"] = PatternTensor({2}, 0); },
+               "input 2 has shape (2), needs (4)"},
+        Broken{"transposed groups", [](Graph& g) { std::get<op::ConvTranspose>(Find(g, "transposed").op).groups = 3; },
+               "group 3 does not divide"},
+        Broken{"output padding",
+               [](Graph& g) { std::get<op::ConvTranspose>(Find(g, "transposed").op).output_padding[0] = 2; },
+               "output padding 2 is not below"},
+        Broken{"cropped", [](Graph& g) { std::get<op::ConvTranspose>(Find(g, "transposed").op).window.pads[0] = 8; },
+               "leave nothing of the output side 8"},
+        Broken{"transposed stride",
+               [](Graph& g) {
+                 std::get<op::ConvTranspose>(Find(g, "transposed").op).window.strides[0] = int64_t{1} << 31;
+               },
+               "an output side exceeds"},
+        Broken{"layer norm", [](Graph& g) { g.initializers["ln_scale"] = PatternTensor({5}, 0); }, "needs (7, 5)"},
+        Broken{"layer norm axis", [](Graph& g) { std::get<op::LayerNormalization>(Find(g, "layer_norm").op).axis = 0; },
+               "axis 0 is the batch"},
+        Broken{"layer norm epsilon",
+               [](Graph& g) { std::get<op::LayerNormalization>(Find(g, "layer_norm").op).epsilon = -1; }, "epsilon -1"},
+        Broken{"group norm", [](Graph& g) { std::get<op::GroupNormalization>(Find(g, "group_norm").op).groups = 3; },
+               "group 3 does not divide"},
+        Broken{"lrn", [](Graph& g) { std::get<op::LRN>(Find(g, "lrn").op).size = 0; }, "size 0 lies outside"},
+        Broken{"lrn bias", [](Graph& g) { std::get<op::LRN>(Find(g, "lrn").op).bias = INFINITY; },
+               "an attribute is inf"},
+        Broken{"sizes", [](Graph& g) { std::get<op::Resize>(Find(g, "linear").op).sizes.pop_back(); },
+               "2 sizes for 3 dimensions"},
+        Broken{"no size", [](Graph& g) { std::get<op::Resize>(Find(g, "linear").op).sizes[1] = 0; },
+               "size 0 lies outside [1, 2^20]"},
+        Broken{"large size", [](Graph& g) { std::get<op::Resize>(Find(g, "linear").op).sizes[1] = 1 << 21; },
+               "size 2097152 lies outside"},
+        Broken{"scales", [](Graph& g) { std::get<op::Resize>(Find(g, "nearest").op).scales.pop_back(); },
+               "2 scales for 3 dimensions"},
+        Broken{"scale", [](Graph& g) { std::get<op::Resize>(Find(g, "nearest").op).scales[1] = 1.5f; },
+               "scale 1.5 does not make 9 of 9"},
+        Broken{"scale NaN", [](Graph& g) { std::get<op::Resize>(Find(g, "nearest").op).scales[1] = std::nanf(""); },
+               "scale nan"},
+        Broken{"permutation",
+               [](Graph& g) {
+                 std::get<op::Transpose>(Find(g, "turned").op).permutation = {1, 0, 2};
+               },
+               "moves the batch"},
+        Broken{"no permutation",
+               [](Graph& g) {
+                 std::get<op::Transpose>(Find(g, "turned").op).permutation = {0, 2, 2};
+               },
+               "is not one of 3 dimensions"},
+        Broken{"slice", [](Graph& g) { std::get<op::Slice>(Find(g, "slice").op).end = 10; },
+               "1 to 10 is not a part of the 9"},
+        Broken{"slice step", [](Graph& g) { std::get<op::Slice>(Find(g, "slice").op).step = 0; },
+               "step 0 lies outside"},
+        Broken{"slice batch", [](Graph& g) { std::get<op::Slice>(Find(g, "slice").op).axis = 0; },
+               "axis 0 is the batch"},
+        Broken{"token",
+               [](Graph& g) {
+                 g.initializers["token"] = PatternTensor({2, 1, 8}, 0);
+               },
+               "cannot concatenate"},
+        Broken{"product", [](Graph& g) { Find(g, "product").inputs[1] = "t2"; }, "(MatMul): cannot multiply"},
+        Broken{"product of constants",
+               [](Graph& g) {
+                 Find(g, "matmul").inputs = {"w4", "w4"};
+               },
+               "input 1 is an initializer"},
+        Broken{"slopes",
+               [](Graph& g) {
+                 g.initializers["slopes"] = PatternTensor({8, 3}, 0);
+               },
+               "(PRelu): cannot broadcast"},
+        Broken{"computed slopes", [](Graph& g) { Find(g, "prelu").inputs[1] = "m19"; },
+               "input 1 must be an initializer"},
+        Broken{"power", [](Graph& g) { std::get<op::Pow>(Find(g, "pow").op).exponent = INFINITY; },
+               "an attribute is inf"},
+        Broken{"sum of images", [](Graph& g) { std::get<op::ReduceSum>(Find(g, "sums").op).axes = {0}; },
+               "axis 0 is the batch"}));
 
 // An initializer with a row for each image fits one batch size only, whichever the caller asks for.
 TEST(InferShapes, RefusesInitializersWithABatch) {

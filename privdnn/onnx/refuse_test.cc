@@ -325,8 +325,9 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"wide slopes", [](Model& m) {
                  AddInitializer(m) = IntTensor64("axes", {2}, {2, 3});
                  AddInitializer(m) = FloatTensor("k", {3, 4, 4}, std::vector<float>(48, 1));
+                 Replace(m, "PRelu", {"r", "k"});
                  AddNode(m, "ReduceSum", {"c", "axes"}, {"r"});
-                 Replace(m, "PRelu", {"r", "k"}); },
+                 m.mutable_graph()->mutable_node()->SwapElements(1, 2); },
                "slopes of shape (3, 4, 4) for (1, 3, 1, 1)"},
         Broken{"computed slopes", [](Model& m) { Replace(m, "PRelu", {"c", "c"}); }, "input 1 must be an initializer"},
         Broken{"slice of the batch", [](Model& m) {
@@ -350,8 +351,9 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"huge split", OperatorWith("Split", IntTensor64("k", {2}, {INT64_MAX, INT64_MAX}), {IntAttribute("axis", 1)}),
                "do not make up 3"},
         Broken{"classes elsewhere", [](Model& m) {
+                 Replace(m, "Relu", {"i"});
                  AddNode(m, "ArgMax", {"c"}, {"i"}, {IntAttribute("axis", 1)});
-                 Replace(m, "Relu", {"i"}); }, "reads 'i', which ArgMax computes: only a graph output may be"},
+                 m.mutable_graph()->mutable_node()->SwapElements(1, 2); }, "reads 'i', which ArgMax computes: only a graph output may be"},
         Broken{"classes of rows", Operator("ArgMax", {IntAttribute("axis", 2)}), "axis 2 of (1, 3, 4, 4) is not that of"},
         Broken{"condition", Operator("If", {}), "its condition is not a constant"},
         Broken{"no branch", [](Model& m) {
