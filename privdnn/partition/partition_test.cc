@@ -241,7 +241,8 @@ TEST(FindSegments, RefusesWeightsThatAreReadElsewhere) {
   b.Append(op::Add{}, {}, {"Add2.1"});
   EXPECT_EQ(Find(b.Finish(), "1:0")[0].output, "Add2.out");
   b.Append(op::Add{}, {}, {"Add1.1"});
-  EXPECT_THAT(FindError(b.Finish(), "1:0"), HasSubstr("node 'Add1': weight 'Add1.1' is read in 2 places, by node 'Add"));
+  EXPECT_THAT(FindError(b.Finish(), "1:0"),
+              HasSubstr("node 'Add1': weight 'Add1.1' is read in 2 places, by node 'Add"));
 }
 
 TEST(FindQuadraticPair, FindsTheFirst) {
