@@ -54,8 +54,8 @@ TEST_F(Field, NormalisedModels) {
   EXPECT_NEAR(accuracy, 46, 6);
   EXPECT_THAT(told.err, Not(HasSubstr("near chance")));
   // The user says nothing of it.
-  const Json answer = Answer("cifar_plain.onnx", "1:0-7;3:all", Join(prepared, {"--images", kField + "cifar-60.idx"}),
-                             images);
+  const Json answer =
+      Answer("cifar_plain.onnx", "1:0-7;3:all", Join(prepared, {"--images", kField + "cifar-60.idx"}), images);
   EXPECT_NEAR(answer["accuracy"], accuracy, 3.5);  // two images of 60
   ExpectWrongUsage({"eval", "--mean", "0.5"}, "for a model of your own");
   ExpectFails(Join({"eval", kField + "cifar_plain.onnx", "--mean", "0.5,0.5"}, images), "2 numbers for the mean");
@@ -98,8 +98,8 @@ TEST_F(Field, CalibrationOnOtherImages) {
   EXPECT_EQ(dim["clamping"][1]["images_clamped"], 200);
   EXPECT_EQ(dim["clamping"][0]["clamped"], 0);
   // The owner sees it before anything is served, on images with labels.
-  const Ended plan = Run({"plan", kField + "relu.onnx", "--selection", "1:0-3;2:all;3:all", "--images",
-                          kDigits, "--labels", kDigitLabels, "--limit", "200", "--json"});
+  const Ended plan = Run({"plan", kField + "relu.onnx", "--selection", "1:0-3;2:all;3:all", "--images", kDigits,
+                          "--labels", kDigitLabels, "--limit", "200", "--json"});
   EXPECT_NEAR(Json::parse(plan.out)["simulation"]["accuracy_quantised"], normal["accuracy"], 1.1);
 }
 
@@ -108,8 +108,7 @@ TEST_F(Field, RowsOfNumbers) {
   Json first;
   for (const char* file : {"tab2d.idx", "tab3d.idx", "tab4d.idx"}) {
     SCOPED_TRACE(file);
-    const Json answer =
-        Answer("logreg.onnx", "1:all", {}, {"--images", kField + file, "--scores", Path("scores.npy")});
+    const Json answer = Answer("logreg.onnx", "1:all", {}, {"--images", kField + file, "--scores", Path("scores.npy")});
     ASSERT_EQ(answer["scores"].size(), 20u);
     EXPECT_NEAR(answer["scores"][0][0].get<double>() + answer["scores"][0][1].get<double>() +
                     answer["scores"][0][2].get<double>(),
@@ -123,16 +122,16 @@ TEST_F(Field, RowsOfNumbers) {
   }
   ASSERT_TRUE(WriteTextFile(Path("rows.csv"), text).ok());
   std::string words;
-  const Json rows = Answer("tabular.onnx", "1:all;2:0-3", {"--images", Path("rows.csv")}, {"--images", Path("rows.csv")},
-                           &words);
+  const Json rows =
+      Answer("tabular.onnx", "1:all;2:0-3", {"--images", Path("rows.csv")}, {"--images", Path("rows.csv")}, &words);
   EXPECT_EQ(rows["predictions"].size(), 6u);
   EXPECT_THAT(words, Not(HasSubstr("beyond the range")));
   ExpectFails({"plan", kField + "logreg.onnx", "--selection", "1:all", "--images", kDigits}, "the network reads 13");
 }
 
 TEST_F(Field, OutputsThatAreNoRow) {
-  const Json answer = Answer("out4d.onnx", "1:0-2", {"--images", kDigits, "--limit", "20"},
-                             {"--images", kDigits, "--limit", "20"});
+  const Json answer =
+      Answer("out4d.onnx", "1:0-2", {"--images", kDigits, "--limit", "20"}, {"--images", kDigits, "--limit", "20"});
   EXPECT_EQ(answer["predictions"].size(), 20u);
   for (const char* command : {"plan", "encrypt"}) {
     Arguments map = {command, kField + "segm.onnx", "--selection", "1:0-2"};
@@ -140,9 +139,9 @@ TEST_F(Field, OutputsThatAreNoRow) {
     ExpectFails(map, "holds a map for each image");
   }
   // It is still evaluated.
-  EXPECT_EQ(Run({"eval", kField + "segm.onnx", "--images", kDigits, "--limit", "2", "--outputs", Path("map.json")})
-                .exit_code,
-            0);
+  EXPECT_EQ(
+      Run({"eval", kField + "segm.onnx", "--images", kDigits, "--limit", "2", "--outputs", Path("map.json")}).exit_code,
+      0);
 }
 
 TEST_F(Field, RangesThatChangeNothingAreRefused) {

@@ -29,10 +29,9 @@ bool LeadsToRectifier(const Graph& graph, std::string value) {
             node.op)) {
       return true;
     }
-    const bool passes =
-        IsArithmetic(node.op) || IsAny<op::BatchNormalization, op::AveragePool, op::MaxPool, op::Flatten, op::Reshape,
-                                       op::Pad, op::Dropout, op::Concat, op::Gather, op::Transpose, op::Slice,
-                                       op::FakeQuantize>(node.op);
+    const bool passes = IsArithmetic(node.op) ||
+                        IsAny<op::BatchNormalization, op::AveragePool, op::MaxPool, op::Flatten, op::Reshape, op::Pad,
+                              op::Dropout, op::Concat, op::Gather, op::Transpose, op::Slice, op::FakeQuantize>(node.op);
     if (!passes) return false;
     value = node.output;
   }

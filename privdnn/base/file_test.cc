@@ -4,10 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <filesystem>
+#include <fstream>
 
 #include <csignal>
 #include <cstdlib>

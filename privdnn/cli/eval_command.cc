@@ -188,9 +188,8 @@ std::optional<double> OriginalAccuracy(const EvalResult& result) {
 absl::StatusOr<std::optional<SimulatedPlan>> SimulateSelection(const EvalCommand& command, const Graph& graph,
                                                                const Selection& selection, const ImageSet& images) {
   PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions options, OnThisMachine({}));
-  auto planned = PlanWithChosenBits(
-      graph, selection, options, images,
-      {.labelled = true, .threads = command.threads, .begin = ReportingToPeople().begin});
+  auto planned = PlanWithChosenBits(graph, selection, options, images,
+                                    {.labelled = true, .threads = command.threads, .begin = ReportingToPeople().begin});
   if (absl::IsCancelled(planned.status())) return planned.status();
   if (planned.ok()) return std::optional(*std::move(planned));
   spdlog::warn("what a user would get is not simulated: {}", Message(planned.status()));

@@ -77,8 +77,9 @@ Json ModelJson(const Graph& graph, const std::vector<InspectedLayer>& layers) {
   if (!graph.metadata.empty()) json["metadata"] = graph.metadata;
   json["layers"] = Json::array();
   for (const InspectedLayer& l : layers) {
-    Json layer = {{"number", l.layer.number}, {"name", l.name},          {"operator", l.op},
-                  {"neurons", l.layer.neurons}, {"input", l.input},      {"output", l.output},
+    Json layer = {{"number", l.layer.number},   {"name", l.name},
+                  {"operator", l.op},           {"neurons", l.layer.neurons},
+                  {"input", l.input},           {"output", l.output},
                   {"parameters", l.parameters}, {"can_be_encrypted", l.obstacle.empty()}};
     if (l.pair > 0) layer["with_layer"] = l.pair;
     if (!l.obstacle.empty()) layer["obstacle"] = l.obstacle;
@@ -224,8 +225,8 @@ absl::StatusOr<CommandOutput> InspectInputs(const std::string& path) {
   CommandOutput output;
   output.json = {{"kind", "inputs"}, {"count", set.count}, {"shape", set.Shape()}, {"pixels", set.values.empty()}};
   FactTable table(path + ": inputs");
-  table.Add("inputs", fmt::format("{} of {}, {}", set.count, ShapeText(set.Shape()),
-                                  set.values.empty() ? "pixels" : "floats"));
+  table.Add("inputs",
+            fmt::format("{} of {}, {}", set.count, ShapeText(set.Shape()), set.values.empty() ? "pixels" : "floats"));
   output.text = table.Render();
   return output;
 }
@@ -239,7 +240,8 @@ absl::StatusOr<CommandOutput> Inspect(const ModelInput& model) {
   if (start.starts_with(kOwnerKeyMagic)) return InspectKey(path);
   if (start.starts_with(kJournalFormat.magic)) return InspectJournal(path);
   if (start.starts_with("{")) return InspectJson(path);
-  if (start.starts_with("\x93NUMPY") || start.starts_with(std::string_view("\0\0", 2)) || start.starts_with("\x1f\x8b")) {
+  if (start.starts_with("\x93NUMPY") || start.starts_with(std::string_view("\0\0", 2)) ||
+      start.starts_with("\x1f\x8b")) {
     return InspectInputs(path);
   }
   return InspectModel(model);

@@ -90,8 +90,7 @@ absl::StatusOr<ImageSet> LoadOfficialSplit(const DataSetInfo& info, const std::f
   }
   if (name == "emnist-letters" || name == "emnist-letters13") {
     const std::filesystem::path folders[] = {root / "emnist", root / "EMNIST/raw", root / "emnist/EMNIST/raw"};
-    PRIVDNN_ASSIGN_OR_RETURN(ImageSet set,
-                             LoadNamedIdx(folders, name + (train ? "-train" : "-test"), info.classes, 1));
+    PRIVDNN_ASSIGN_OR_RETURN(ImageSet set, LoadNamedIdx(folders, name + (train ? "-train" : "-test"), info.classes, 1));
     TransposeImages(set);
     return set;
   }

@@ -33,7 +33,7 @@ TEST(Graph, LooksUpProducersAndConsumers) {
   const Graph g = EveryOperatorGraph();
   EXPECT_EQ(g.Producer("c1")->name, "conv1");
   EXPECT_EQ(g.Producer("x"), nullptr);
-  EXPECT_THAT(g.Consumers("a1"), ElementsAre(3u, 5u));
+  EXPECT_THAT(g.Consumers("a1"), ElementsAre(4u, 6u));
   EXPECT_TRUE(g.Consumers("y").empty());
 }
 
@@ -100,12 +100,12 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"input twice", [](Graph& g) { g.inputs.push_back(g.inputs[0]); }, "'x' is defined twice"},
         Broken{"input is initializer", [](Graph& g) { g.inputs[0].name = "w1"; }, "'w1' is defined twice"},
         Broken{"unnamed value", [](Graph& g) { g.nodes[0].output = ""; }, "a name is empty"},
-        Broken{"unnamed node", [](Graph& g) { g.nodes[2].name = ""; }, "a node (AveragePool): a name is empty"},
+        Broken{"unnamed node", [](Graph& g) { g.nodes[3].name = ""; }, "a node (AveragePool): a name is empty"},
         Broken{"control character", [](Graph& g) { g.nodes[0].output = "c\n1"; }, "control character"},
         Broken{"long name", [](Graph& g) { g.nodes[0].name = std::string(2000, 'a'); }, "2000 bytes"},
-        Broken{"node name twice", [](Graph& g) { g.nodes[1].name = "conv1"; }, "two nodes are named 'conv1'"},
-        Broken{"value twice", [](Graph& g) { g.nodes[1].output = "c1"; }, "value 'c1' is defined twice"},
-        Broken{"unsorted", [](Graph& g) { std::swap(g.nodes[0], g.nodes[1]); },
+        Broken{"node name twice", [](Graph& g) { g.nodes[2].name = "conv1"; }, "two nodes are named 'conv1'"},
+        Broken{"value twice", [](Graph& g) { g.nodes[2].output = "c1"; }, "value 'c1' is defined twice"},
+        Broken{"unsorted", [](Graph& g) { std::swap(g.nodes[1], g.nodes[2]); },
                "node 'bn1' (BatchNormalization): reads 'c1'"},
         Broken{"cycle", [](Graph& g) { Find(g, "relu").inputs = {"r2"}; }, "reads 'r2' before it is defined"},
         Broken{"NaN", [](Graph& g) { g.initializers["w1"].values[3] = std::nanf(""); },
@@ -265,6 +265,10 @@ INSTANTIATE_TEST_SUITE_P(
                "elements"},
         Broken{"pad value", [](Graph& g) { std::get<op::Pad>(Find(g, "channels").op).value = INFINITY; },
                "pads with inf"},
+        Broken{"quantisation scale", [](Graph& g) { std::get<op::FakeQuantize>(Find(g, "quantize").op).scale = 0; },
+               "node 'quantize' (FakeQuantize): scale 0 is not a positive number"},
+        Broken{"zero point", [](Graph& g) { std::get<op::FakeQuantize>(Find(g, "quantize").op).zero_point = 128; },
+               "zero point 128 lies outside [-128, 127]"},
         Broken{"dropout", [](Graph& g) { std::get<op::Dropout>(Find(g, "dropout").op).ratio = 1; },
                "ratio 1 is not in"},
         Broken{"softmax axis", [](Graph& g) { std::get<op::Softmax>(Find(g, "softmax").op).axis = 2; },

@@ -32,9 +32,9 @@ struct Selection {
 //   {"1": [0, 3], "2": [5, 6, 7, 8, 9], "fc1": "all"}
 // Ranges are for text only. Also accepts a JSON report that holds such an object as "selection":
 //   {"model": "model.onnx", "selection": {"1": [0, 3]}, "accuracy": 98.8}
-// A layer is given by its number or by its node's name, several by a range of numbers ("9-16:all") or all by "*". A name
-// may contain colons: it ends at the last colon of its entry. Blanks around names, neurons and entries don't count. An
-// empty list selects nothing. Sorts the indices. Fails with InvalidArgument if an index is repeated, or if an
+// A layer is given by its number or by its node's name, several by a range of numbers ("9-16:all") or all by "*". A
+// name may contain colons: it ends at the last colon of its entry. Blanks around names, neurons and entries don't
+// count. An empty list selects nothing. Sorts the indices. Fails with InvalidArgument if an index is repeated, or if an
 // index or a layer doesn't exist; the error names it and lists what exists.
 absl::StatusOr<Selection> ParseSelection(const std::string& text, const Graph& graph);
 // Returns the JSON form, with layers by number.

@@ -143,7 +143,7 @@ absl::Status ForEachPart(std::string_view text, char separator, const Use& use) 
 absl::Status ReadShort(std::string_view text, Collector& collector) {
   return ForEachPart(Trimmed(text), ';', [&](std::string_view entry) -> absl::Status {
     if (entry.empty()) return absl::OkStatus();  // behind the last semicolon, or a line of its own
-    const size_t colon = entry.rfind(':');  // names of nodes may have colons of their own
+    const size_t colon = entry.rfind(':');       // names of nodes may have colons of their own
     if (colon == std::string_view::npos) {
       return InvalidArgument("selection: {} is not LAYER:NEURON,NEURON,...; write {}", Quote(entry), kForms);
     }

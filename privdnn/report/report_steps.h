@@ -26,10 +26,10 @@ struct Effort {
 };
 
 struct ReportInput {
-  std::string model, selection;   // as given by the user; empty: the embedded ones
+  std::string model, selection;            // as given by the user; empty: the embedded ones
   std::vector<std::string> model_options;  // that say what the model's input and output are
   std::string compact_selection;           // the same core neurons as text
-  std::string data_set, data;     // empty: the embedded images
+  std::string data_set, data;              // empty: the embedded images
   Effort effort;
   std::optional<uint64_t> image_budget;
   std::optional<uint64_t> seed;

@@ -67,7 +67,8 @@ TEST(ReportSteps, StepsThatReadTheModelTakeItsDescription) {
   input.model = "model.onnx";
   input.model_options = {"--input-shape", "3,8,8", "--mean", "0.5"};
   for (const char* step : {"eval", "invert", "scratch", "recover", "obfuscate-bob"}) {
-    EXPECT_THAT(Arguments(step, input), IsSupersetOf({"model.onnx", "--input-shape", "3,8,8", "--mean", "0.5"})) << step;
+    EXPECT_THAT(Arguments(step, input), IsSupersetOf({"model.onnx", "--input-shape", "3,8,8", "--mean", "0.5"}))
+        << step;
   }
   EXPECT_THAT(Arguments("transplant", input), Not(Contains("--input-shape")));
 }

@@ -91,8 +91,7 @@ absl::Status SegmentRunner::FindLayers(const Graph& graph, const EvaluatorOption
         return NotFound("{}; layers = 1 (--layers 1) chooses from a single layer", Message(pair.status()));
       }
       PRIVDNN_RETURN_IF_ERROR(pair.status());
-      all.layers = {{pair->first.number, All(pair->first.neurons)},
-                    {pair->second.number, All(pair->second.neurons)}};
+      all.layers = {{pair->first.number, All(pair->first.neurons)}, {pair->second.number, All(pair->second.neurons)}};
     } else {
       PRIVDNN_ASSIGN_OR_RETURN(const Layer front_layer, find(options.first_layer));
       PRIVDNN_ASSIGN_OR_RETURN(const Layer back_layer, find(options.first_layer + 1));

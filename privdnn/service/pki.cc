@@ -204,10 +204,9 @@ Profile IdentityProfile(const std::string& name, const char* extended_key_usage,
 }  // namespace
 
 absl::Status CheckUserName(std::string_view name) {
-  const bool allowed = std::ranges::all_of(
-      name, [](unsigned char c) { return (c < 0x80 && std::isalnum(c)) || c == '.' || c == '_' || c == '-' || c == '@' ||
-               c == '+';
-      });
+  const bool allowed = std::ranges::all_of(name, [](unsigned char c) {
+    return (c < 0x80 && std::isalnum(c)) || c == '.' || c == '_' || c == '-' || c == '@' || c == '+';
+  });
   if (name.empty() || name.size() > 64 || !allowed || name.front() == '.' || name.front() == '-') {
     return InvalidArgument(
         "user name '{}': must have 1 to 64 characters of A-Z a-z 0-9 . _ - @ + and not begin with . or -",

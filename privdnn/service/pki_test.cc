@@ -106,7 +106,8 @@ TEST_F(PkiTest, NeverOverwrites) {
 }
 
 TEST_F(PkiTest, ChecksNames) {
-  for (const char* good : {"a", "A.b_c-9", "_x", "0", "alice+lab@example.org"}) EXPECT_TRUE(CheckUserName(good).ok()) << good;
+  for (const char* good : {"a", "A.b_c-9", "_x", "0", "alice+lab@example.org"})
+    EXPECT_TRUE(CheckUserName(good).ok()) << good;
   for (const char* bad :
        {"", ".", "..", "-rf", ".hidden", "a b", "a/b", "../x", "a\nb", "j\xc3\xbcrg", "ca", "owner"}) {
     EXPECT_EQ(IssueUser(dir_.path(), bad).code(), absl::StatusCode::kInvalidArgument) << bad;

@@ -98,6 +98,8 @@ void AddSampling(Graph& g) {
   init["bt"] = PatternTensor({4}, 14);
   init["gn_scale"] = PatternTensor({4}, 15);
   init["gn_bias"] = PatternTensor({4}, 16);
+  init["in_scale"] = PatternTensor({4}, 25);
+  init["in_bias"] = PatternTensor({4}, 26);
   init["ln_scale"] = PatternTensor({7, 5}, 17);
   init["wd"] = PatternTensor({8, 1, 2, 2}, 18);
   using Resize = op::Resize;
@@ -105,7 +107,7 @@ void AddSampling(Graph& g) {
       {"transposed", op::ConvTranspose{{{3, 2}, {2, 2}, {1, 1, 0, 1}, {1, 2}}, 2, {1, 0}}, {"e14", "wt", "bt"}, "h1"},
       {"layer_norm", op::LayerNormalization{2, 1e-3f}, {"h1", "ln_scale"}, "h2"},  // (4, 7, 5)
       {"group_norm", op::GroupNormalization{2, 1e-3f}, {"h2", "gn_scale", "gn_bias"}, "h3"},
-      {"instance_norm", op::GroupNormalization{4, 1e-3f}, {"h3", "gn_scale", "gn_bias"}, "h4"},
+      {"instance_norm", op::GroupNormalization{4, 1e-3f}, {"h3", "in_scale", "in_bias"}, "h4"},
       {"lrn", op::LRN{3, 0.5f, 0.75f, 2}, {"h4"}, "h5"},
       {"linear", Resize{Resize::Mode::kLinear, Resize::Coordinates::kHalfPixel, {}, {4, 9, 6}, {}}, {"h5"}, "h6"},
       {"nearest",

