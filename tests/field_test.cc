@@ -144,6 +144,54 @@ TEST_F(Field, OutputsThatAreNoRow) {
       0);
 }
 
+// Convolutions over (N, C, L).
+TEST_F(Field, RowsOfChannels) {
+  std::string text;
+  for (int row = 0; row < 4; ++row) {
+    for (int i = 0; i < 384; ++i) text += fmt::format("{}{}", (i * 37 + row * 11) % 101 / 101.0, i < 383 ? "," : "\n");
+  }
+  ASSERT_TRUE(WriteTextFile(Path("rows.csv"), text).ok());
+  const Arguments rows = {"--images", Path("rows.csv")};
+  const Json answer =
+      Answer("cnn1d.onnx", "1:all;2:0-1", rows, {"--images", Path("rows.csv"), "--scores", Path("scores.csv")});
+  ASSERT_EQ(answer["scores"].size(), 4u);
+  // As the whole network has it in floats.
+  const Ended whole = Run(Join({"eval", kField + "cnn1d.onnx", "--outputs", Path("whole.json")}, rows));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  const Json outputs = Json::parse(*ReadTextFile(Path("whole.json"), 1 << 20));
+  for (size_t i = 0; i < 20; ++i) {
+    EXPECT_NEAR(answer["scores"][i / 5][i % 5], outputs["logits"]["values"][i], 0.02);
+  }
+}
+
+TEST_F(Field, InspectSaysWhatFilesHold) {
+  const auto inspect = [&](const std::string& file) {
+    const Ended ended = Run({"inspect", file, "--json"});
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    return Json::parse(ended.out);
+  };
+  const Json model = inspect(kField + "relu.onnx");
+  EXPECT_EQ(model["output_kind"], "classes");
+  ASSERT_EQ(model["layers"].size(), 3u);
+  for (const Json& layer : model["layers"]) EXPECT_EQ(layer["can_be_encrypted"], true);
+  EXPECT_EQ(model["layers"][2]["operator"], "Gemm");
+  EXPECT_EQ(model["layers"][2]["neurons"], 10);
+  ASSERT_EQ(Run({"encrypt", kField + "relu.onnx", "--selection", "1:0-3", "--package", Path("i.privdnn"), "--key",
+                 Path("i.key"), "--user", "alice@example.org", "--image-budget", "77"})
+                .exit_code,
+            0);
+  const Json package = inspect(Path("i.privdnn")), key = inspect(Path("i.key"));
+  EXPECT_EQ(package["kind"], "package");
+  EXPECT_EQ(package["image_budget"], 77);
+  EXPECT_EQ(package["input"], Json::parse("[1, 28, 28]"));
+  EXPECT_EQ(key["user"], "alice@example.org");
+  EXPECT_EQ(key["package_id"], package["package_id"]);
+  EXPECT_EQ(inspect(kDigits)["count"], 1000);
+  const Ended text = Run({"inspect", kField + "relu.onnx"});
+  EXPECT_THAT(text.out, AllOf(HasSubstr("layer 3"), HasSubstr("can be encrypted")));
+  ExpectFails({"inspect", kField + "README.md"}, "README.md");
+}
+
 TEST_F(Field, RangesThatChangeNothingAreRefused) {
   ExpectFails({"plan", kField + "relu.onnx", "--selection", "2:0-3", "--images", kDigits, "--input-max", "2"},
               "no effect");
