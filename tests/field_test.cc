@@ -2,6 +2,7 @@
 // processes. tests/field/README.md says where each file comes from.
 #include <nlohmann/json.hpp>
 
+#include "privdnn/data/dataset.h"
 #include "process_test.h"
 
 namespace privdnn {

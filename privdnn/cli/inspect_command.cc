@@ -29,7 +29,7 @@ struct InspectedLayer {
   Layer layer;
   std::string name, op;
   std::vector<int64_t> input, output;
-  int64_t parameters;
+  int64_t parameters = 0;
   int64_t pair = 0;      // the layer before it, in front of a square; 0: linear
   std::string obstacle;  // why it can't be encrypted; empty: it can
 };
@@ -45,7 +45,12 @@ absl::StatusOr<std::vector<InspectedLayer>> InspectLayers(const Graph& graph) {
   std::vector<InspectedLayer> layers;
   for (const Layer& layer : FindLayers(graph)) {
     const Node& node = graph.nodes[layer.node];
-    InspectedLayer found{layer, node.name, OpName(node.op), shapes.at(node.inputs[0]), shapes.at(node.output), 0};
+    InspectedLayer found{.layer = layer,
+                         .name = node.name,
+                         .op = OpName(node.op),
+                         .input = shapes.at(node.inputs[0]),
+                         .output = shapes.at(node.output),
+                         .obstacle = {}};
     for (const std::string& input : node.inputs) {
       const auto weight = graph.initializers.find(input);
       if (weight != graph.initializers.end()) found.parameters += weight->second.size();

@@ -20,6 +20,7 @@ TEST(PlanCommand, NamesTheOptionsThatGiveImagesIfTheyAreNeeded) {
   builder.Conv(3, {.kernel = {3, 3}});
   builder.Append(op::Relu{});
   builder.Conv(2, {.kernel = {2, 2}});
+  builder.Append(op::Flatten{});
   ASSERT_TRUE(WriteFile(model, ExportOnnx(builder.Finish())).ok());
   const auto plan = [&](const std::string& selection) {
     return ParseAndRun(AddPlan, {"plan", model, "--selection", selection, "--image-budget", "1000"});

@@ -70,9 +70,10 @@ OwnerKey::OwnerKey(const PackageId& package_id, std::string user, uint64_t image
       secrets_(std::move(secrets)) {}
 
 absl::StatusOr<OwnerKey> OwnerKey::Open(const std::filesystem::path& path) {
-  PRIVDNN_RETURN_IF_ERROR(CheckPrivate(path));
   PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxFileBytes));
-  return Parse(bytes, path.string());
+  PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, Parse(bytes, path.string()));
+  PRIVDNN_RETURN_IF_ERROR(CheckPrivate(path));
+  return key;
 }
 
 absl::StatusOr<OwnerKey> OwnerKey::Parse(std::span<const uint8_t> bytes, const std::string& what) {
