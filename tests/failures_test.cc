@@ -90,8 +90,8 @@ TEST_F(FailuresTest, ALimitOnTheAddressSpaceIsNamed) {
   EXPECT_EQ(Shell("ulimit -v 2000000; $PRIVDNN version").exit_code, 0);
 }
 
-TEST_F(FailuresTest, OwnersCommandsLoadNoLibTorch) {
-  EXPECT_THAT(Shell("LD_TRACE_LOADED_OBJECTS=1 $PRIVDNN").out, ::testing::Not(HasSubstr("torch")));
+// `privdnn` is two files, of which one may be lost.
+TEST_F(FailuresTest, AProgramWithoutItsOtherHalfSaysSo) {
   const Ended help = Shell("$PRIVDNN --help");
   for (const char* command : {"keygen", "serve", "infer", "train", "report"}) {
     EXPECT_THAT(help.out, HasSubstr(command));
