@@ -3,6 +3,7 @@
 #include <tbb/info.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <map>
 
@@ -29,6 +30,23 @@ const std::map<std::string, OutputKind> kOutputKinds = {{"classes", OutputKind::
                                                         {"multi-label", OutputKind::kMultiLabel},
                                                         {"regression", OutputKind::kRegression}};
 
+// "3,32,32"
+absl::StatusOr<std::vector<int64_t>> ParseDimensions(const std::string& text) {
+  std::vector<int64_t> dimensions;
+  for (std::string_view rest = text;;) {
+    const size_t comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (error != std::errc() || end != part.data() + part.size() || value < 1) {
+      return InvalidArgument("'{}' is not a shape of whole numbers from 1 on, such as 3,32,32", text);
+    }
+    dimensions.push_back(value);
+    if (comma == std::string_view::npos) return dimensions;
+    rest = rest.substr(comma + 1);
+  }
+}
+
 absl::Status AddLabels(const std::string& images, const std::string& labels, ImageSet& set) {
   PRIVDNN_ASSIGN_OR_RETURN(set.labels, LoadLabels(labels));
   if (std::ssize(set.labels) != set.count) {
@@ -42,12 +60,12 @@ absl::Status AddLabels(const std::string& images, const std::string& labels, Ima
 }  // namespace
 
 void InputShape::Add(CLI::App* command, CLI::Option* model) {
+  const auto set = [this](const std::string& text) { dimensions = ParseDimensions(text).value(); };
+  const auto check = [](const std::string& text) { return Message(ParseDimensions(text).status()); };
   command
-      ->add_option("--input-shape", dimensions,
-                   "take inputs of this shape, such as 3,32,32, where the model leaves it open")
-      ->delimiter(',')
-      ->expected(1)
-      ->check(PositiveInt())
+      ->add_option_function<std::string>("--input-shape", set,
+                                         "take inputs of this shape, such as 3,32,32, where the model leaves it open")
+      ->check(CLI::Validator(check, ""))
       ->needs(model);
 }
 
