@@ -173,19 +173,21 @@ TEST_F(OwnModel, SelectionsThatWontDoAreRefusedWithWhatThereIs) {
 }
 
 TEST_F(OwnModel, LayersThatCannotBeLiftedAreRefused) {
-  const Graph graph = SingleNodeGraph({2, 28, 28}, op::Conv{{{3, 3}, {1, 1}, {0, 0, 0, 0}}, 2},
-                                      {{"w", PatternTensor({4, 1, 3, 3}, 1)}}, {"x", "w"}, {4, 26, 26});
-  ASSERT_TRUE(SaveOnnx(graph, Path("grouped.onnx")).ok());
-  ExpectFails({"plan", Path("grouped.onnx"), "--selection", "1:0"},
-              "node '" + graph.nodes[0].name + "': Conv with 2 groups can't be lifted");
+  Graph graph = SingleNodeGraph({2, 6}, op::MatMul{}, {{"w", PatternTensor({6, 4}, 1)}}, {"x", "w"}, {2, 4});
+  graph.nodes.push_back({"row", op::Flatten{}, {"y"}, "z"});
+  graph.outputs = {{"z", {-1, 8}}};
+  ASSERT_TRUE(SaveOnnx(graph, Path("rows.onnx")).ok());
+  ExpectFails({"plan", Path("rows.onnx"), "--selection", "1:0"},
+              "node '" + graph.nodes[0].name + "': MatMul of values with 3 dimensions can't be lifted");
 }
 
-// x (N, 1, 28, 28) -> Conv "conv" with weight "w" -> Relu "act" -> y, broken by `change`.
+// x (N, 1, 28, 28) -> Conv "conv" with weight "w" -> Relu "act" -> Flatten -> y, broken by `change`.
 void WriteModel(const std::string& path, const std::function<void(onnx::ModelProto&)>& change) {
-  onnx::ModelProto model = EmptyModel({1, 28, 28}, {2, 26, 26});
+  onnx::ModelProto model = EmptyModel({1, 28, 28}, {2 * 26 * 26});
   *model.mutable_graph()->add_initializer() = FloatTensor("w", {2, 1, 3, 3}, std::vector<float>(18, 0.5f));
   AddNode(model, "Conv", {"x", "w"}, {"c"}).set_name("conv");
-  AddNode(model, "Relu", {"c"}, {"y"}).set_name("act");
+  AddNode(model, "Relu", {"c"}, {"r"}).set_name("act");
+  AddNode(model, "Flatten", {"r"}, {"y"}).set_name("row");
   change(model);
   std::ofstream file(path, std::ios::binary);
   ASSERT_TRUE(model.SerializeToOstream(&file));
@@ -200,8 +202,8 @@ TEST_F(OwnModel, ModelsThatWontDoAreRefusedWithWhatAndWhere) {
   WriteModel(Path("good.onnx"), [](onnx::ModelProto&) {});
   EXPECT_EQ(Run({"plan", Path("good.onnx"), "--selection", "1:0"}).exit_code, 0);
   refuses(
-      "operator.onnx", [](onnx::ModelProto& m) { m.mutable_graph()->mutable_node(1)->set_op_type("Erf"); },
-      "node 'act': operator 'Erf' is not supported (supported: ");
+      "operator.onnx", [](onnx::ModelProto& m) { m.mutable_graph()->mutable_node(1)->set_op_type("Einsum"); },
+      "node 'act': operator 'Einsum' is not supported (supported: ");
   refuses(
       "dynamic.onnx",
       [](onnx::ModelProto& m) {
