@@ -16,7 +16,7 @@ struct JournalKey {
   Candidate candidate;
   int64_t begin = 0, end = 0;
   // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer
-  auto operator<=>(const JournalKey&) const = default;  // NOLINT(modernize-use-nullptr)
+  auto operator<=>(const JournalKey&) const = default;
 };
 
 // A question about margins: one of a candidate's networks, on some images.
@@ -24,7 +24,8 @@ struct MarginKey {
   Candidate candidate;
   View view = View::kSeparated;
   std::vector<int64_t> images;
-  auto operator<=>(const MarginKey&) const = default;  // NOLINT(modernize-use-nullptr)
+  // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer
+  auto operator<=>(const MarginKey&) const = default;
 };
 
 struct JournalContent {

@@ -14,7 +14,8 @@ namespace privdnn {
 struct UsageAccount {
   std::string package_id;  // "id/segment" for a package with several segments
   std::string user;
-  auto operator<=>(const UsageAccount&) const = default;  // NOLINT(modernize-use-nullptr)
+  // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer
+  auto operator<=>(const UsageAccount&) const = default;
 };
 
 struct UsageEntry {
