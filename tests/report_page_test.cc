@@ -393,11 +393,14 @@ TEST_F(ReportTest, ResultsOfOtherPicturesOrProgramsAreMadeAnew) {
   EXPECT_NE(second.at("invert"), first.at("invert"));
   EXPECT_NE(*ReadTextFile(work + "invert.png", 1 << 24), "not this");
 
-  // Another build.
-  const std::string other = Path("other-build");
-  std::filesystem::copy_file(command[0], other);
-  std::ofstream(other, std::ios::app) << "another";
-  command[0] = other;
+  // Another build: `privdnn` and, where it expects it, the program that does the work.
+  const std::filesystem::path build = std::filesystem::path(command[0]).parent_path(), other = Path("other-build");
+  const char* const networks = "libexec/privdnn/privdnn-networks";
+  std::filesystem::create_directories((other / networks).parent_path());
+  std::filesystem::copy_file(command[0], other / "privdnn");
+  std::filesystem::copy_file(build / networks, other / networks);
+  std::ofstream(other / networks, std::ios::app) << "another";
+  command[0] = other / "privdnn";
   const auto third = run();
   for (const auto& [step, time] : third) EXPECT_NE(time, second.at(step)) << step;
 }
