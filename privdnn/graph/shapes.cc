@@ -7,7 +7,8 @@
 namespace privdnn {
 
 absl::Status NodeError(const std::string& name, const std::string& op, const absl::Status& status) {
-  return Annotate(status, fmt::format("node '{}' ({})", name, op));
+  const std::string prefix = fmt::format("node '{}' ({})", name, op);
+  return Message(status).starts_with(prefix) ? status : Annotate(status, prefix);
 }
 
 absl::StatusOr<size_t> NonBatchAxis(int64_t axis, size_t rank) {

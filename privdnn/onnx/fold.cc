@@ -106,16 +106,19 @@ absl::StatusOr<std::vector<size_t>> SortedAxes(const std::vector<int64_t>& axes,
   return positive;
 }
 
+absl::Status CheckPermutation(const std::vector<int64_t>& permutation, size_t rank) {
+  std::vector<int64_t> sorted = permutation, expected(rank);
+  std::sort(sorted.begin(), sorted.end());
+  std::iota(expected.begin(), expected.end(), 0);
+  if (sorted == expected) return absl::OkStatus();
+  return InvalidArgument("permutation ({}) is not one of {} dimensions", fmt::join(permutation, ", "), rank);
+}
+
 absl::StatusOr<Rearrangement> TransposeElements(const std::vector<int64_t>& shape,
                                                 const std::vector<int64_t>& permutation, FoldBudget& budget) {
   PRIVDNN_RETURN_IF_ERROR(CheckNotEmpty(shape));
   PRIVDNN_RETURN_IF_ERROR(budget.Spend(shape));
-  std::vector<int64_t> sorted = permutation, expected(shape.size());
-  std::sort(sorted.begin(), sorted.end());
-  std::iota(expected.begin(), expected.end(), 0);
-  if (sorted != expected) {
-    return InvalidArgument("permutation ({}) is not one of {} dimensions", fmt::join(permutation, ", "), shape.size());
-  }
+  PRIVDNN_RETURN_IF_ERROR(CheckPermutation(permutation, shape.size()));
   const Offsets offsets = OffsetsOf(shape);
   Rearrangement result;
   Offsets permuted;

@@ -25,6 +25,7 @@ struct Rearrangement {
   std::vector<int64_t> shape;
   std::vector<uint32_t> from;  // below 2^31
 };
+absl::Status CheckPermutation(const std::vector<int64_t>& permutation, size_t rank);
 absl::StatusOr<Rearrangement> TransposeElements(const std::vector<int64_t>& shape,
                                                 const std::vector<int64_t>& permutation, FoldBudget& budget);
 absl::StatusOr<Rearrangement> GatherElements(const std::vector<int64_t>& shape, size_t axis, const IntTensor& indices,

@@ -170,6 +170,7 @@ absl::StatusOr<std::vector<std::string>> OnnxImporter::ResolveInputs(const onnx:
     }
     const auto alias = aliases_.find(input);
     inputs.push_back(alias == aliases_.end() ? input : alias->second);
+    if (!ReadsMovedBatch(proto.op_type())) PRIVDNN_RETURN_IF_ERROR(CheckNotMoved(inputs.back()));
   }
   return inputs;
 }
@@ -240,6 +241,7 @@ std::string OnnxImporter::UniqueNodeName(const onnx::NodeProto& proto) {
 }
 
 absl::StatusOr<std::vector<int64_t>> OnnxImporter::ShapeOf(const std::string& value) {
+  PRIVDNN_RETURN_IF_ERROR(CheckNotMoved(value));
   auto shape = shapes_.find(value);
   if (const auto padded = padded_.find(value); shape == shapes_.end() && padded != padded_.end()) {
     const auto& [base, pads, name] = padded->second;

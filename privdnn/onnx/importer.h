@@ -54,6 +54,11 @@ class OnnxImporter {
     std::string value;
     op::FakeQuantize quantize;
   };
+  // A value, and where among its dimensions the model has the batch, which stays in front here.
+  struct MovedBatch {
+    std::string value;
+    int64_t axis;
+  };
   using Handler = absl::Status (OnnxImporter::*)(Source& source);
   static const std::map<std::string, Handler>& Handlers();
 
@@ -196,6 +201,22 @@ class OnnxImporter {
   // Returns a value, or, if it is padded, the value before padding, and its pads.
   PaddedValue Unpad(const std::string& value) const;
 
+  // moved_batch.cc: values whose batch stands behind another dimension.
+  struct MovedAxis {
+    int64_t batch_first;  // with the batch in front
+    bool in_front;        // of the batch, in the model
+  };
+  absl::Status DefineMoved(const std::string& output, MovedBatch moved);
+  static bool ReadsMovedBatch(const std::string& op_type);
+  absl::Status CheckNotMoved(const std::string& value) const;
+  absl::StatusOr<MovedAxis> OtherAxis(const std::string& value, int64_t given);
+  // Append what a node does along other dimensions than the batch's.
+  absl::Status TransposeWithBatch(const Source& source, const std::vector<int64_t>& permutation);
+  absl::Status GatherBesideBatch(const Source& source, int64_t given, const IntTensor& indices);
+  absl::Status SqueezeBesideBatch(const Source& source, const std::vector<int64_t>& axes);
+  absl::Status SplitBesideBatch(Source& source, int64_t given);
+  absl::Status DropBesideBatch(const Source& source, MovedBatch moved, const std::vector<MovedAxis>& dropped);
+
   // resize.cc
   absl::Status ReadResize(Source& source);
   absl::Status ReadUpsample(Source& source);
@@ -267,9 +288,10 @@ class OnnxImporter {
   std::map<std::string, PaddedValue> padded_;
   std::set<std::string> value_names_;        // that the model gives
   std::map<std::string, std::string> maps_;  // of values and weights with 3 dimensions
-  std::set<std::string> unwritten_rows_;     // values that so far exist as maps only
-  std::set<std::string> class_indices_;      // what ArgMax nodes compute
-  std::set<std::string> output_names_;       // of the model's graph
+  std::map<std::string, MovedBatch> moved_;
+  std::set<std::string> unwritten_rows_;  // values that so far exist as maps only
+  std::set<std::string> class_indices_;   // what ArgMax nodes compute
+  std::set<std::string> output_names_;    // of the model's graph
   FoldBudget budget_;
   std::map<std::string, QuantizedValue> quantized_;
   std::map<std::vector<std::string>, std::string> quantized_constants_;  // by what they are computed from

@@ -32,7 +32,9 @@ IntTensor Indices(int64_t start, int64_t end, int64_t step) {
 
 absl::Status OnnxImporter::ReadTranspose(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto shape, AnyShapeOf(source.inputs[0]));
+  const auto moved = moved_.find(source.inputs[0]);
+  PRIVDNN_ASSIGN_OR_RETURN(const auto shape,
+                           AnyShapeOf(moved == moved_.end() ? source.inputs[0] : moved->second.value));
   PRIVDNN_ASSIGN_OR_RETURN(auto permutation, source.attributes.Ints("perm"));
   if (permutation.empty()) {
     permutation = Range(static_cast<int64_t>(shape.size()));
@@ -42,6 +44,7 @@ absl::Status OnnxImporter::ReadTranspose(Source& source) {
     PRIVDNN_ASSIGN_OR_RETURN(const Rearrangement order, TransposeElements(shape, permutation, budget_));
     return DefineRearranged(source, 0, source.inputs[0], order);
   }
+  if (moved != moved_.end() || permutation[0] != 0) return TransposeWithBatch(source, permutation);
   return Append(source, op::Transpose{std::move(permutation)}, source.inputs);
 }
 
@@ -146,6 +149,7 @@ absl::StatusOr<std::vector<int64_t>> OnnxImporter::ReadSplitSizes(Source& source
 absl::Status OnnxImporter::ReadSplit(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, opset_ < 13 ? 1 : 2));
   PRIVDNN_ASSIGN_OR_RETURN(const int64_t given, source.attributes.Int("axis", 0));
+  if (moved_.contains(source.inputs[0])) return SplitBesideBatch(source, given);
   PRIVDNN_ASSIGN_OR_RETURN(const auto shape, AnyShapeOf(source.inputs[0]));
   PRIVDNN_ASSIGN_OR_RETURN(const size_t axis, ConstantAxis(given, shape.size()));
   const bool is_constant = IsConstant(source.inputs[0]);
@@ -225,6 +229,7 @@ absl::Status OnnxImporter::ReadGather(Source& source) {
   PRIVDNN_ASSIGN_OR_RETURN(const int64_t given, source.attributes.Int("axis", 0));
   const IntTensor* indices = FoldedInts(source.inputs[1]);
   if (indices == nullptr) return InvalidArgument("input 1 must be a constant of integers");
+  if (moved_.contains(source.inputs[0])) return GatherBesideBatch(source, given, *indices);
   PRIVDNN_ASSIGN_OR_RETURN(const auto shape, AnyShapeOf(source.inputs[0]));
   PRIVDNN_ASSIGN_OR_RETURN(const size_t axis, ConstantAxis(given, shape.size()));
   if (IsConstant(source.inputs[0])) {
@@ -254,6 +259,7 @@ absl::Status OnnxImporter::ReadExpand(Source& source) {
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (target->IsBatch(i) && i > 0) return InvalidArgument("has the size of the batch behind the first dimension");
     if (target->IsBatch(i)) wanted[i] = 1;
+    if (wanted[i] < 1) return InvalidArgument("repeats a dimension {} times", wanted[i]);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const auto shape, AnyShapeOf(source.inputs[0]));
   if (!IsConstant(source.inputs[0]) && static_batch_.has_value() && wanted.size() == shape.size() &&

@@ -312,7 +312,22 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Broken{"permutation", Operator("Transpose", {IntsAttribute("perm", {0, 1, 2, 2})}), "is not one of 4 dimensions"},
         Broken{"short permutation", Operator("Transpose", {IntsAttribute("perm", {0, 1})}), "is not one of 4 dimensions"},
-        Broken{"reversal", Operator("Transpose", {}), "permutation (3, 2, 1, 0) moves the batch"},
+        Broken{"reversal", Operator("Transpose", {}), "the batch of 'y' stands in dimension 3; only Transpose,"},
+        Broken{"fewer than none", OperatorWith("Expand", IntTensor64("k", {4}, {1, 3, INT64_MIN, 4})), "repeats a dimension -9223372036854775808 times"},
+        Broken{"moved batch", [](Model& m) {
+                 Replace(m, "Relu", {"t"});
+                 AddNode(m, "Transpose", {"c"}, {"t"}, {IntsAttribute("perm", {1, 0, 2, 3})}); },
+               "node 'n' (Relu): the batch of 't' stands in dimension 1;"},
+        Broken{"gathered batch", [](Model& m) {
+                 AddInitializer(m) = IntTensor64("k", {1}, {0});
+                 Replace(m, "Gather", {"t", "k"}, {IntAttribute("axis", 1)});
+                 AddNode(m, "Transpose", {"c"}, {"t"}, {IntsAttribute("perm", {1, 0, 2, 3})}); },
+               "node 'n' (Gather): axis 1 is the batch"},
+        Broken{"squeezed", [](Model& m) {
+                 AddInitializer(m) = IntTensor64("k", {1}, {0});
+                 Replace(m, "Squeeze", {"t", "k"});
+                 AddNode(m, "Transpose", {"c"}, {"t"}, {IntsAttribute("perm", {1, 0, 2, 3})}); },
+               "node 'n' (Squeeze): a dimension of 3 can not be squeezed"},
         Broken{"constant permutation",
                [](Model& m) { Replace(m, "Transpose", {"w"}, {IntsAttribute("perm", {0, 0, 1, 2})}); },
                "permutation (0, 0, 1, 2) is not one of 4 dimensions"},

@@ -73,6 +73,7 @@ absl::Status OnnxImporter::ReshapeTo(const Source& source, std::vector<int64_t> 
 
 absl::Status OnnxImporter::ReadSqueeze(Source& source) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto axes, ReadAxes(source, 13));
+  if (moved_.contains(source.inputs[0])) return SqueezeBesideBatch(source, axes);
   PRIVDNN_ASSIGN_OR_RETURN(const auto shape, AnyShapeOf(source.inputs[0]));
   PRIVDNN_ASSIGN_OR_RETURN(auto target, Squeezed(shape, axes, !IsConstant(source.inputs[0])));
   return ReshapeTo(source, std::move(target));

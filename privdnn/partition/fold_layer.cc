@@ -198,6 +198,12 @@ std::optional<int64_t> LayerNeurons(const Graph& graph, const Node& node) {
   return std::nullopt;
 }
 
+std::pair<size_t, size_t> WeightAxes(const Op& op) {
+  const auto* gemm = std::get_if<op::Gemm>(&op);
+  if (std::holds_alternative<op::Conv>(op) || (gemm != nullptr && gemm->trans_b)) return {0, 1};
+  return {1, 0};
+}
+
 const std::string& DataInput(const Graph& graph, const Node& node) {
   const auto computed = std::find_if(node.inputs.begin(), node.inputs.end(),
                                      [&](const std::string& input) { return !graph.initializers.contains(input); });

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "privdnn/partition/partition.h"
 
@@ -11,6 +12,8 @@ namespace privdnn {
 
 // Returns the number of neurons of a node with weights (Conv, Gemm, MatMul); nullopt for any other node.
 std::optional<int64_t> LayerNeurons(const Graph& graph, const Node& node);
+// Returns the axes of the weights of a Conv, Gemm or MatMul: that of the outputs, and that of the inputs.
+std::pair<size_t, size_t> WeightAxes(const Op& op);
 
 // Returns the value that a node transforms: its first input that isn't an initializer.
 const std::string& DataInput(const Graph& graph, const Node& node);

@@ -245,6 +245,61 @@ TEST(FindSegments, RefusesWeightsThatAreReadElsewhere) {
               HasSubstr("node 'Add1': weight 'Add1.1' is read in 2 places, by node 'Add"));
 }
 
+// A fresh network's kernels, and a node that holds some of them in another form.
+Graph WithCopy(Op op, const std::string& input, const Tensor& copy) {
+  Graph graph = LeNet();
+  graph.initializers["copy"] = copy;
+  graph.nodes.push_back({"extra", std::move(op), {input, "copy"}, "extra.out"});
+  return graph;
+}
+
+Tensor Transposed(const Tensor& matrix) {
+  Tensor result{{matrix.dim(1), matrix.dim(0)}, {}};
+  for (int64_t j = 0; j < matrix.dim(1); ++j) {
+    for (int64_t i = 0; i < matrix.dim(0); ++i) {
+      result.values.push_back(matrix.values[static_cast<size_t>(i * matrix.dim(1) + j)]);
+    }
+  }
+  return result;
+}
+
+TEST(FindSegments, RefusesWeightsThatStandInAnotherConstantToo) {
+  const Graph graph = LeNet();
+  const Tensor& conv2 = graph.initializers.at("conv2.weight");
+  const Tensor& fc2 = graph.initializers.at("fc2.weight");
+  const std::string fc2_input = graph.nodes[FindLayers(graph)[3].node].inputs[0];
+  const std::string conv2_input = graph.nodes[FindLayers(graph)[1].node].inputs[0];
+
+  const Graph transposed = WithCopy(op::MatMul{}, fc2_input, Transposed(fc2));
+  EXPECT_EQ(FindError(transposed, "4:0-1"),
+            "node 'fc2': the weights of 2 of its 2 chosen neurons stand in 'copy' too, which node 'extra' reads; a "
+            "network that applies a weight repeatedly can't keep it secret");
+  EXPECT_EQ(Outline(Find(transposed, "3:0")), "2+3");
+  // Both forms chosen: nothing is left of them. 83 of 84 neurons: the last one's weights are.
+  EXPECT_EQ(Outline(Find(transposed, "4:all;6:all")), "4 6");
+  EXPECT_EQ(Outline(Find(transposed, "4:all;6:0-82")), "4 6");
+  EXPECT_THAT(FindError(transposed, "4:all;6:0-40"), HasSubstr("43 of its 84 chosen neurons"));
+
+  // Half of the neurons; less than half.
+  const auto part = [&](int64_t count) {
+    Tensor some{{count, conv2.dim(1), 5, 5}, conv2.values};
+    some.values.resize(static_cast<size_t>(count * conv2.dim(1) * 25));
+    return WithCopy(graph.nodes[FindLayers(graph)[1].node].op, conv2_input, some);
+  };
+  EXPECT_THAT(FindError(part(8), "1:0;2:all"), HasSubstr("of 8 of its 16 chosen neurons"));
+  EXPECT_EQ(Outline(Find(part(7), "1:0;2:all")), "1+2");
+
+  // What any two layers may have: the same number everywhere, and a few numbers.
+  for (const std::vector<float>& values : {std::vector<float>{0}, {1, -1}, {1, 0, -1, 2}}) {
+    Graph coarse = graph;
+    Tensor& weights = coarse.initializers.at("fc2.weight");
+    for (size_t i = 0; i < weights.values.size(); ++i) weights.values[i] = values[i % values.size()];
+    coarse.initializers["copy"] = weights;
+    coarse.nodes.push_back({"extra", op::Gemm{.trans_b = true}, {fc2_input, "copy"}, "extra.out"});
+    EXPECT_EQ(Outline(Find(coarse, "4:all")), "4");
+  }
+}
+
 TEST(FindQuadraticPair, FindsTheFirst) {
   const auto pair = FindQuadraticPair(LeNet());
   ASSERT_TRUE(pair.ok()) << pair.status();

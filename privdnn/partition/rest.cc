@@ -55,13 +55,6 @@ void DropUnusedNodes(Graph& graph) {
   graph.nodes = std::move(kept);
 }
 
-// In the weights of a Conv, Gemm or MatMul: the axis of the outputs, and that of the inputs.
-std::pair<size_t, size_t> WeightAxes(const Op& op) {
-  const auto* gemm = std::get_if<op::Gemm>(&op);
-  if (std::holds_alternative<op::Conv>(op) || (gemm != nullptr && gemm->trans_b)) return {0, 1};
-  return {1, 0};
-}
-
 size_t LayerNode(const Graph& graph, const Segment& segment) {
   for (const size_t i : segment.layer_nodes) {
     if (LayerNeurons(graph, graph.nodes[i])) return i;
@@ -186,7 +179,9 @@ class RestBuilder {
     if (owner.part == Part::kSquare && !s.shortcut.empty()) {
       Merge(ShortcutInputName(owner.segment), node.output, s.shortcut, plain);
     }
-    if (index == s.layer_nodes.back()) Merge(SegmentInputName(owner.segment), node.output, s.neurons, plain);
+    if (index != s.layer_nodes.back()) return;
+    Merge(SegmentInputName(owner.segment), node.output, s.neurons, plain);
+    plaintext_.erase(node.output);  // the next segment may read this output, and needs all of it
   }
 
   // The node with only its plaintext channels.

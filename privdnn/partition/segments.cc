@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "privdnn/partition/copies.h"
 #include "privdnn/partition/fold_layer.h"
 #include "privdnn/partition/partition.h"
 
@@ -86,8 +87,7 @@ class Finder {
       if (arithmetic && weight->second.size() == 1 && shapes_.at(node.output)[1] > 1) continue;
       return InvalidArgument(
           "node '{}': weight '{}' is read in {} places, by {} too; a network that applies a weight repeatedly can't "
-          "keep "
-          "it secret",
+          "keep it secret",
           node.name, input, places, OtherReader(input, index));
     }
     return absl::OkStatus();
@@ -241,6 +241,7 @@ absl::StatusOr<std::vector<Segment>> FindSegments(const Graph& graph, const Sele
     const int64_t start = quadratic ? segment.first_number : number;
     segments.emplace(start, std::move(segment));
   }
+  PRIVDNN_RETURN_IF_ERROR(CheckNotCopied(graph, finder.layers(), selection));
   std::vector<Segment> result;
   for (auto& [start, segment] : segments) result.push_back(std::move(segment));
   return result;

@@ -204,8 +204,26 @@ def resizes():
          z=ints(0), two=ints(2), hw=ints(9, 4))
 
 
+def moved_batches():
+    """Queries, keys and values in front of the batch, and back."""
+    apart = ("Transpose", "x", "t", {"perm": [2, 0, 3, 1, 4]})
+    gathers = [("Gather", f"t i{i}", f"q{i}", {"axis": 0}) for i in range(3)]
+    turned = ("Transpose", "q1", "k", {"perm": [0, 1, 3, 2]})
+    attention = [("MatMul", "q0 k", "s", {}), ("Softmax", "s", "a", {"axis": 3}), ("MatMul", "a q2", "y", {})]
+    indices = {f"i{i}": numpy.array(i) for i in range(3)}
+    case("Gather-attention", 13, [4, 3, 2, 5], [apart, *gathers, turned, *attention], **indices)
+    parts = ("Split", "t", "p0 p1 p2", {"axis": 0})
+    squeezed = [("Squeeze", f"p{i} zero", f"q{i}", {}) for i in range(3)]
+    case("Split-attention", 13, [4, 3, 2, 5], [apart, parts, *squeezed, turned, *attention], zero=ints(0))
+    case("Transpose-and-back", 13, [2, 3],
+         [("Transpose", "x", "t", {"perm": [2, 0, 1]}), ("Transpose", "t", "u", {"perm": [0, 2, 1]}),
+          ("Gather", "u i", "v", {"axis": -2}), ("Identity", "v", "w", {}), ("Transpose", "w", "z", {}), ("Relu", "z", "y", {})],
+         i=ints(1, 1, 0))
+
+
 def layouts():
     one("Transpose", 13, [2, 3, 4], attributes={"perm": [0, 3, 1, 2]})
+    moved_batches()
     one("Slice", 9, [5, 6], attributes={"starts": [1, -4], "ends": [4, 100], "axes": [1, 2]})
     one("Slice", 13, [5, 6], inputs="x s e a t", s=ints(0, 1), e=ints(2 ** 40, -1), a=ints(1, -1), t=ints(2, 3))
     one("Slice", 13, [5, 6], inputs="x s e", label="Slice-axes", s=ints(0, 1), e=ints(2 ** 40, 3))

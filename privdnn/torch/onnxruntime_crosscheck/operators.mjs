@@ -4,10 +4,12 @@
 //
 //   npm ci --ignore-scripts
 //   /usr/bin/python3 make_operators.py && node operators.mjs
+//
+// With an argument, the same for that file.
 import { readFileSync, writeFileSync } from 'node:fs';
 import ort from 'onnxruntime-node';
 
-const FILE = new URL('operators.json', import.meta.url);
+const FILE = process.argv[2] ?? new URL('operators.json', import.meta.url);
 const MAX_VALUES = 40;
 const product = (shape) => shape.reduce((a, b) => a * b, 1);
 
@@ -16,8 +18,10 @@ for (const item of cases) {
   // Without graph rewriting, as crosscheck.mjs does.
   const session = await ort.InferenceSession.create(Buffer.from(item.model, 'base64'), { graphOptimizationLevel: 'disabled' });
   const stretch = (i) => Math.fround(item.low + (item.high - item.low) * (((37 * i) % 101) / 101));
-  const values = Float32Array.from({ length: product(item.input) }, (_, i) => stretch(i));
-  const results = await session.run({ x: new ort.Tensor('float32', values, item.input) });
+  const type = item.type ?? 'float32';
+  const Values = type === 'float64' ? Float64Array : Float32Array;
+  const values = Values.from({ length: product(item.input) }, (_, i) => stretch(i));
+  const results = await session.run({ x: new ort.Tensor(type, values, item.input) });
   item.indices = results.y.type === 'int64';
   item.shape = results.y.dims;
   item.every = Math.ceil(results.y.data.length / MAX_VALUES);

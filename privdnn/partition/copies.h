@@ -1,0 +1,16 @@
+// Looks for encrypted weights in what stays plaintext. Internal to the partition.
+#pragma once
+
+#include <vector>
+
+#include "privdnn/partition/partition.h"
+
+namespace privdnn {
+
+// Fails if half of the neurons that are chosen in a layer, or more, have weights that stand in an initializer of their
+// own as well: a kernel that a model applies repeatedly and holds twice, or once as it is and once transposed, reshaped
+// or cut along its neurons. Weights in another order count; scaled ones are not found. Neurons with fewer than 5
+// different weights (all, if they have fewer) don't count: those of two layers may be equal by chance.
+absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers, const Selection& selection);
+
+}  // namespace privdnn
