@@ -96,6 +96,12 @@ TEST_F(FieldNetworks, ScoresAsOnnxRuntimeHasThem) {
       options.insert(options.end(),
                      {"--input-shape", fmt::format("{}", fmt::join(item["input_shape"].get<std::vector<int>>(), ","))});
     }
+    if (item.contains("error")) {
+      std::vector<std::string> plan = {"plan", model, "--selection", item["selection"]};
+      plan.insert(plan.end(), options.begin(), options.end());
+      ExpectFails(plan, item["error"]);
+      continue;
+    }
     const double scale = item["indices"].get<bool>() ? 1 : Largest(item);
     ExpectScores(item, Answer(item, model, options), (2e-3 + item.value("rounding", 0.0)) * scale);
   }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Exports architectures with PyTorch, encrypts a part of each, asks an owner for its scores, and compares with PyTorch.
 
-For each architecture: torch.onnx.export with random weights, then `privdnn plan`, `encrypt`, `serve` and `infer --scores`
+For each architecture: torch.onnx.export with random weights (or, for the channels-last ones, a graph as tf2onnx writes
+it, built with python3-onnx), then `privdnn plan`, `encrypt`, `serve` and `infer --scores`
 on images of CIFAR-10's test set, owner and user as two processes on this machine. Compared are the scores of the user
 with those of PyTorch for the same images: the largest difference beside the largest score, and how many predictions
 differ. Whatever fails is listed with its message.
@@ -21,11 +22,14 @@ import tempfile
 import time
 
 import numpy as np
+import onnx
 import torch
 import torchvision.models as models
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 SIDE = 64  # CIFAR-10's images, each pixel four times: most of these networks halve their maps five times
+ADAPTIVE = 224  # for those whose pool to 6x6 or 7x7 can't be exported for smaller maps
 SELECTION = "1:0-1"
 BUDGET = 1000
 
@@ -77,6 +81,60 @@ def normalised(norm):
                          nn.Linear(8, 10), nn.LogSoftmax(1))
 
 
+def channels_last():
+    return {
+        "nhwc_convolutions": nn.Sequential(
+            nn.Conv2d(3, 8, 5, 2, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)),
+        "nhwc_depthwise": nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1, groups=8), nn.ReLU(), nn.Conv2d(8, 16, 1),
+            nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)),
+    }
+
+
+def save_channels_last(network, path):
+    """A Sequential network on inputs (N, H, W, C): what slides over a map stands between two Transpose nodes."""
+    nodes, constants, value = [], {}, "image"
+
+    def add(op, inputs, **attributes):
+        nonlocal value
+        value = f"v{len(nodes)}"
+        nodes.append(helper.make_node(op, inputs, [value], name=f"{op}_{len(nodes)}", **attributes))
+
+    def constant(name, tensor):
+        constants[name] = tensor.detach().numpy()
+        return name
+
+    def slide(op, weights, layer, **attributes):
+        pads = list(layer.padding) * 2 if isinstance(layer.padding, tuple) else [layer.padding] * 4
+        pair = lambda v: list(v) if isinstance(v, tuple) else [v, v]
+        add("Transpose", [value], perm=[0, 3, 1, 2])
+        add(op, [value, *weights], kernel_shape=pair(layer.kernel_size), strides=pair(layer.stride), pads=pads,
+            **attributes)
+        add("Transpose", [value], perm=[0, 2, 3, 1])
+
+    for i, layer in enumerate(network):
+        if isinstance(layer, nn.Conv2d):
+            slide("Conv", [constant(f"w{i}", layer.weight)], layer, group=layer.groups)
+            add("Add", [value, constant(f"b{i}", layer.bias)])
+        elif isinstance(layer, nn.MaxPool2d):
+            slide("MaxPool", [], layer)
+        elif isinstance(layer, nn.ReLU):
+            add("Relu", [value])
+        elif isinstance(layer, nn.AdaptiveAvgPool2d):
+            add("ReduceMean", [value], axes=[1, 2], keepdims=0)
+        elif isinstance(layer, nn.Linear):
+            add("MatMul", [value, constant(f"w{i}", layer.weight.T)])
+            add("Add", [value, constant(f"b{i}", layer.bias)])
+    graph = helper.make_graph(
+        nodes, "channels_last", [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", SIDE, SIDE, 3])],
+        [helper.make_tensor_value_info(value, TensorProto.FLOAT, ["n", 10])],
+        [numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in constants.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
 def own():
     return {
         "mlp": Mlp,
@@ -99,6 +157,7 @@ TORCHVISION = [
     "squeezenet1_0", "squeezenet1_1", "densenet121", "googlenet", "mobilenet_v2", "mobilenet_v3_small",
     "mobilenet_v3_large", "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "mnasnet0_5", "mnasnet1_0", "efficientnet_b0",
     "regnet_y_400mf", "regnet_x_400mf", "convnext_tiny",
+    "vit_b_16", "swin_t",
 ]
 
 
@@ -106,14 +165,34 @@ def build(name):
     torch.manual_seed(1)
     if name in own():
         return own()[name]().eval()
+    if name in channels_last():
+        return channels_last()[name].eval()
+    if name == "vit_b_16":
+        return models.vit_b_16(weights=None, num_classes=10, image_size=SIDE).eval()
     options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
     return getattr(models, name)(weights=None, num_classes=10, **options).eval()
 
 
-def cifar_images(root, count):
+def side_of(name):
+    return ADAPTIVE if name.startswith(("alexnet", "vgg")) else SIDE
+
+
+def settle(network, pixels):
+    """Fresh batch normalisations pass on their input, and a deep network's scores vanish: give them statistics."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+        norm.train()
+    if norms:
+        with torch.no_grad():
+            network(torch.from_numpy(pixels).float() / 255)
+    return network.eval()
+
+
+def cifar_images(root, count, side):
     records = np.fromfile(pathlib.Path(root) / "cifar10/cifar-10-batches-bin/test_batch.bin", np.uint8)
     pixels = records.reshape(-1, 3073)[:count, 1:].reshape(-1, 3, 32, 32)
-    return pixels.repeat(SIDE // 32, 2).repeat(SIDE // 32, 3)
+    return pixels.repeat(side // 32, 2).repeat(side // 32, 3)
 
 
 def run(arguments):
@@ -124,17 +203,25 @@ def run(arguments):
     return done.stdout
 
 
-def compare(program, folder, name, pixels, opset):
-    network = build(name)
+def compare(program, folder, name, data, count, opset):
+    side = side_of(name)
+    pixels = cifar_images(data, count, side)
+    network = settle(build(name), pixels)
     model, images = folder / f"{name}.onnx", folder / "images.npy"
     with torch.no_grad():
         expected = network(torch.from_numpy(pixels).float() / 255).numpy()
-    torch.onnx.export(network, torch.zeros(1, 3, SIDE, SIDE), str(model), opset_version=opset, input_names=["image"],
-                      output_names=["scores"], dynamic_axes={"image": {0: "n"}, "scores": {0: "n"}})
+    layout = []
+    if name in channels_last():
+        layout = ["--layout", "nhwc"]
+        save_channels_last(network, str(model))
+    else:
+        torch.onnx.export(network, torch.zeros(1, 3, side, side), str(model), opset_version=opset,
+                          input_names=["image"], output_names=["scores"],
+                          dynamic_axes={"image": {0: "n"}, "scores": {0: "n"}})
     np.save(images, pixels)
     package, key = folder / f"{name}.privdnn", folder / f"{name}.key"
     common = ["--selection", SELECTION, "--image-budget", str(BUDGET), "--images", str(images), "--simulate", "0",
-              "--input-bits", "12", "--kernel-bits", "16"]
+              "--input-bits", "12", "--kernel-bits", "16", *layout]
     plan = json.loads(run([program, "plan", str(model), *common, "--json"]))
     run([program, "encrypt", str(model), *common, "--user", "alice", "--package", str(package), "--key", str(key)])
     owner = subprocess.Popen([program, "serve", "--key", str(key), "--tls", str(folder / "tls"), "--listen",
@@ -168,8 +255,7 @@ def main():
     options = parser.parse_args()
     if not options.data:
         parser.error("no data: give --data or set PRIVDNN_DATA")
-    names = options.only.split(",") if options.only else [*own(), *TORCHVISION]
-    pixels = cifar_images(options.data, options.images)
+    names = options.only.split(",") if options.only else [*own(), *channels_last(), *TORCHVISION]
     results = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
@@ -177,7 +263,7 @@ def main():
         for name in names:
             start = time.monotonic()
             try:
-                result = compare(options.program, folder, name, pixels, options.opset)
+                result = compare(options.program, folder, name, options.data, options.images, options.opset)
                 text = (f"{result['largest_difference']:.2g} of {result['largest_score']:.3g}, "
                         f"{result['predictions_that_differ']} of {options.images} predictions differ")
             except Exception as error:  # one architecture must not end the others

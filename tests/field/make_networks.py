@@ -100,6 +100,19 @@ def operators():
     add("zero_bias", export(net), SHAPE, "1:0;2:0")
 
 
+class Siamese(nn.Module):
+    """A layer that is applied twice; the second time its weights come through a Transpose node."""
+
+    def __init__(self, transposed):
+        super().__init__()
+        self.a, self.c, self.transposed = nn.Linear(16, 16), nn.Linear(16, 5), transposed
+
+    def forward(self, x):
+        x = torch.relu(self.a(x.flatten(1)[:, :16]))
+        x = torch.matmul(x, self.a.weight.T) if self.transposed else self.a(x)
+        return self.c(torch.relu(x))
+
+
 class Attention(nn.Module):
     def __init__(self):
         super().__init__()
@@ -216,6 +229,8 @@ operators()
 torch.manual_seed(2)
 add("attention", export(Attention(), opset=17), SHAPE, "1:0-1")
 forms()
+add("siamese", export(Siamese(False)), SHAPE, "1:0", error="is read in 2 places")
+add("tied", export(Siamese(True), do_constant_folding=False), SHAPE, "1:all", error="can't keep it secret")
 path = pathlib.Path(__file__).with_name("networks.json")
 path.write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in CASES) + "\n]\n")
 print(len(CASES), "networks", path.stat().st_size, "bytes")

@@ -204,6 +204,13 @@ def resizes():
          z=ints(0), two=ints(2), hw=ints(9, 4))
 
 
+def disappearing():
+    case("Floor-Ceil", 13, [3], [("Floor", "k", "f", {}), ("Ceil", "k", "c", {}), ("Add", "x f", "s", {}), ("Mul", "s c", "y", {})],
+         k=floats(-1.5, 0.5, 2))
+    one("Dropout", 7, [3, 4], attributes={"ratio": 0.3})
+    one("Dropout", 13, [3, 4], inputs="x r", r=numpy.array(0.3, numpy.float32))
+
+
 def moved_batches():
     """Queries, keys and values in front of the batch, and back."""
     apart = ("Transpose", "x", "t", {"perm": [2, 0, 3, 1, 4]})
@@ -224,6 +231,7 @@ def moved_batches():
 def layouts():
     one("Transpose", 13, [2, 3, 4], attributes={"perm": [0, 3, 1, 2]})
     moved_batches()
+    disappearing()
     one("Slice", 9, [5, 6], attributes={"starts": [1, -4], "ends": [4, 100], "axes": [1, 2]})
     one("Slice", 13, [5, 6], inputs="x s e a t", s=ints(0, 1), e=ints(2 ** 40, -1), a=ints(1, -1), t=ints(2, 3))
     one("Slice", 13, [5, 6], inputs="x s e", label="Slice-axes", s=ints(0, 1), e=ints(2 ** 40, 3))
