@@ -11,6 +11,8 @@ find_package(ZLIB REQUIRED)
 find_package(JPEG REQUIRED)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
+find_path(SODIUM_INCLUDE_DIR sodium.h REQUIRED)
+find_library(SODIUM_LIBRARY sodium REQUIRED)
 if(NOT PRIVDNN_BUILD_FUZZERS)
   find_package(Torch REQUIRED)
   find_package(OpenMP REQUIRED COMPONENTS CXX)  # the run-time library of the compiler, which LibTorch runs on

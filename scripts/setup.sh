@@ -27,7 +27,7 @@ images=(zlib1g-dev libjpeg62-turbo-dev libpng-dev)
 service=(libgrpc++-dev libgrpc-dev protobuf-compiler-grpc libc-ares-dev libre2-dev libsqlite3-dev)
 
 # Cryptographic primitives and checksums.
-primitives=(libssl-dev libxxhash-dev)
+primitives=(libssl-dev libsodium-dev libxxhash-dev)
 
 # Statuses, threads, formatting, logs, JSON, command lines.
 foundations=(libabsl-dev libtbb-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev)
