@@ -1,0 +1,113 @@
+#include "privdnn/shares/transfers.h"
+
+#include <cassert>
+
+namespace privdnn {
+namespace {
+
+// X b in GF(16)^32.
+Block TimesX(const Block& b) {
+  const auto word = [](uint64_t w) {
+    const uint64_t out = (w >> 3) & 0x1111111111111111;
+    return ((w << 1) & 0xeeeeeeeeeeeeeeee) ^ out ^ (out << 1);
+  };
+  return {word(b.low), word(b.high)};
+}
+
+// sum_i X^i b_i.
+Block Combine(std::span<const Block, 4> b) {
+  Block sum = b[3];
+  for (int i = 2; i >= 0; --i) sum = TimesX(sum) ^ b[static_cast<size_t>(i)];
+  return sum;
+}
+
+// v b for every v.
+std::array<Block, 16> Multiples(const Block& b) {
+  std::array<Block, 16> multiples = {};
+  Block power = b;
+  for (size_t bit = 1; bit < 16; bit *= 2) {
+    for (size_t v = 0; v < bit; ++v) multiples[bit + v] = multiples[v] ^ power;
+    power = TimesX(power);
+  }
+  return multiples;
+}
+
+uint32_t LowTwoOf(const Block& block) { return static_cast<uint32_t>(block.high & 3); }
+
+}  // namespace
+
+absl::StatusOr<DigitTransfers> DigitTransfers::Prepare(SharesParty& party, size_t count) {
+  PRIVDNN_ASSIGN_OR_RETURN(const SharesParty::Transfers taken, party.Take(4 * count));
+  DigitTransfers made;
+  made.pads.resize(count);
+  made.choices.resize(count);
+  made.received.resize(count);
+  const auto multiples = Multiples(party.delta());
+  Secret<Block> hashed(16), chosen(count);
+  for (size_t i = 0; i < count; ++i) {
+    const Block z = Combine(taken.sent.Reveal().subspan(4 * i).first<4>());
+    const auto inputs = hashed.RevealMutable();
+    for (size_t v = 0; v < 16; ++v) inputs[v] = z ^ multiples[v];
+    // One tweak for the 16 of a transfer, whose inputs all differ: the hash is called one by one.
+    for (size_t v = 0; v < 16; ++v) {
+      party.hash()(inputs.subspan(v, 1), taken.first_sent + 4 * i, inputs.subspan(v, 1));
+      made.pads[i] |= LowTwoOf(inputs[v]) << (2 * v);
+    }
+    const auto received = taken.received.Reveal().subspan(4 * i).first<4>();
+    for (size_t b = 0; b < 4; ++b) made.choices[i] |= static_cast<uint8_t>((received[b].low & 1) << b);
+    Block own = Combine(received);
+    party.hash()({&own, 1}, taken.first_received + 4 * i, {&own, 1});
+    made.received[i] = static_cast<uint8_t>(LowTwoOf(own));
+  }
+  return made;
+}
+
+absl::StatusOr<WordTransfers> WordTransfers::Prepare(SharesParty& party, size_t count) {
+  assert(count % 64 == 0);
+  PRIVDNN_ASSIGN_OR_RETURN(SharesParty::Transfers taken, party.Take(count));
+  WordTransfers made;
+  const auto split = [&](std::span<const Block> blocks, ShareValues& first, ShareValues& second) {
+    first.resize(count);
+    second.resize(count);
+    for (size_t i = 0; i < count; ++i) {
+      first[i] = static_cast<uint32_t>(blocks[i].low);
+      second[i] = static_cast<uint32_t>(blocks[i].high);
+    }
+  };
+  Secret<Block> hashed(count);
+  const auto out = hashed.RevealMutable();
+  party.hash()(taken.sent.Reveal(), taken.first_sent, out);
+  split(out, made.first[0], made.second[0]);
+  for (Block& q : taken.sent.RevealMutable()) q ^= party.delta();
+  party.hash()(taken.sent.Reveal(), taken.first_sent, out);
+  split(out, made.first[1], made.second[1]);
+  made.choices.resize(count / 64);
+  for (size_t i = 0; i < count; ++i) made.choices[i / 64] |= (taken.received.Reveal()[i].low & 1) << (i % 64);
+  party.hash()(taken.received.Reveal(), taken.first_received, out);
+  split(out, made.received_first, made.received_second);
+  return made;
+}
+
+absl::StatusOr<BitTriples> BitTriples::Prepare(SharesParty& party, size_t count) {
+  PRIVDNN_ASSIGN_OR_RETURN(const WordTransfers words, WordTransfers::Prepare(party, count));
+  BitTriples t;
+  t.a = words.choices;
+  const auto xor_of = [](const ShareWords& x, const ShareWords& y) {
+    ShareWords sum = x;
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] ^= y[i];
+    return sum;
+  };
+  // With the peer's choice a' the peer gets message a': m_0 + a' (m_0 + m_1), so that m_0 and what it got are shares of
+  // a' b, b = m_0 + m_1.
+  const auto product = [&](int bit, ShareWords& b, ShareWords& c) {
+    const ShareWords zero = BitsOf(words.first[0], bit), one = BitsOf(words.first[1], bit);
+    b = xor_of(zero, one);
+    c = xor_of(zero, BitsOf(words.received_first, bit));
+    for (size_t i = 0; i < c.size(); ++i) c[i] ^= t.a[i] & b[i];
+  };
+  product(0, t.b, t.c);
+  product(1, t.b2, t.c2);
+  return t;
+}
+
+}  // namespace privdnn
