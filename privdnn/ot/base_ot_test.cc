@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 const Bytes kContext = {1, 2, 3};
 
 auto RunOts(MemoryPipe& pipe, const Secret<uint8_t>& choices, const Bytes& receiver_context = kContext,
-         uint64_t seed = 1) {
+            uint64_t seed = 1) {
   return RunBoth(
       pipe,
       [&](Channel& channel) {

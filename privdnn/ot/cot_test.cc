@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "privdnn/ot/base_ot.h"
+#include "privdnn/ot/iknp_check.h"
 #include "privdnn/ot/test_channel.h"
 
 namespace privdnn {
@@ -74,30 +76,63 @@ TEST(Iknp, SessionsShareNothing) {
   for (size_t j = 0; j < 256; ++j) EXPECT_NE(a->q[j], b->q[j]) << j;
 }
 
-// Rows and check of a chunk of 128 transfers: 2 blocks a row.
-constexpr size_t kRowBytes = 2 * 16, kRowsBytes = 128 * kRowBytes;
-
-TEST(Iknp, CatchesAReceiverThatChangesARowUnlessItGuessedDeltasBit) {
-  MemoryPipe honest;
-  const Block delta = Make(honest, {128})->delta;
-  int caught = 0;
-  for (size_t row = 0; row < 128; row += 9) {
-    MemoryPipe pipe;
-    pipe.tamper = [&](int, std::string_view step, Bytes& bytes) {
-      if (step == "IKNP extension") bytes[row * kRowBytes + 3] ^= 0x10;
-    };
-    const auto made = Make(pipe, {128});
-    // The check's coefficients depend on every byte that was sent, so all rows are hashed anew.
-    EXPECT_FALSE(made.ok());
-    EXPECT_THAT(Message(made.status()), HasSubstr("deviates from the protocol"));
-    caught += !made.ok();
+// A receiver that takes another choice in one row than in the others: row `row` has bit 5 of the choices flipped. All
+// else, the check's answer included, it computes as an honest one would.
+absl::Status Cheat(size_t row, Channel& channel) {
+  PRIVDNN_ASSIGN_OR_RETURN(const OtKernels* kernels, ChooseOtKernels());
+  DeterministicRandom random(1, 2);
+  PRIVDNN_ASSIGN_OR_RETURN(const auto seeds, SendBaseOts(128, kContext, random, channel));
+  constexpr size_t kBlocks = 2;  // 128 transfers and as many masks
+  std::vector<Block> choices(kBlocks), message, answers;
+  random.Fill(std::span<uint8_t>(reinterpret_cast<uint8_t*>(choices.data()), sizeof(Block) * kBlocks));
+  std::vector<std::vector<Block>> rows;
+  for (size_t i = 0; i < 128; ++i) {
+    std::vector<Block> t(kBlocks), other(kBlocks);
+    Prg(*kernels, seeds.Reveal()[i][0]).Fill(t);
+    Prg(*kernels, seeds.Reveal()[i][1]).Fill(other);
+    for (size_t c = 0; c < kBlocks; ++c) message.push_back(t[c] ^ other[c] ^ choices[c]);
+    if (i == row) message[message.size() - kBlocks].low ^= 1 << 5;
+    rows.push_back(t);
   }
-  EXPECT_EQ(caught, 15);
-  EXPECT_TRUE(delta.LowBit());
+  const auto bytes_of = [](const std::vector<Block>& blocks) {
+    return std::span<const uint8_t>(reinterpret_cast<const uint8_t*>(blocks.data()), blocks.size() * sizeof(Block));
+  };
+  const RowHash hash(*kernels, kContext, 0, bytes_of(message), kBlocks);
+  answers.push_back(hash(choices));
+  for (const auto& t : rows) answers.push_back(hash(t));
+  message.insert(message.end(), answers.begin(), answers.end());
+  return channel.Exchange("IKNP extension", bytes_of(message), 0).status();
+}
+
+TEST(Iknp, CatchesAReceiverThatCheatsInARowUnlessItGuessedThatBitOfDelta) {
+  int caught = 0, guessed = 0;
+  for (size_t row = 0; row <= 128; row += 4) {  // 128: an honest one
+    MemoryPipe pipe;
+    Block delta;
+    const auto [sender, receiver] = RunBoth(
+        pipe,
+        [&](Channel& channel) -> absl::Status {
+          DeterministicRandom random(1, 1);
+          PRIVDNN_ASSIGN_OR_RETURN(const OtKernels* kernels, ChooseOtKernels());
+          PRIVDNN_ASSIGN_OR_RETURN(const auto source, MakeIknp(OtRole::kSender, {kernels, kContext}, random, channel));
+          delta = source->delta();
+          std::vector<Block> q(128);
+          return source->Make(q, channel);
+        },
+        [&](Channel& channel) { return Cheat(row, channel); });
+    ASSERT_TRUE(receiver.ok()) << receiver;
+    const bool bit = row < 128 && ((row < 64 ? delta.low : delta.high) >> (row % 64) & 1) != 0;
+    EXPECT_EQ(sender.ok(), !bit) << row << sender;
+    if (bit) EXPECT_THAT(Message(sender), HasSubstr("deviates from the protocol"));
+    (bit ? caught : guessed)++;
+  }
+  EXPECT_GT(caught, 8);
+  EXPECT_GT(guessed, 8);
 }
 
 TEST(Iknp, CatchesAWrongAnswerToTheCheck) {
-  for (const size_t at : {kRowsBytes, kRowsBytes + 16, kRowsBytes + 16 * 128 + 15}) {
+  constexpr size_t kRowsBytes = 128 * 2 * 16;  // of a chunk of 128 transfers: 2 blocks a row
+  for (const size_t at : {size_t{3}, kRowsBytes, kRowsBytes + 16, kRowsBytes + 16 * 128 + 15}) {
     MemoryPipe pipe;
     pipe.tamper = [&](int, std::string_view step, Bytes& bytes) {
       if (step == "IKNP extension") bytes[at] ^= 1;

@@ -4,6 +4,7 @@
 
 #include "privdnn/ot/base_ot.h"
 #include "privdnn/ot/cot.h"
+#include "privdnn/ot/iknp_check.h"
 #include "privdnn/ot/prg.h"
 #include "privdnn/ot/transpose.h"
 
@@ -20,33 +21,6 @@ struct Rows {
   std::span<Block> row(size_t i) { return bits.RevealMutable().subspan(i * blocks, blocks); }
   size_t blocks;
   Secret<Block> bits;
-};
-
-// R: the inner product with random coefficients in GF(2^128), and the last block as it is.
-class RowHash {
- public:
-  // The coefficients depend on all that the receiver has sent.
-  RowHash(const OtKernels& kernels, std::span<const uint8_t> context, uint64_t chunk, std::span<const uint8_t> sent,
-          size_t row_blocks)
-      : kernels_(kernels), coefficients_(row_blocks) {
-    ByteWriter w;
-    w.U64(context.size());
-    w.Raw(context);
-    w.U64(chunk);
-    const auto digest = Sha256(sent);
-    const std::span<const uint8_t> parts[] = {AsBytes("privdnn/v1/iknp-check"), w.view(), digest};
-    Block seed;
-    Shake128(parts, {reinterpret_cast<uint8_t*>(&seed), sizeof seed});
-    Prg(kernels, seed).Fill(coefficients_);
-    coefficients_.back() = {1, 0};
-  }
-  Block operator()(std::span<const Block> row) const {
-    return kernels_.gf128_inner_product(row.data(), coefficients_.data(), row.size());
-  }
-
- private:
-  const OtKernels& kernels_;
-  std::vector<Block> coefficients_;
 };
 
 std::span<const uint8_t> BytesOf(std::span<const Block> blocks) {
