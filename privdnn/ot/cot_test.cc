@@ -123,7 +123,9 @@ TEST(Iknp, CatchesAReceiverThatCheatsInARowUnlessItGuessedThatBitOfDelta) {
     ASSERT_TRUE(receiver.ok()) << receiver;
     const bool bit = row < 128 && ((row < 64 ? delta.low : delta.high) >> (row % 64) & 1) != 0;
     EXPECT_EQ(sender.ok(), !bit) << row << sender;
-    if (bit) EXPECT_THAT(Message(sender), HasSubstr("deviates from the protocol"));
+    if (bit) {
+      EXPECT_THAT(Message(sender), HasSubstr("deviates from the protocol"));
+    }
     (bit ? caught : guessed)++;
   }
   EXPECT_GT(caught, 8);
