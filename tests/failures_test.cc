@@ -35,7 +35,7 @@ TEST_F(FailuresTest, ProgressThatCannotBeWrittenEndsNothing) {
   ASSERT_EQ(usual.exit_code, 0) << usual.err;
   const double accuracy = Json::parse(usual.out)["accuracy_original"];
   for (const std::string stderr_is : {"2>/dev/full", "2>&-", "2>&- <&-", "2> >(exec true)"}) {
-    const Ended ended = Shell(eval + " " + stderr_is);
+    const Ended ended = Shell(fmt::format("{} {}", eval, stderr_is));
     EXPECT_EQ(ended.exit_code, 0) << stderr_is;
     EXPECT_EQ(Json::parse(ended.out)["accuracy_original"], accuracy) << stderr_is;
   }

@@ -52,7 +52,7 @@ std::filesystem::path FindIdx(std::span<const std::filesystem::path> folders, co
   std::error_code ignored;
   for (const std::filesystem::path& folder : folders) {
     for (const std::string& name : {what, with_dot}) {
-      const std::filesystem::path path = PlainOrGz(folder / (prefix + "-" + name));
+      const std::filesystem::path path = PlainOrGz(folder / fmt::format("{}-{}", prefix, name));
       if (std::filesystem::exists(path, ignored)) return path;
     }
   }

@@ -16,19 +16,21 @@ Tensor Tensor::Zeros(std::vector<int64_t> shape) {
 
 absl::StatusOr<int64_t> ElementCount(const std::vector<int64_t>& shape) {
   constexpr int64_t kMax = int64_t{1} << 31;
-  // A zero dimension makes the count zero whatever the others are, but must not hide a negative one.
-  for (const int64_t d : shape) {
-    if (d < 0) return InvalidArgument("shape ({}): dimension {} is negative", fmt::join(shape, ", "), d);
-  }
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  // A zero dimension makes the count zero whatever the others are, but must not hide a negative one, or one that loops
+  // would run over.
+  bool empty = false, large = false;
   int64_t count = 1;
   for (const int64_t d : shape) {
-    if (d > kMax / count) {
-      return InvalidArgument("shape ({}): more than {} elements", fmt::join(shape, ", "), kMax);
-    }
-    count *= d;
+    if (d < 0) return InvalidArgument("shape ({}): dimension {} is negative", fmt::join(shape, ", "), d);
+    empty = empty || d == 0;
+    large = large || d > kMax || d * count > kMax;
+    if (!empty && !large) count *= d;
   }
-  return count;
+  const bool too_long = std::any_of(shape.begin(), shape.end(), [](int64_t d) { return d > kMax; });
+  if (empty ? too_long : large) {
+    return InvalidArgument("shape ({}): more than {} elements", fmt::join(shape, ", "), kMax);
+  }
+  return empty ? 0 : count;
 }
 
 std::string OpName(const Op& op) {

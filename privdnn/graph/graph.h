@@ -24,7 +24,7 @@ struct Tensor {
   int64_t size() const { return static_cast<int64_t>(values.size()); }
   bool operator==(const Tensor&) const = default;
 };
-// Returns the product of the dimensions. Fails if one is negative or the product exceeds 2^31.
+// Returns the product of the dimensions. Fails if one is negative or exceeds 2^31, or if the product does.
 absl::StatusOr<int64_t> ElementCount(const std::vector<int64_t>& shape);
 
 // A sliding window over (height, width).

@@ -24,6 +24,27 @@ TEST(PeakBytesPerImage, CountsWhatLivesAtATime) {
   EXPECT_EQ(PeakBytesPerImage(Branches()).value(), 4u * (200 + 800 + 200));
 }
 
+// What LibTorch's operators make besides their outputs.
+TEST(PeakBytesPerImage, CountsWhatOperatorsNeedForThemselves) {
+  const auto peak = [](Op op, const std::vector<int64_t>& output, const std::optional<Tensor>& weights = {}) {
+    Graph graph;
+    graph.inputs = {{"x", {-1, 2, 10, 10}}};
+    graph.outputs = {{"y", output}};
+    graph.nodes = {{"n", std::move(op), {"x"}, "y"}};
+    if (weights) {
+      graph.initializers["w"] = *weights;
+      graph.nodes[0].inputs.push_back("w");
+    }
+    return PeakBytesPerImage(graph).value();
+  };
+  const Window far{{1, 1}, {1000, 1000}, {0, 0, 990, 990}};
+  EXPECT_EQ(peak(op::Conv{far}, {-1, 1, 1, 1}, Tensor::Zeros({1, 2, 1, 1})), 4u * (200 + 1 + 2 * 1000 * 1000));
+  EXPECT_EQ(peak(op::LRN{1001}, {-1, 2, 10, 10}), 4u * (200 + 200 + 1002 * 100));
+  const Window cropped{{101, 101}, {1, 1}, {50, 50, 50, 50}};
+  EXPECT_EQ(peak(op::ConvTranspose{cropped}, {-1, 1, 10, 10}, Tensor::Zeros({2, 1, 101, 101})),
+            4u * (200 + 100 + 110 * 110));
+}
+
 TEST(PeakBytesPerImage, CoversEveryOperatorAndRefusesWhatDoesNotFit) {
   EXPECT_GT(PeakBytesPerImage(EveryOperatorGraph()).value(), 0u);
   Graph graph = Branches();

@@ -27,13 +27,15 @@ absl::Status CheckWindow(const Window& window) {
 // (N, C, H, W) -> (N, channels, H', W'), H' = floor((H + pads - extent) / stride) + 1.
 absl::StatusOr<Shape> SlideWindow(const Shape& x, const Window& window, int64_t channels) {
   PRIVDNN_RETURN_IF_ERROR(CheckWindow(window));
-  Shape out = {x[0], channels, 0, 0};
+  Shape out = {x[0], channels, 0, 0}, padded = x;
   for (size_t i = 0; i < 2; ++i) {
-    const int64_t padded = x[i + 2] + window.pads[i] + window.pads[i + 2];
-    if (padded < window.extent(i))
-      return InvalidArgument("kernel side {} exceeds the padded input side {}", window.extent(i), padded);
-    out[i + 2] = (padded - window.extent(i)) / window.strides[i] + 1;
+    padded[i + 2] += window.pads[i] + window.pads[i + 2];
+    if (padded[i + 2] < window.extent(i))
+      return InvalidArgument("kernel side {} exceeds the padded input side {}", window.extent(i), padded[i + 2]);
+    out[i + 2] = (padded[i + 2] - window.extent(i)) / window.strides[i] + 1;
   }
+  // It is made where LibTorch's operators take no such pads.
+  PRIVDNN_RETURN_IF_ERROR(ElementCount(padded).status());
   return out;
 }
 

@@ -66,7 +66,7 @@ absl::Status OnnxImporter::ReadCelu(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
   PRIVDNN_ASSIGN_OR_RETURN(const float alpha, source.attributes.Float("alpha", 1));
   if (alpha == 1) return Append(source, op::Elu{}, source.inputs);
-  const std::string constant = AddConstant(source.proto.output(0) + ".alpha", {{}, {alpha}});
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string constant, AddConstant(source.proto.output(0) + ".alpha", {{}, {alpha}}));
   PRIVDNN_ASSIGN_OR_RETURN(const std::string scaled, AppendPart(source, op::Div{}, {source.inputs[0], constant}));
   PRIVDNN_ASSIGN_OR_RETURN(const std::string elu, AppendPart(source, op::Elu{}, {scaled}));
   return Append(source, op::Mul{}, {elu, constant});
@@ -177,7 +177,8 @@ absl::Status OnnxImporter::ReadMean(Source& source) {
   for (size_t i = 1; i < source.inputs.size(); ++i) {
     PRIVDNN_ASSIGN_OR_RETURN(sum, AppendPart(source, op::Add{}, {sum, source.inputs[i]}));
   }
-  return Append(source, op::Div{}, {sum, AddConstant(source.proto.output(0) + ".count", {{}, {count}})});
+  PRIVDNN_ASSIGN_OR_RETURN(const std::string divisor, AddConstant(source.proto.output(0) + ".count", {{}, {count}}));
+  return Append(source, op::Div{}, {sum, divisor});
 }
 
 }  // namespace privdnn

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <optional>
 
 namespace privdnn {
 namespace {
@@ -26,11 +27,13 @@ absl::Status CheckNotEmpty(const std::vector<int64_t>& shape) {
   return InvalidArgument("a constant of shape ({}) is empty", fmt::join(shape, ", "));
 }
 
-// Each dimension of a constant that isn't empty.
-Offsets OffsetsOf(const std::vector<int64_t>& shape) {
+// Each dimension of a constant that isn't empty, but for `without`.
+Offsets OffsetsOf(const std::vector<int64_t>& shape, std::optional<size_t> without = std::nullopt) {
   const auto strides = Strides(shape);
   Offsets offsets;
-  for (size_t i = 0; i < shape.size(); ++i) offsets.push_back(Multiples(shape[i], strides[i]));
+  for (size_t i = 0; i < shape.size(); ++i) {
+    offsets.push_back(i == without ? std::vector<uint32_t>() : Multiples(shape[i], strides[i]));
+  }
   return offsets;
 }
 
@@ -133,22 +136,23 @@ absl::StatusOr<Rearrangement> TransposeElements(const std::vector<int64_t>& shap
 absl::StatusOr<Rearrangement> GatherElements(const std::vector<int64_t>& shape, size_t axis, const IntTensor& indices,
                                              FoldBudget& budget) {
   PRIVDNN_RETURN_IF_ERROR(CheckNotEmpty(shape));
-  Offsets offsets = OffsetsOf(shape);
   const auto at = [axis](auto& values) { return values.begin() + static_cast<std::ptrdiff_t>(axis); };
   Rearrangement result{shape, {}};
   result.shape.erase(at(result.shape));
   result.shape.insert(at(result.shape), indices.shape.begin(), indices.shape.end());
   PRIVDNN_RETURN_IF_ERROR(budget.Spend(result.shape));
-  std::vector<uint32_t> gathered;
+  // As long as the result at the most: a constant may be long, and many nodes may take a value out of it.
+  Offsets offsets = OffsetsOf(shape, axis);
+  std::vector<uint32_t>& gathered = offsets[axis];
+  const uint32_t stride = Strides(shape)[axis];
   const int64_t extent = shape[axis];
   for (size_t i = 0; i < indices.values.size(); ++i) {
     const int64_t index = indices.values[i];
     if (indices.IsBatch(i) || index < -extent || index >= extent) {
       return InvalidArgument("index {} lies outside [-{}, {})", index, extent, extent);
     }
-    gathered.push_back(offsets[axis][static_cast<size_t>(index < 0 ? index + extent : index)]);
+    gathered.push_back(static_cast<uint32_t>(index < 0 ? index + extent : index) * stride);
   }
-  offsets[axis] = std::move(gathered);
   result.from = Positions(offsets);
   return result;
 }
@@ -156,6 +160,7 @@ absl::StatusOr<Rearrangement> GatherElements(const std::vector<int64_t>& shape, 
 absl::StatusOr<Rearrangement> ExpandElements(const std::vector<int64_t>& shape, const std::vector<int64_t>& target,
                                              FoldBudget& budget) {
   PRIVDNN_RETURN_IF_ERROR(CheckNotEmpty(shape));
+  PRIVDNN_RETURN_IF_ERROR(CheckNotEmpty(target));
   PRIVDNN_RETURN_IF_ERROR(budget.Spend(target));
   const Offsets own = OffsetsOf(shape);
   Offsets offsets;

@@ -199,6 +199,68 @@ TEST(HostileOnnx, GrowingShapesAreRefused) {
   EXPECT_THAT(Message(ImportModel(model).status()), HasSubstr("elements"));
 }
 
+// A dimension of 0 makes a constant of no bytes, whatever the others are.
+TEST(HostileOnnx, EmptyConstantsTakeNoTime) {
+  for (const int64_t large : {int64_t{1} << 62, int64_t{1} << 31}) {
+    onnx::ModelProto concat = EmptyModel({4}, {4});
+    *concat.mutable_graph()->add_initializer() = FloatTensor("e", {large, 0}, {});
+    AddNode(concat, "Concat", {"e", "e"}, {"c"}, {IntAttribute("axis", 1)});
+    AddNode(concat, "Relu", {"x"}, {"y"});
+    onnx::ModelProto add = EmptyModel({4}, {4});
+    *add.mutable_graph()->add_initializer() = FloatTensor("e", {large, 0}, {});
+    *add.mutable_graph()->add_initializer() = FloatTensor("one", {1, 1}, {1});
+    AddNode(add, "Add", {"one", "e"}, {"c"});
+    AddNode(add, "Relu", {"x"}, {"y"});
+    EXPECT_EQ(ImportModel(concat).ok(), large == int64_t{1} << 31);
+    EXPECT_FALSE(ImportModel(add).ok());
+  }
+}
+
+// Small nodes whose indices, or tables, are large.
+TEST(HostileOnnx, TablesAreBoundedByTheModel) {
+  onnx::ModelProto expand = EmptyModel({1}, {1});
+  *expand.mutable_graph()->add_initializer() = IntTensor64("many", {2}, {1, 1 << 20});
+  for (const char* name : {"zero", "one"}) {
+    *expand.mutable_graph()->add_initializer() = IntTensor64(name, {1}, {name[0] == 'o'});
+  }
+  std::string value = "x";
+  for (int i = 0; i < 8; ++i) {
+    AddNode(expand, "Expand", {value, "many"}, {fmt::format("e{}", i)});
+    AddNode(expand, "Slice", {fmt::format("e{}", i), "zero", "one", "one"}, {fmt::format("s{}", i)});
+    value = fmt::format("s{}", i);
+  }
+  AddNode(expand, "Relu", {value}, {"y"});
+  EXPECT_THAT(Message(ImportModel(expand).status()), HasSubstr("too large for the model"));
+
+  onnx::ModelProto resize = EmptyModel({1, 1, 1}, {1, 1, 1});
+  *resize.mutable_graph()->add_initializer() = IntTensor64("large", {4}, {1, 1, 1, 1 << 20});
+  *resize.mutable_graph()->add_initializer() = IntTensor64("small", {4}, {1, 1, 1, 1});
+  value = "x";
+  for (int i = 0; i < 8; ++i) {
+    AddNode(resize, "Resize", {value, "", "", i % 2 == 0 ? "large" : "small"}, {fmt::format("r{}", i)});
+    value = fmt::format("r{}", i);
+  }
+  AddNode(resize, "Relu", {value}, {"y"});
+  EXPECT_THAT(Message(ImportModel(resize).status()), HasSubstr("too large for the model"));
+}
+
+TEST(HostileOnnx, SumsOfManyOperandsTakeLinearTime) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  AddNode(model, "Sum", std::vector<std::string>(20'000, "x"), {"y"});
+  const auto graph = ImportModel(model);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_EQ(graph->nodes.size(), 19'999u);
+}
+
+TEST(HostileOnnx, ManyPartsOfALongConstantTakeLinearTime) {
+  onnx::ModelProto model = EmptyModel({4}, {4});
+  *model.mutable_graph()->add_initializer() = FloatTensor("long", {1 << 20}, std::vector<float>(1 << 20, 1));
+  *model.mutable_graph()->add_initializer() = IntTensor64("one", {1}, {1});
+  for (int i = 0; i < 10'000; ++i) AddNode(model, "Gather", {"long", "one"}, {fmt::format("g{}", i)});
+  AddNode(model, "Mul", {"x", "g9999"}, {"y"});
+  EXPECT_TRUE(ImportModel(model).ok());
+}
+
 TEST(HostileOnnx, DeepNestingIsRefused) {
   onnx::ModelProto model = EmptyModel({4}, {4});
   onnx::NodeProto* node = &AddNode(model, "Relu", {"x"}, {"y"});

@@ -205,6 +205,17 @@ absl::Status OnnxImporter::Append(const Source& source, Op op, std::vector<std::
   return AppendNode({UniqueNodeName(source.proto), std::move(op), std::move(inputs), source.proto.output(0)});
 }
 
+// Indices and tables that a node is computed with. They must not be many more than the file explains.
+absl::Status OnnxImporter::SpendTables(const Op& op) {
+  if (const auto* gather = std::get_if<op::Gather>(&op)) {
+    return budget_.Spend({static_cast<int64_t>(gather->indices.size())});
+  }
+  if (const auto* resize = std::get_if<op::Resize>(&op)) {
+    for (const int64_t side : resize->sizes) PRIVDNN_RETURN_IF_ERROR(budget_.Spend({side}));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status OnnxImporter::AppendNode(Node node) {
   std::vector<Operand> operands;
   for (const std::string& input : node.inputs) {
@@ -221,6 +232,7 @@ absl::Status OnnxImporter::AppendNode(Node node) {
   }
   auto shape = InferNodeShape(node, operands);
   PRIVDNN_RETURN_IF_ERROR(shape.status());
+  PRIVDNN_RETURN_IF_ERROR(SpendTables(node.op));
   shapes_[node.output] = *std::move(shape);
   graph_.nodes.push_back(std::move(node));
   return absl::OkStatus();
@@ -235,9 +247,7 @@ absl::Status OnnxImporter::AppendAlias(const Source& source, const std::string& 
 
 std::string OnnxImporter::UniqueNodeName(const onnx::NodeProto& proto) {
   if (!proto.name().empty()) return proto.name();
-  std::string name = proto.op_type() + "_" + std::to_string(graph_.nodes.size());
-  while (!node_names_.insert(name).second) name += "_";
-  return name;
+  return FreshNodeName(fmt::format("{}_{}", proto.op_type(), graph_.nodes.size()));
 }
 
 absl::StatusOr<std::vector<int64_t>> OnnxImporter::ShapeOf(const std::string& value) {

@@ -85,6 +85,7 @@ class OnnxImporter {
   // Appends a node that applies `op` to `inputs`.
   absl::Status Append(const Source& source, Op op, std::vector<std::string> inputs);
   absl::Status AppendNode(Node node);
+  absl::Status SpendTables(const Op& op);
   // Gives `value` the name of the node's first output.
   absl::Status AppendAlias(const Source& source, const std::string& value);
   std::string UniqueNodeName(const onnx::NodeProto& proto);
@@ -104,12 +105,14 @@ class OnnxImporter {
   bool AllConstant(const Source& source) const;
   // Appends a node for a part of what the ONNX node computes. Returns the value that it writes.
   absl::StatusOr<std::string> AppendPart(const Source& source, Op op, std::vector<std::string> inputs);
-  // Names for values and nodes that the model doesn't have.
-  std::string FreshValue(std::string name);
-  std::string FreshNodeName(std::string name);
-  std::string AddConstant(const std::string& name, Tensor tensor);
-  // Makes this constant the node's output.
+  // Names for values and nodes that the model doesn't have: `name`, or `name_2`, `name_3` and so on.
+  std::string FreshValue(const std::string& name);
+  std::string FreshNodeName(const std::string& name);
+  std::string Numbered(const std::string& name);
+  absl::StatusOr<std::string> AddConstant(const std::string& name, Tensor tensor);
+  // Makes this constant the node's first output, or `output`.
   absl::Status DefineFolded(const Source& source, ConstantTensor tensor);
+  absl::Status DefineFolded(const std::string& output, ConstantTensor tensor);
   // Makes elements of constant `value` the node's output `index`.
   absl::Status DefineRearranged(const Source& source, int index, const std::string& value, const Rearrangement& order);
   absl::Status ReadGemm(Source& source);
@@ -277,12 +280,14 @@ class OnnxImporter {
   ExternalData* external_;
   OnnxImportOptions options_;
   ConstantBudget constants_{kMaxModelBytes};  // what they may still take, copies included
+  ConstantBudget folded_{kMaxModelBytes};     // what is computed of them
   int64_t opset_ = 0;
   std::optional<int64_t> static_batch_;  // the batch size that the model was exported for
   Graph graph_;
   Shapes shapes_;  // shapes of graph inputs and node outputs, for one image
   std::set<std::string> defined_;
   std::set<std::string> node_names_;
+  std::map<std::string, int64_t> suffixes_;  // the last number given to a name
   std::map<std::string, std::string> aliases_;
   std::map<std::string, IntTensor> ints_;
   std::map<std::string, PaddedValue> padded_;

@@ -197,9 +197,14 @@ absl::Status OnnxImporter::ReadConcat(Source& source) {
 
 absl::Status OnnxImporter::ConcatConstants(const Source& source, const std::vector<int64_t>& shape, size_t axis) {
   PRIVDNN_RETURN_IF_ERROR(budget_.Spend(shape));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t count, ElementCount(shape));
+  const bool integers = FoldedInts(source.inputs[0]) != nullptr;
+  if (count == 0) {
+    for (const std::string& name : source.inputs) FoldedFloats(name);  // none is needed any more
+    return integers ? DefineFolded(source, IntTensor{shape, {}}) : DefineFolded(source, Tensor{shape, {}});
+  }
   size_t outer = 1;
   for (size_t i = 0; i < axis; ++i) outer *= static_cast<size_t>(shape[i]);
-  const bool integers = FoldedInts(source.inputs[0]) != nullptr;
   IntTensor ints{shape, {}};
   Tensor floats{shape, {}};
   for (size_t row = 0; row < outer; ++row) {

@@ -110,18 +110,25 @@ bool OnnxImporter::AllConstant(const Source& source) const {
          std::all_of(source.inputs.begin(), source.inputs.end(), [&](const auto& input) { return IsConstant(input); });
 }
 
-std::string OnnxImporter::FreshValue(std::string name) {
-  while (defined_.contains(name) || !value_names_.insert(name).second) name += "_";
-  defined_.insert(name);
-  return name;
+std::string OnnxImporter::FreshValue(const std::string& name) {
+  std::string fresh = name;
+  while (defined_.contains(fresh) || !value_names_.insert(fresh).second) fresh = Numbered(name);
+  defined_.insert(fresh);
+  return fresh;
 }
 
-std::string OnnxImporter::FreshNodeName(std::string name) {
-  while (!node_names_.insert(name).second) name += "_";
-  return name;
+std::string OnnxImporter::FreshNodeName(const std::string& name) {
+  std::string fresh = name;
+  while (!node_names_.insert(fresh).second) fresh = Numbered(name);
+  return fresh;
 }
 
-std::string OnnxImporter::AddConstant(const std::string& name, Tensor tensor) {
+std::string OnnxImporter::Numbered(const std::string& name) {
+  return fmt::format("{}_{}", name, suffixes_.try_emplace(name, 1).first->second += 1);
+}
+
+absl::StatusOr<std::string> OnnxImporter::AddConstant(const std::string& name, Tensor tensor) {
+  PRIVDNN_RETURN_IF_ERROR(folded_.Take(tensor.size(), sizeof(float)));
   std::string fresh = FreshValue(name);
   graph_.initializers[fresh] = std::move(tensor);
   return fresh;
@@ -137,18 +144,23 @@ absl::StatusOr<std::string> OnnxImporter::AppendPart(const Source& source, Op op
 }
 
 absl::Status OnnxImporter::DefineFolded(const Source& source, ConstantTensor tensor) {
-  PRIVDNN_RETURN_IF_ERROR(DefineConstant(source.proto.output(0), std::move(tensor)));
-  droppable_.insert(source.proto.output(0));
+  return DefineFolded(source.proto.output(0), std::move(tensor));
+}
+
+absl::Status OnnxImporter::DefineFolded(const std::string& output, ConstantTensor tensor) {
+  const auto* ints = std::get_if<IntTensor>(&tensor);
+  const int64_t count = ints != nullptr ? static_cast<int64_t>(ints->values.size()) : std::get<Tensor>(tensor).size();
+  PRIVDNN_RETURN_IF_ERROR(folded_.Take(count, ints != nullptr ? sizeof(int64_t) : sizeof(float)));
+  PRIVDNN_RETURN_IF_ERROR(DefineConstant(output, std::move(tensor)));
+  droppable_.insert(output);
   return absl::OkStatus();
 }
 
 absl::Status OnnxImporter::DefineRearranged(const Source& source, int index, const std::string& value,
                                             const Rearrangement& order) {
   const std::string& output = source.proto.output(index);
-  if (const IntTensor* ints = FoldedInts(value)) return DefineConstant(output, Rearrange(*ints, order));
-  PRIVDNN_RETURN_IF_ERROR(DefineConstant(output, Rearrange(*FoldedFloats(value), order)));
-  droppable_.insert(output);
-  return absl::OkStatus();
+  if (const IntTensor* ints = FoldedInts(value)) return DefineFolded(output, Rearrange(*ints, order));
+  return DefineFolded(output, Rearrange(*FoldedFloats(value), order));
 }
 
 absl::Status OnnxImporter::ReadGemm(Source& source) {

@@ -48,7 +48,8 @@ absl::Status OnnxImporter::ReadGroupNormalization(Source& source) {
     const std::vector<int64_t> rows = {norm.groups, 1}, spread = {norm.groups, shape[1] / norm.groups};
     PRIVDNN_ASSIGN_OR_RETURN(Rearrangement order, ExpandElements(rows, spread, budget_));
     order.shape = {shape[1]};
-    source.inputs[i] = AddConstant(source.inputs[i] + ".channels", Rearrange(*constant, order));
+    PRIVDNN_ASSIGN_OR_RETURN(source.inputs[i],
+                             AddConstant(source.inputs[i] + ".channels", Rearrange(*constant, order)));
   }
   return Append(source, norm, source.inputs);
 }

@@ -34,7 +34,7 @@ absl::StatusOr<std::string> OnnxImporter::MapOf(const Source& source, const std:
   std::string map;
   if (const Tensor* constant = FoldedFloats(value)) {
     PRIVDNN_RETURN_IF_ERROR(budget_.Spend(constant->shape));
-    map = AddConstant(value + ".map", {MapShape(constant->shape), constant->values});
+    PRIVDNN_ASSIGN_OR_RETURN(map, AddConstant(value + ".map", {MapShape(constant->shape), constant->values}));
   } else {
     PRIVDNN_ASSIGN_OR_RETURN(std::vector<int64_t> shape, ShapeOf(value));
     shape = MapShape(std::move(shape));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -83,7 +85,39 @@ size_t CountCopies(const Core& core, const Tensor& constant, size_t axis, const 
   return copies;
 }
 
+bool HasOneValue(const Tensor& tensor) {
+  return std::ranges::adjacent_find(tensor.values, std::not_equal_to<>()) == tensor.values.end();
+}
+
 }  // namespace
+
+absl::Status CheckFoldedNotCopied(const Graph& graph, const std::vector<size_t>& inside) {
+  // Whose constants are folded: by their values.
+  std::map<std::vector<float>, size_t> folded;
+  for (const size_t index : inside) {
+    const Node& node = graph.nodes[index];
+    const bool layer = LayerNeurons(graph, node).has_value();
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      const auto constant = graph.initializers.find(node.inputs[i]);
+      if (constant == graph.initializers.end() || (layer && i == 1) || HasOneValue(constant->second)) continue;
+      folded.emplace(constant->second.values, index);
+    }
+  }
+  for (size_t index = 0; index < graph.nodes.size() && !folded.empty(); ++index) {
+    if (std::ranges::find(inside, index) != inside.end()) continue;
+    for (const std::string& input : graph.nodes[index].inputs) {
+      const auto constant = graph.initializers.find(input);
+      if (constant == graph.initializers.end()) continue;
+      const auto found = folded.find(constant->second.values);
+      if (found == folded.end()) continue;
+      return InvalidArgument(
+          "node '{}': its constant has the values of '{}', which node '{}' reads; a network that applies it repeatedly "
+          "can't keep it secret",
+          graph.nodes[found->second].name, input, graph.nodes[index].name);
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers, const Selection& selection) {
   std::unordered_map<std::string, Core> cores;  // by their weights

@@ -13,4 +13,10 @@ namespace privdnn {
 // different weights (all, if they have fewer) don't count: those of two layers may be equal by chance.
 absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers, const Selection& selection);
 
+// Fails if a constant that is folded into an encrypted layer (a bias, a batch normalisation's, what is added or
+// multiplied) has the values of one that another node reads, and more than one value: exporters merge what is equal,
+// and the reader separates it again, but only numbers that all neurons share are equal without being the same. `inside`
+// are the nodes of a segment.
+absl::Status CheckFoldedNotCopied(const Graph& graph, const std::vector<size_t>& inside);
+
 }  // namespace privdnn

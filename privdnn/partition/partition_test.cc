@@ -300,6 +300,25 @@ TEST(FindSegments, RefusesWeightsThatStandInAnotherConstantToo) {
   }
 }
 
+// What is folded into an encrypted layer is as secret as its weights.
+TEST(FindSegments, RefusesFoldedConstantsThatStandInAnotherConstantToo) {
+  for (const auto& [values, refused] : {std::pair(std::vector<float>{1, 2, 3}, true), {{4, 4, 4}, false}}) {
+    for (const Op& op : {Op(op::Add{}), Op(op::Mul{})}) {
+      NetworkBuilder b({1, 4, 4}, 1);
+      b.Conv(3, {{2, 2}, {1, 1}, {}});
+      b.Append(op, {{{3, 1, 1}, values}});
+      b.Append(op::Relu{});
+      b.Append(op, {{{1, 3, 1, 1}, values}});
+      const Graph graph = b.Finish();
+      if (refused) {
+        EXPECT_THAT(FindError(graph, "1:0"), HasSubstr("its constant has the values of"));
+      } else {
+        EXPECT_EQ(Outline(Find(graph, "1:0")), "1");
+      }
+    }
+  }
+}
+
 TEST(FindQuadraticPair, FindsTheFirst) {
   const auto pair = FindQuadraticPair(LeNet());
   ASSERT_TRUE(pair.ok()) << pair.status();

@@ -146,9 +146,10 @@ class SegmentBuilder {
     s.output = finder_.LastValue(layer.node, behind);
     s.input_shape = ImageShape(shapes_.at(s.input));
     s.output_shape = ImageShape(shapes_.at(s.output));
-    for (const auto* nodes : {&s.first_nodes, &s.layer_nodes}) {
-      for (const size_t i : *nodes) PRIVDNN_RETURN_IF_ERROR(finder_.CheckUnshared(i));
-    }
+    std::vector<size_t> inside = s.first_nodes;
+    inside.insert(inside.end(), s.layer_nodes.begin(), s.layer_nodes.end());
+    for (const size_t i : inside) PRIVDNN_RETURN_IF_ERROR(finder_.CheckUnshared(i));
+    PRIVDNN_RETURN_IF_ERROR(CheckFoldedNotCopied(graph_, inside));
     return s;
   }
 
