@@ -3,6 +3,10 @@
 #include <cstdlib>
 #include <fstream>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace privdnn {
 
 bool CpuHasAvx512Ifma() {
@@ -10,6 +14,20 @@ bool CpuHasAvx512Ifma() {
   // GCC's run-time check covers CPUID and XGETBV.
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512ifma");
+#else
+  return false;
+#endif
+}
+
+bool CpuHasAvx512Vaes() {
+#if defined(__x86_64__)
+  // clang 14's run-time check knows neither VAES nor VPCLMULQDQ.
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr unsigned kVaes = 1u << 9, kVpclmulqdq = 1u << 10;
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("aes") &&
+         __builtin_cpu_supports("pclmul") && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 &&
+         (ecx & kVaes) != 0 && (ecx & kVpclmulqdq) != 0;
 #else
   return false;
 #endif

@@ -8,6 +8,8 @@ namespace privdnn {
 
 // Returns whether there are AVX-512 F, DQ, VL and IFMA, and the operating system saves their registers.
 bool CpuHasAvx512Ifma();
+// Returns whether there are AVX-512 F, DQ, BW and VL, and AES and carry-less products on its registers.
+bool CpuHasAvx512Vaes();
 // Returns, for example, "Intel(R) Xeon(R) Processor", or "unknown".
 std::string CpuModelName();
 // Returns the largest resident set so far of a running process, given by its id, in bytes; 0 if there is no such

@@ -41,7 +41,8 @@ absl::Status Relu::PrepareSelection(SharesParty& party) {
 
 // Half of the values each way: the sender of a product of both parties' bits r, s corrects its transfer by
 // m_0 + s - m_1, so that the receiver gets m_0 + r s; the sender's share is -m_0.
-absl::Status Relu::PrepareArithmetic(SharesParty& party, const ShareValues (&second)[2], const ShareValues& received) {
+absl::Status Relu::PrepareArithmetic(SharesParty& party, const std::array<ShareValues, 2>& second,
+                                     const ShareValues& received) {
   const size_t half = count_ / 2, sent = party.id() == 0 ? 0 : half, got = half - sent;
   const int extra = out_bits_ - bits_;
   Bytes message;
@@ -51,8 +52,8 @@ absl::Status Relu::PrepareArithmetic(SharesParty& party, const ShareValues (&sec
     corrections[i] = (second[0][at] + BitOf(rho_, at) - second[1][at]) & LowMask(bits_ - 1);
   }
   AppendValues(corrections, bits_ - 1, message);
-  WordTransfers masks[2];
-  for (int j = 0; j < 2 && extends(); ++j) {
+  std::array<WordTransfers, 2> masks;
+  for (size_t j = 0; j < 2 && extends(); ++j) {
     PRIVDNN_ASSIGN_OR_RETURN(masks[j], WordTransfers::Prepare(party, half));
     Candidate& candidate = candidates_[j];
     candidate.masks.resize(count_ / 64);
@@ -76,7 +77,7 @@ absl::Status Relu::PrepareArithmetic(SharesParty& party, const ShareValues (&sec
     rho_sum_[s] = (BitOf(rho_, s) + 2 * second[0][s]) & LowMask(bits_);
     rho_sum_[r] = (BitOf(rho_, r) - 2 * (received[r] + (corrections[i] & BitMask(rho_, r)))) & LowMask(bits_);
   }
-  for (int j = 0; j < 2 && extends(); ++j) {
+  for (size_t j = 0; j < 2 && extends(); ++j) {
     corrections = reader.Values(half, extra);
     for (size_t i = 0; i < half; ++i) {
       candidates_[j].product[got + i] =
@@ -99,7 +100,7 @@ absl::StatusOr<ShareValues> Relu::Run(SharesParty& party, std::span<const uint32
   const ShareValues other = ShareReader(std::span<const uint8_t>(first).subspan(digits.size())).Values(count_, bits_);
   PRIVDNN_ASSIGN_OR_RETURN(ShareWords beta, comparison_.Finish(party, x, digits));
 
-  ShareValues candidates[2] = {ShareValues(count_), ShareValues(count_)};  // rho x, (1 - rho) x
+  std::array<ShareValues, 2> candidates = {ShareValues(count_), ShareValues(count_)};  // rho x, (1 - rho) x
   for (size_t i = 0; i < count_; ++i) {
     candidates[0][i] = (rho_a_[i] + (opened[i] + other[i]) * rho_sum_[i]) & mask;
     candidates[1][i] = (x[i] - candidates[0][i]) & mask;
@@ -108,8 +109,8 @@ absl::StatusOr<ShareValues> Relu::Run(SharesParty& party, std::span<const uint32
   for (size_t w = 0; w < words; ++w) beta[w] ^= party.first_mask() ^ rho_[w];
   message.clear();
   AppendWords(beta, message);
-  ShareWords tops[2];
-  for (int j = 0; j < 2 && extends(); ++j) {
+  std::array<ShareWords, 2> tops;
+  for (size_t j = 0; j < 2 && extends(); ++j) {
     tops[j] = BitsOf(candidates[j], bits_ - 1);
     for (size_t w = 0; w < words; ++w) tops[j][w] ^= candidates_[j].masks[w];
     AppendWords(tops[j], message);
@@ -123,18 +124,18 @@ absl::StatusOr<ShareValues> Relu::Run(SharesParty& party, std::span<const uint32
     for (size_t i = 0; i < count_; ++i) y[i] = Select(BitMask(beta, i), candidates[1][i], candidates[0][i]);
     return y;
   }
-  const ShareWords other_tops[2] = {reader.Words(words), reader.Words(words)};
+  const std::array<ShareWords, 2> other_tops = {reader.Words(words), reader.Words(words)};
   for (size_t i = 0; i < count_; ++i) {
     const uint32_t chosen = BitMask(beta, i);
     const auto select = [&](auto&& of) { return Select(chosen, of(1), of(0)); };
     // Both top bits are u xor r, v xor s; u and v are open, r this party's mask, s the peer's.
-    const uint32_t u = select([&](int j) { return BitOf(tops[j], i); });
-    const uint32_t v = select([&](int j) { return BitOf(other_tops[j], i); });
-    const uint32_t r = select([&](int j) { return BitOf(candidates_[j].masks, i); });
-    const uint32_t rs = select([&](int j) { return candidates_[j].product[i]; });
+    const uint32_t u = select([&](size_t j) { return BitOf(tops[j], i); });
+    const uint32_t v = select([&](size_t j) { return BitOf(other_tops[j], i); });
+    const uint32_t r = select([&](size_t j) { return BitOf(candidates_[j].masks, i); });
+    const uint32_t rs = select([&](size_t j) { return candidates_[j].product[i]; });
     const uint32_t u_sign = 1 - 2 * u, v_sign = 1 - 2 * v;
     const uint32_t both = (u & v & static_cast<uint32_t>(party.first_mask())) + v * u_sign * r + u_sign * v_sign * rs;
-    const uint32_t share = select([&](int j) { return candidates[j][i]; });
+    const uint32_t share = select([&](size_t j) { return candidates[j][i]; });
     y[i] = (share + ((both - (u ^ r)) << bits_)) & LowMask(out_bits_);
   }
   return y;

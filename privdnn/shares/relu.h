@@ -1,6 +1,8 @@
 // Rectifiers of shared values.
 #pragma once
 
+#include <array>
+
 #include "privdnn/shares/comparison.h"
 
 namespace privdnn {
@@ -25,7 +27,8 @@ class Relu {
     ShareValues product;  // share of the product of both parties' masks, modulo 2^(l-k)
   };
   absl::Status PrepareSelection(SharesParty& party);
-  absl::Status PrepareArithmetic(SharesParty& party, const ShareValues (&first)[2], const ShareValues& received);
+  absl::Status PrepareArithmetic(SharesParty& party, const std::array<ShareValues, 2>& second,
+                                 const ShareValues& received);
   bool extends() const { return out_bits_ > bits_; }
 
   size_t count_ = 0;
@@ -33,7 +36,7 @@ class Relu {
   Comparison comparison_;
   ShareWords rho_;                   // share of the bit
   ShareValues rho_sum_, a_, rho_a_;  // shares modulo 2^k of rho, a and rho a
-  Candidate candidates_[2];
+  std::array<Candidate, 2> candidates_;
 };
 
 }  // namespace privdnn

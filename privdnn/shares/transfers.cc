@@ -66,12 +66,12 @@ absl::StatusOr<WordTransfers> WordTransfers::Prepare(SharesParty& party, size_t 
   assert(count % 64 == 0);
   PRIVDNN_ASSIGN_OR_RETURN(SharesParty::Transfers taken, party.Take(count));
   WordTransfers made;
-  const auto split = [&](std::span<const Block> blocks, ShareValues& first, ShareValues& second) {
-    first.resize(count);
-    second.resize(count);
+  const auto split = [&](std::span<const Block> blocks, ShareValues& low, ShareValues& high) {
+    low.resize(count);
+    high.resize(count);
     for (size_t i = 0; i < count; ++i) {
-      first[i] = static_cast<uint32_t>(blocks[i].low);
-      second[i] = static_cast<uint32_t>(blocks[i].high);
+      low[i] = static_cast<uint32_t>(blocks[i].low);
+      high[i] = static_cast<uint32_t>(blocks[i].high);
     }
   };
   Secret<Block> hashed(count);
@@ -99,11 +99,11 @@ absl::StatusOr<BitTriples> BitTriples::Prepare(SharesParty& party, size_t count)
   };
   // With the peer's choice a' the peer gets message a': m_0 + a' (m_0 + m_1), so that m_0 and what it got are shares of
   // a' b, b = m_0 + m_1.
-  const auto product = [&](int bit, ShareWords& b, ShareWords& c) {
+  const auto product = [&](int bit, ShareWords& factor, ShareWords& result) {
     const ShareWords zero = BitsOf(words.first[0], bit), one = BitsOf(words.first[1], bit);
-    b = xor_of(zero, one);
-    c = xor_of(zero, BitsOf(words.received_first, bit));
-    for (size_t i = 0; i < c.size(); ++i) c[i] ^= t.a[i] & b[i];
+    factor = xor_of(zero, one);
+    result = xor_of(zero, BitsOf(words.received_first, bit));
+    for (size_t i = 0; i < result.size(); ++i) result[i] ^= t.a[i] & factor[i];
   };
   product(0, t.b, t.c);
   product(1, t.b2, t.c2);

@@ -1,6 +1,8 @@
 // What is made of correlated transfers ahead of time: material that does not depend on inputs.
 #pragma once
 
+#include <array>
+
 #include "privdnn/shares/bits.h"
 #include "privdnn/shares/party.h"
 
@@ -27,8 +29,8 @@ struct BitTriples {
 // Random transfers of pairs of 32-bit words: `count` in each direction.
 struct WordTransfers {
   static absl::StatusOr<WordTransfers> Prepare(SharesParty& party, size_t count);  // a multiple of 64
-  ShareValues first[2], second[2];  // as the sender: message 0 and 1, of two words each
-  ShareWords choices;               // as the receiver
+  std::array<ShareValues, 2> first, second;  // as the sender: message 0 and 1, of two words each
+  ShareWords choices;                        // as the receiver
   ShareValues received_first, received_second;
 };
 

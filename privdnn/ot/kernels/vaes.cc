@@ -1,6 +1,7 @@
 #include "privdnn/ot/kernels/kernels.h"
 
 #if defined(__x86_64__)
+#include "privdnn/base/cpu.h"
 #include "privdnn/ot/kernels/reduce.h"
 #include "privdnn/ot/kernels/x86.h"
 #endif
@@ -10,11 +11,7 @@ namespace {
 
 #if defined(__x86_64__)
 
-bool Supported() {
-  return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("avx512f") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("vaes") &&
-         __builtin_cpu_supports("vpclmulqdq");
-}
+bool Supported() { return CpuHasAvx512Vaes(); }
 
 void Expand(const Block& key, AesRoundKeys& keys) { ExpandKey(key, keys.data()); }
 
