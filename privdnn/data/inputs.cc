@@ -91,13 +91,16 @@ absl::StatusOr<ImageSet> FromTable(const NumberTable& table, const std::string& 
   return set;
 }
 
-// Labels in a file of numbers: whole ones from 0 on.
+// Labels in a file of numbers: whole ones from 0 on. The number of classes, one more than the largest, is an int32_t
+// too.
 absl::StatusOr<std::vector<int32_t>> ToLabels(const std::vector<double>& numbers, const std::string& name) {
   std::vector<int32_t> labels;
   labels.reserve(numbers.size());
   for (const double number : numbers) {
-    if (number < 0 || number > std::numeric_limits<int32_t>::max() || number != std::floor(number)) {
-      return InvalidArgument("{}: label {} of image {} is not a whole number from 0 on", name, number, labels.size());
+    constexpr int32_t kMaxLabel = std::numeric_limits<int32_t>::max() - 1;
+    if (number < 0 || number > kMaxLabel || number != std::floor(number)) {
+      return InvalidArgument("{}: label {:.17g} of image {} is not a whole number in [0, {}]", name, number,
+                             labels.size(), kMaxLabel);
     }
     labels.push_back(static_cast<int32_t>(number));
   }
