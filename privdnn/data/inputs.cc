@@ -46,6 +46,8 @@ bool IsText(std::span<const uint8_t> file) {
 
 bool IsIdx(std::span<const uint8_t> file) { return file.size() >= 4 && file[0] == 0 && file[1] == 0; }
 
+bool IsGzip(std::span<const uint8_t> file) { return file.size() >= 2 && file[0] == 0x1f && file[1] == 0x8b; }
+
 absl::Status NotInputs(const std::string& name, std::span<const uint8_t> file, const char* kinds) {
   const std::string what = LooksLike(file);
   return InvalidArgument("{}: {}{}; {} are read", name, what.empty() ? "is of an unknown kind" : "looks like ", what,
@@ -120,9 +122,13 @@ std::string LooksLike(std::span<const uint8_t> file) {
   return IsText(file) ? "text" : "";
 }
 
+bool LooksLikeInputs(std::span<const uint8_t> file) {
+  return IsIdx(file) || IsGzip(file) || IsNumpy(file) || LooksLike(file) == "text";
+}
+
 absl::StatusOr<Bytes> ReadDataFile(const std::filesystem::path& path) {
   PRIVDNN_ASSIGN_OR_RETURN(Bytes bytes, ReadFile(path, kMaxDataFileBytes));
-  if (bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) return GunzipIdx(bytes, path.string());
+  if (IsGzip(bytes)) return GunzipIdx(bytes, path.string());
   return bytes;
 }
 
