@@ -14,6 +14,7 @@
 #include "privdnn/cli/command.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/test_command.h"
+#include "privdnn/data/arrays.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/selection/selection.h"
 
@@ -268,6 +269,21 @@ TEST_F(SelectCommandTest, CheckpointsAreNotOverwritten) {
   auto other = resumed;
   other.insert(other.end(), {"--seed", "2"});
   EXPECT_THAT(Error(other), HasSubstr(file));
+  // Of floats.
+  const ImageSet digits = ImageInput().Load()->Head(100);
+  const std::string floats[] = {Path("a.npy"), Path("b.npy")};
+  for (const float scale : {1.0f, 0.5f}) {
+    Tensor values = digits.Batch(0, digits.count);
+    for (float& v : values.values) v *= scale;
+    ASSERT_TRUE(WriteFile(floats[scale < 1], WriteNumpy(values)).ok());
+  }
+  ASSERT_TRUE(WriteFile(Path("labels"), WriteIdxLabels(digits)).ok());
+  const auto of_floats = [&](const std::string& images) {
+    return Quick({"--method", "greedy", "--counts", "1,1", "--images", images, "--labels", Path("labels"),
+                  "--checkpoint", Path("floats"), "--resume"});
+  };
+  ASSERT_TRUE(of_floats(floats[0]).ok()) << of_floats(floats[0]).status();
+  EXPECT_THAT(Message(of_floats(floats[1]).status()), HasSubstr(Path("floats")));
   // Damage in the middle.
   Bytes bytes = *ReadFile(file, 1 << 24);
   bytes[bytes.size() / 2] ^= 1;

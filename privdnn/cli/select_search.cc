@@ -224,7 +224,7 @@ absl::StatusOr<ImageSet> DrawImages(const ImageSet& images, int64_t count, uint6
 std::string Identity(const Graph& graph, const Evaluator& evaluator) {
   const ImageSet& images = evaluator.image_set();
   Sha256Stream hash;
-  hash.Update(images.pixels);
+  hash.Update(images.Content());
   hash.Update({reinterpret_cast<const uint8_t*>(images.labels.data()), images.labels.size() * sizeof(int32_t)});
   return fmt::format("model {}, {} images {}, layers {} and {}, top {}", HexEncode(Sha256(ExportOnnx(graph))),
                      images.count, HexEncode(hash.Finish()), evaluator.first_number(), evaluator.second_number(),
