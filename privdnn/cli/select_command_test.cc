@@ -251,6 +251,18 @@ TEST_F(SelectCommandTest, SaysWhatItCannotChoose) {
   EXPECT_THAT(Error({Path("nan.onnx"), "--counts", "1,1"}), HasSubstr("conv1.weight"));
 }
 
+TEST_F(SelectCommandTest, ReportsEvenIfAllResultsCannotBeWritten) {
+  const auto output = OnAFullDisk([&] {
+    return Quick(
+        {"--method", "exhaustive", "--counts", "2,2", "--all-results", Path("all.csv"), "--out", Path("s.json")});
+  });
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->json["candidates"], 15 * 120);
+  EXPECT_THAT(Message(output->not_written), HasSubstr("all.csv"));
+  EXPECT_FALSE(std::filesystem::exists(Path("all.csv")));
+  EXPECT_TRUE(std::filesystem::exists(Path("s.json")));
+}
+
 TEST_F(SelectCommandTest, CheckpointsAreNotOverwritten) {
   const std::string file = Path("journal");
   const std::vector<std::string> arguments = {"--method", "greedy", "--counts", "1,1", "--checkpoint", file};
