@@ -23,7 +23,7 @@ absl::StatusOr<std::vector<std::optional<KnownRange>>> KnownRanges(const Graph& 
   for (const Segment& s : segments) {
     ranges.push_back(FindKnownRange(graph, shapes, s.input, input));
     if (!assumed || !ranges.back()) continue;
-    // Some operators bound any input, such as a sigmoid.
+    // Clip may bound any input.
     const auto wider = FindKnownRange(graph, shapes, s.input, {input.min - 1, input.max + 1});
     if (*wider == *ranges.back()) continue;
     return FailedPrecondition(

@@ -83,7 +83,7 @@ TEST(Plan, MeasuresNothingIfOnlyTheInputIsRead) {
 TEST(Plan, AssumesTheRangeOfPicturesOnly) {
   const auto plan = [](const std::vector<int64_t>& shape, const ModelPlanOptions& options, bool bounded = false) {
     NetworkBuilder b(shape, 1);
-    if (bounded) b.Append(op::Sigmoid{});
+    if (bounded) b.Append(op::Clip{0, 1});
     if (shape.size() > 1) b.Append(op::Flatten{1});
     b.Gemm(4);
     const Graph graph = b.Finish();
