@@ -109,7 +109,8 @@ TEST_F(Field, RowsOfNumbers) {
   Json first;
   for (const char* file : {"tab2d.idx", "tab3d.idx", "tab4d.idx"}) {
     SCOPED_TRACE(file);
-    const Json answer = Answer("logreg.onnx", "1:all", {}, {"--images", kField + file, "--scores", Path("scores.npy")});
+    const Json answer = Answer("logreg.onnx", "1:all", {"--input-min", "0", "--input-max", "1"},
+                               {"--images", kField + file, "--scores", Path("scores.npy")});
     ASSERT_EQ(answer["scores"].size(), 20u);
     EXPECT_NEAR(answer["scores"][0][0].get<double>() + answer["scores"][0][1].get<double>() +
                     answer["scores"][0][2].get<double>(),
@@ -128,6 +129,14 @@ TEST_F(Field, RowsOfNumbers) {
   EXPECT_EQ(rows["predictions"].size(), 6u);
   EXPECT_THAT(words, Not(HasSubstr("beyond the range")));
   ExpectFails({"plan", kField + "logreg.onnx", "--selection", "1:all", "--images", kDigits}, "the network reads 13");
+  // Rows may have any range.
+  for (const char* command : {"plan", "encrypt"}) {
+    Arguments arguments = {command, kField + "logreg.onnx", "--selection", "1:all"};
+    if (arguments[0] == "encrypt") {
+      arguments = Join(arguments, {"--package", Path("no.privdnn"), "--key", Path("no.key")});
+    }
+    ExpectFails(arguments, "of shape 13, which is no picture and may have any range");
+  }
 }
 
 TEST_F(Field, OutputsThatAreNoRow) {

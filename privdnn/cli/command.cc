@@ -94,8 +94,10 @@ int FailUsage(const std::string& text) {
   return 2;
 }
 
-// Exit code 1, after saying what went wrong.
-int Fail(const std::string& error) {
+// Exit code 1, after saying what went wrong. A foreign file may have given names in it, which control no terminal.
+int Fail(std::string error) {
+  std::ranges::replace_if(
+      error, [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; }, '?');
   spdlog::error("{}", error);
   TellWhy(error);
   return 1;

@@ -55,7 +55,8 @@ absl::Status WriteScores(const std::string& path, const InferenceReport& report)
 // The network to compare with; nothing without a path.
 absl::StatusOr<std::optional<PlainNetwork>> LoadPlain(const InferCommand& command) {
   if (command.plain_model.empty()) return std::optional<PlainNetwork>();
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.plain_shape.Load(command.plain_model));
+  const ModelInput model{.path = command.plain_model, .shape = command.plain_shape};
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(PlainNetwork network, PlainNetwork::Create(graph));
   return std::optional<PlainNetwork>(std::move(network));
 }

@@ -1,12 +1,11 @@
 // inspect: what a file holds.
-#include <algorithm>
-
 #include "privdnn/base/file.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/graph/preprocess.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/package/owner_key.h"
 #include "privdnn/package/package.h"
+#include "privdnn/pipeline/answer_file.h"
 #include "privdnn/pipeline/rest_network.h"
 #include "privdnn/report/table.h"
 #include "privdnn/selection/journal_format.h"
@@ -17,6 +16,12 @@ namespace {
 // JSON files of this program, and journals.
 constexpr uint64_t kMaxReportBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxJournalBytes = uint64_t{4} << 30;
+
+// Foreign text as JSON writes it in ASCII, so that nothing in it controls the terminal.
+std::string Printable(const std::string& text) {
+  const std::string quoted = Json(text).dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  return quoted.substr(1, quoted.size() - 2);
+}
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
   std::string text;
@@ -201,25 +206,59 @@ absl::StatusOr<CommandOutput> InspectJournal(const std::string& path) {
                  {"outcomes", journal.outcomes.size()},
                  {"margins", journal.margins.size()}};
   FactTable table(path + ": a journal of privdnn select");
-  table.Add("of", journal.identity);
+  table.Add("of", Printable(journal.identity));
   table.Add("holds", fmt::format("{} outcomes, {} margins", journal.outcomes.size(), journal.margins.size()));
   output.text = table.Render();
   return output;
 }
 
+absl::StatusOr<CommandOutput> InspectAnswers(const std::string& path) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, kMaxJournalBytes));
+  PRIVDNN_ASSIGN_OR_RETURN(const RecordHeader header, ParseRecordHeader(bytes, kAnswerFormat, path));
+  uint64_t records = 0;
+  PRIVDNN_RETURN_IF_ERROR(ParseRecords(bytes, header.bytes, path, [&](auto, const std::string&) {
+                            ++records;
+                            return absl::OkStatus();
+                          }).status());
+  CommandOutput output;
+  output.json = {{"kind", "answers"}, {"identity", header.identity}, {"records", records}};
+  FactTable table(path + ": answers of privdnn infer --resume");
+  table.Add("of", Printable(header.identity));
+  table.Add("holds", fmt::format("{} records, each of a few messages", records));
+  output.text = table.Render();
+  return output;
+}
+
+// A scalar; of what is nested, how much there is.
+std::string MemberText(const Json& value) {
+  if (value.is_array()) return fmt::format("an array of {}", value.size());
+  if (value.is_object()) return fmt::format("an object of {}", value.size());
+  if (!value.is_string()) return value.dump();
+  constexpr size_t kShown = 60;
+  const std::string text = Printable(value.get_ref<const std::string&>());
+  return fmt::format("\"{}{}\"", text.substr(0, kShown), text.size() > kShown ? " ..." : "");
+}
+
 absl::StatusOr<CommandOutput> InspectJson(const std::string& path) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxReportBytes));
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  // Nesting is bounded before anything is built: reports are a few deep, and copies of values recurse.
+  constexpr int kMaxDepth = 64;
+  bool deep = false;
+  const Json json = Json::parse(
+      text,
+      [&](int depth, Json::parse_event_t, Json&) {
+        deep |= depth > kMaxDepth;
+        return !deep;
+      },
+      /*allow_exceptions=*/false);
+  if (deep) return InvalidArgument("{}: looks like JSON, but is nested more than {} deep", path, kMaxDepth);
   if (!json.is_object()) return InvalidArgument("{}: looks like JSON, but is no object", path);
   CommandOutput output;
   output.json = {{"kind", "JSON"}, {"members", Json::array()}};
   FactTable table(path + ": JSON");
   for (const auto& [name, value] : json.items()) {
     output.json["members"].push_back(name);
-    constexpr size_t kShown = 60;
-    std::string shown = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-    if (shown.size() > kShown) shown = shown.substr(0, kShown) + " ...";
-    table.Add(name, shown);
+    table.Add(Printable(name), MemberText(value));
   }
   output.text = table.Render();
   return output;
@@ -240,15 +279,13 @@ absl::StatusOr<CommandOutput> Inspect(const ModelInput& model) {
   const std::string& path = model.path;
   if (path.empty()) return InspectModel(model);
   PRIVDNN_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
-  const std::string_view start = AsStringView(file.bytes().first(std::min<size_t>(file.bytes().size(), 16)));
+  const std::string_view start = AsStringView(file.bytes());
   if (start.starts_with(kPackageMagic)) return InspectPackage(path);
   if (start.starts_with(kOwnerKeyMagic)) return InspectKey(path);
   if (start.starts_with(kJournalFormat.magic)) return InspectJournal(path);
+  if (start.starts_with(kAnswerFormat.magic)) return InspectAnswers(path);
   if (start.starts_with("{")) return InspectJson(path);
-  if (start.starts_with("\x93NUMPY") || start.starts_with(std::string_view("\0\0", 2)) ||
-      start.starts_with("\x1f\x8b")) {
-    return InspectInputs(path);
-  }
+  if (LooksLikeInputs(file.bytes())) return InspectInputs(path);
   return InspectModel(model);
 }
 
@@ -257,7 +294,7 @@ absl::StatusOr<CommandOutput> Inspect(const ModelInput& model) {
 void AddInspect(CLI::App& app, Globals& globals, Action& action) {
   auto* command = AddCommand(app, globals, "inspect",
                              "Show what a file holds: a model's layers and which can be encrypted, a package, a key, a "
-                             "journal, a report, inputs",
+                             "journal, answers, a report, inputs",
                              "privdnn inspect model.onnx\n  privdnn inspect alice.privdnn --json");
   const auto o = std::make_shared<ModelInput>();
   o->AddPositional(command);

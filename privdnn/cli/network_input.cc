@@ -101,7 +101,9 @@ absl::StatusOr<SimulatedPlan> NetworkInput::MakePlan(const Graph& graph, const S
   PRIVDNN_ASSIGN_OR_RETURN(const ModelPlanOptions here, OnThisMachine(options));
   auto plan = PlanWithChosenBits(graph, core, here, images, simulation);
   if (absl::IsFailedPrecondition(plan.status())) {
-    return InvalidArgument("{} (--images or --data-set)", Message(plan.status()));
+    return InvalidArgument(
+        "{} (--images or --data-set); --input-min and --input-max give the range of the network's own input",
+        Message(plan.status()));
   }
   if (plan.ok() && plan->simulation && plan->simulation->accuracies) {
     const std::string hint = NearChanceHint(plan->simulation->accuracies->original, images.classes);

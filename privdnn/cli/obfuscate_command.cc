@@ -139,6 +139,7 @@ struct ObfuscateResult {
   double original = 0, before = 0, after = 0;
   double test_original = 0;  // of test images
   SelectionAccuracy test = {};
+  absl::Status not_written;  // why the network is in no file
 
   double loss() const { return original - after; }
 };
@@ -232,10 +233,10 @@ absl::Status TrainTail(const ObfuscateCommand& command, const TrainingSets& sets
                                                            MakeProgress(std::make_shared<ProgressBar>(label))));
   r.options.on_epoch = nullptr;
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  PRIVDNN_RETURN_IF_ERROR(SaveOnnx(result.graph, command.out));
+  r.not_written = SaveOnnx(result.graph, command.out);
   const auto test = EvaluateSelection(result.graph, r.selection, sets.test,
                                       Evaluating("the selection", sets.test.count, "test images"));
-  if (!test.ok()) return NotEvaluated(test.status(), command.out);
+  if (!test.ok()) return NotEvaluated(test.status(), r.not_written.ok() ? command.out : "");
   r.test = *test;
   r.epochs = result.epochs.size();
   r.after = result.validation_accuracy;
@@ -264,7 +265,7 @@ absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
   }
   PRIVDNN_RETURN_IF_ERROR(JudgeBefore(graph, sets, r));
   PRIVDNN_RETURN_IF_ERROR(TrainTail(command, sets, r));
-  return CommandOutput{ObfuscateJson(command, r), ObfuscateText(command, r), !Kept(command, r)};
+  return CommandOutput{ObfuscateJson(command, r), ObfuscateText(command, r), !Kept(command, r), r.not_written};
 }
 
 }  // namespace

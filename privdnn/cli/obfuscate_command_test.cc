@@ -131,6 +131,14 @@ TEST_F(ObfuscateCommand, GoesOnFromACheckpointWithTheKernelsItDrew) {
   EXPECT_THAT(Message(For("alice", other).status()), HasSubstr("another graph, data set or options"));
 }
 
+TEST_F(ObfuscateCommand, ReportsEvenIfTheModelCannotBeWritten) {
+  const auto output = OnAFullDisk([&] { return For("alice", {"--samples", "20", "--epochs", "1"}); });
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->json["epochs"], 1);
+  EXPECT_TRUE(output->json.contains("test_accuracy"));
+  EXPECT_THAT(Message(output->not_written), HasSubstr(Path("alice")));
+}
+
 TEST_F(ObfuscateCommand, SaysWhetherAccuracyWasKept) {
   const auto output = For("alice", {"--samples", "20", "--epochs", "1", "--learning-rate", "1e-9"});
   ASSERT_TRUE(output.ok()) << output.status();

@@ -127,6 +127,9 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   for (const std::filesystem::path& file : {std::filesystem::path(command.out), JsonFile(command)}) {
     PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   }
+  if (!command.csv.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(Annotate(CheckWritable(std::filesystem::path(command.csv) / "figure.csv"), "--csv"));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.input.selection, command.model, graph));
   command.input.model = command.model.path;
@@ -204,7 +207,7 @@ void AddSubject(CLI::App* command, ReportCommand& o) {
 void AddFiles(CLI::App* command, ReportCommand& o) {
   command->add_option("--out", o.out, "write this HTML file; the JSON goes beside it, with the extension .json")
       ->capture_default_str();
-  command->add_option("--csv", o.csv, "write the figures as CSV files and pictures to this directory");
+  command->add_option("--csv", o.csv, "write the figures as CSV files and pictures to this directory, which is there");
   command->add_option("--work", o.work,
                       "keep each step's result in this directory, from which the same command resumes; default: the "
                       "HTML file's name with .work");

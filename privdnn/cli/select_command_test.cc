@@ -14,6 +14,7 @@
 #include "privdnn/cli/command.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/test_command.h"
+#include "privdnn/data/arrays.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/selection/selection.h"
 
@@ -250,6 +251,18 @@ TEST_F(SelectCommandTest, SaysWhatItCannotChoose) {
   EXPECT_THAT(Error({Path("nan.onnx"), "--counts", "1,1"}), HasSubstr("conv1.weight"));
 }
 
+TEST_F(SelectCommandTest, ReportsEvenIfAllResultsCannotBeWritten) {
+  const auto output = OnAFullDisk([&] {
+    return Quick(
+        {"--method", "exhaustive", "--counts", "2,2", "--all-results", Path("all.csv"), "--out", Path("s.json")});
+  });
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->json["candidates"], 15 * 120);
+  EXPECT_THAT(Message(output->not_written), HasSubstr("all.csv"));
+  EXPECT_FALSE(std::filesystem::exists(Path("all.csv")));
+  EXPECT_TRUE(std::filesystem::exists(Path("s.json")));
+}
+
 TEST_F(SelectCommandTest, CheckpointsAreNotOverwritten) {
   const std::string file = Path("journal");
   const std::vector<std::string> arguments = {"--method", "greedy", "--counts", "1,1", "--checkpoint", file};
@@ -268,6 +281,21 @@ TEST_F(SelectCommandTest, CheckpointsAreNotOverwritten) {
   auto other = resumed;
   other.insert(other.end(), {"--seed", "2"});
   EXPECT_THAT(Error(other), HasSubstr(file));
+  // Of floats.
+  const ImageSet digits = ImageInput().Load()->Head(100);
+  const std::string floats[] = {Path("a.npy"), Path("b.npy")};
+  for (const float scale : {1.0f, 0.5f}) {
+    Tensor values = digits.Batch(0, digits.count);
+    for (float& v : values.values) v *= scale;
+    ASSERT_TRUE(WriteFile(floats[scale < 1], WriteNumpy(values)).ok());
+  }
+  ASSERT_TRUE(WriteFile(Path("labels"), WriteIdxLabels(digits)).ok());
+  const auto of_floats = [&](const std::string& images) {
+    return Quick({"--method", "greedy", "--counts", "1,1", "--images", images, "--labels", Path("labels"),
+                  "--checkpoint", Path("floats"), "--resume"});
+  };
+  ASSERT_TRUE(of_floats(floats[0]).ok()) << of_floats(floats[0]).status();
+  EXPECT_THAT(Message(of_floats(floats[1]).status()), HasSubstr(Path("floats")));
   // Damage in the middle.
   Bytes bytes = *ReadFile(file, 1 << 24);
   bytes[bytes.size() / 2] ^= 1;

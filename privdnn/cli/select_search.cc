@@ -97,33 +97,34 @@ absl::StatusOr<double> SecondsPerCandidate(const Evaluator& evaluator, const Sea
   }
 }
 
-// Rows of a CSV file, gathered.
+// Rows of a CSV file, gathered. What can't be written ends no search: Commit returns why.
 class ResultFile {
  public:
   static absl::StatusOr<ResultFile> Create(const std::string& path) {
     PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(path));
     return ResultFile(std::move(writer));
   }
-  absl::Status Add(const Judged& judged) {
+  void Add(const Judged& judged) {
     text_ +=
         fmt::format("{},{},{},{},{}\n", fmt::join(judged.candidate.first, " "), fmt::join(judged.candidate.second, " "),
                     judged.accuracies.separated, judged.accuracies.removed, judged.score);
-    return text_.size() >= kBuffer ? Flush() : absl::OkStatus();
+    if (text_.size() >= kBuffer) Flush();
   }
   absl::Status Commit() {
-    PRIVDNN_RETURN_IF_ERROR(Flush());
+    Flush();
+    PRIVDNN_RETURN_IF_ERROR(written_);
     return writer_.Commit();
   }
 
  private:
   static constexpr size_t kBuffer = 1 << 16;
   explicit ResultFile(FileWriter writer) : writer_(std::move(writer)) {}
-  absl::Status Flush() {
-    PRIVDNN_RETURN_IF_ERROR(writer_.Append(AsBytes(text_)));
+  void Flush() {
+    if (written_.ok()) written_ = writer_.Append(AsBytes(text_));
     text_.clear();
-    return absl::OkStatus();
   }
   FileWriter writer_;
+  absl::Status written_;
   std::string text_ = "first,second,accuracy_separated,accuracy_without_core,score\n";
 };
 
@@ -144,7 +145,8 @@ absl::Status Announce(const SelectCommand& command, const Evaluator& evaluator, 
 }
 
 absl::StatusOr<SearchResult> Exhaust(const SelectCommand& command, const Evaluator& evaluator, const Work& work,
-                                     const SearchOptions& options, const ProgressFn& progress) {
+                                     const SearchOptions& options, const ProgressFn& progress,
+                                     absl::Status& not_written) {
   PRIVDNN_ASSIGN_OR_RETURN(const uint64_t total, CountCandidates(evaluator, options));
   spdlog::info("{} combinations on {} images", total, evaluator.images());
   if (total > command.max_combinations) {
@@ -154,14 +156,17 @@ absl::StatusOr<SearchResult> Exhaust(const SelectCommand& command, const Evaluat
   PRIVDNN_RETURN_IF_ERROR(Announce(command, evaluator, work, options, total));
   if (command.all_results.empty()) return ExhaustiveSearch(evaluator, work.source, options, nullptr, progress);
   PRIVDNN_ASSIGN_OR_RETURN(ResultFile file, ResultFile::Create(command.all_results));
-  const auto keep = [&](const Judged& judged) { return file.Add(judged); };
+  const auto keep = [&](const Judged& judged) {
+    file.Add(judged);
+    return absl::OkStatus();
+  };
   PRIVDNN_ASSIGN_OR_RETURN(SearchResult result, ExhaustiveSearch(evaluator, work.source, options, keep, progress));
-  PRIVDNN_RETURN_IF_ERROR(file.Commit());
+  not_written = file.Commit();
   return result;
 }
 
 absl::StatusOr<SearchResult> Run(const SelectCommand& command, const Graph& graph, const Evaluator& evaluator,
-                                 const Work& work, const SearchOptions& options) {
+                                 const Work& work, const SearchOptions& options, absl::Status& not_written) {
   const OutcomeSource& source = work.source;
   const ProgressFn progress = MakeProgress(
       std::make_shared<ProgressBar>(fmt::format("evaluating candidates on {} images", evaluator.images())));
@@ -175,7 +180,7 @@ absl::StatusOr<SearchResult> Run(const SelectCommand& command, const Graph& grap
     case Search::kGreedy:
       return GreedySearch(evaluator, source, options, progress);
     case Search::kExhaustive:
-      return Exhaust(command, evaluator, work, options, progress);
+      return Exhaust(command, evaluator, work, options, progress, not_written);
     case Search::kSwap:
       return SwapSearch(evaluator, source, options, progress);
     case Search::kNone:
@@ -190,7 +195,8 @@ absl::StatusOr<Selected> RunWith(const SelectCommand& command, const Graph& grap
                                  const Work& work) {
   Selected selected;
   PRIVDNN_ASSIGN_OR_RETURN(selected.options, Complete(command, graph, evaluator));
-  PRIVDNN_ASSIGN_OR_RETURN(selected.result, Run(command, graph, evaluator, work, selected.options));
+  PRIVDNN_ASSIGN_OR_RETURN(selected.result,
+                           Run(command, graph, evaluator, work, selected.options, selected.not_written));
   return selected;
 }
 
@@ -224,7 +230,7 @@ absl::StatusOr<ImageSet> DrawImages(const ImageSet& images, int64_t count, uint6
 std::string Identity(const Graph& graph, const Evaluator& evaluator) {
   const ImageSet& images = evaluator.image_set();
   Sha256Stream hash;
-  hash.Update(images.pixels);
+  hash.Update(images.Content());
   hash.Update({reinterpret_cast<const uint8_t*>(images.labels.data()), images.labels.size() * sizeof(int32_t)});
   return fmt::format("model {}, {} images {}, layers {} and {}, top {}", HexEncode(Sha256(ExportOnnx(graph))),
                      images.count, HexEncode(hash.Finish()), evaluator.first_number(), evaluator.second_number(),

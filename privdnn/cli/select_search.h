@@ -13,6 +13,7 @@ absl::StatusOr<ImageSet> DrawImages(const ImageSet& images, int64_t count, uint6
 struct Selected {
   SearchOptions options;
   SearchResult result;
+  absl::Status not_written;  // why --all-results are in no file
   // The best candidate's, image by image.
   // With several ranks: (candidate, image) pairs that each evaluated.
   std::vector<uint64_t> rank_pairs;

@@ -29,9 +29,10 @@ absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks)
   PRIVDNN_ASSIGN_OR_RETURN(const Selected selected, RunSelect(command, graph, evaluator, ranks));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   CommandOutput output = ReportSelected(command, evaluator, selected, seconds);
+  output.not_written = selected.not_written;
   if (!command.out.empty()) {
     const Selection selection = evaluator.ToSelection(selected.result.best.candidate);
-    output.not_written = WriteTextFile(command.out, FormatSelection(selection) + "\n");
+    output.not_written.Update(WriteTextFile(command.out, FormatSelection(selection) + "\n"));
   }
   return output;
 }

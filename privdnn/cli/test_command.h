@@ -1,7 +1,11 @@
 // Runs one command in the process of a test.
 #pragma once
 
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -23,6 +27,20 @@ absl::StatusOr<CommandOutput> ParseAndRun(const Add& add, std::vector<std::strin
     return InvalidArgument("usage: {}", e.what());
   }
   return action();
+}
+
+// Returns what `run` returns where no file can grow beyond 16 KB.
+template <typename Fn>
+auto OnAFullDisk(const Fn& run) {
+  rlimit before{};
+  EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit full{16 << 10, before.rlim_max};
+  EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  auto result = run();
+  EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  return result;
 }
 
 }  // namespace privdnn

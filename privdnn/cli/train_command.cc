@@ -38,8 +38,10 @@ TrainOptions Options(const TrainCommand& command, TrainOptions options) {
   return options;
 }
 
+// A model goes on as what every command takes it for: what its metadata says of its input is in the network.
 absl::StatusOr<Graph> InitialGraph(const TrainCommand& command, int32_t classes) {
-  if (!command.initial.empty()) return command.initial_shape.Load(command.initial);
+  const ModelInput initial{.path = command.initial, .shape = command.initial_shape};
+  if (!command.initial.empty()) return initial.LoadWithOwnOutputs();
   return BuildArchitecture(command.architecture, command.seed, classes);
 }
 
@@ -69,14 +71,15 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
   // The normalisation lies in the first layer: what the network reads is what every command gives.
   Graph trained = result.graph;
   for (const auto& [key, value] : PreprocessingMetadata({})) trained.metadata[key] = value;
-  PRIVDNN_RETURN_IF_ERROR(SaveOnnx(trained, command.out));
+  const absl::Status not_written = SaveOnnx(trained, command.out);
+  const std::string written = not_written.ok() ? command.out : "";
   constexpr std::array<int64_t, 2> kRanks = {1, 5};
   const auto validation = TopAccuracies(result.graph, sets.validation, kRanks,
                                         Evaluating("what came of it", sets.validation.count, "validation images"));
-  if (!validation.ok()) return NotEvaluated(validation.status(), command.out);
+  if (!validation.ok()) return NotEvaluated(validation.status(), written);
   const auto test =
       TopAccuracies(result.graph, sets.test, kRanks, Evaluating("what came of it", sets.test.count, "test images"));
-  if (!test.ok()) return NotEvaluated(test.status(), command.out);
+  if (!test.ok()) return NotEvaluated(test.status(), written);
   CommandOutput output;
   output.json = {{"architecture", command.architecture},
                  {"data_set", data_set},
@@ -97,6 +100,7 @@ absl::StatusOr<CommandOutput> Train(const TrainCommand& command) {
       "validation images)\n",
       command.out, (*test)[0], sets.test.count, (*test)[1], sets.train.classes, (*validation)[0], (*validation)[1],
       sets.validation.count);
+  output.not_written = not_written;
   return output;
 }
 

@@ -6,9 +6,12 @@
 
 #include "privdnn/base/file.h"
 #include "privdnn/cli/command.h"
+#include "privdnn/cli/inputs.h"
 #include "privdnn/cli/test_command.h"
+#include "privdnn/graph/preprocess.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/testing/images.h"
+#include "privdnn/torch/executor.h"
 
 namespace privdnn {
 namespace {
@@ -63,6 +66,41 @@ TEST_F(TrainCommand, GoesOnFromAModel) {
     const std::vector<float>& same = b.initializers.at(name).values;
     for (size_t i = 0; i < same.size(); ++i) ASSERT_NEAR(same[i], tensor.values[i], 1e-4) << name;
   }
+}
+
+// What comes of it reads what every command gives, and is what training judged.
+TEST_F(TrainCommand, GoesOnFromAModelOfPreparedInputs) {
+  ASSERT_TRUE(Run({"--epochs", "1", "--out", Path("first.onnx")}).ok());
+  Graph graph = LoadOnnx(Path("first.onnx")).value();
+  graph.metadata["privdnn.scale"] = "1/51";
+  graph.metadata["privdnn.mean"] = "0.4";
+  graph.metadata["privdnn.std"] = "0.3";
+  ASSERT_TRUE(SaveOnnx(graph, Path("prepared.onnx")).ok());
+  const auto second = Run({"--init", Path("prepared.onnx"), "--epochs", "1", "--learning-rate", "1e-12", "--averaging",
+                           "0", "--out", Path("second.onnx")});
+  ASSERT_TRUE(second.ok()) << second.status();
+  const Graph saved = LoadOnnx(Path("second.onnx")).value();
+  EXPECT_EQ(FindPreprocessing(saved).value(), Preprocessing{});
+  const ImageSet test = LoadDataSet("mnist", Path("data"), Split::kTestHalf).value();
+  const auto scores = [&](const std::string& name) {
+    const Graph loaded = ModelInput{.path = Path(name)}.Load().value();
+    const Executor executor = Executor::Create(loaded).value();
+    return executor.Run({{loaded.inputs[0].name, test.Batch(0, test.count)}}).value().at(loaded.outputs[0].name);
+  };
+  const Tensor before = scores("prepared.onnx"), after = scores("second.onnx");
+  for (size_t i = 0; i < before.values.size(); ++i) ASSERT_NEAR(after.values[i], before.values[i], 1e-3);
+  int right = 0;
+  const std::vector<int32_t> labels = Argmax(after);
+  for (size_t i = 0; i < labels.size(); ++i) right += labels[i] == test.labels[i];
+  EXPECT_NEAR(second->json["test_accuracy"].get<double>(), 100.0 * right / static_cast<double>(test.count), 1e-9);
+}
+
+TEST_F(TrainCommand, ReportsEvenIfTheModelCannotBeWritten) {
+  const auto output = OnAFullDisk([&] { return Run({"--epochs", "1", "--out", Path("model.onnx")}); });
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->json["test_images"], 10);
+  EXPECT_THAT(Message(output->not_written), HasSubstr("model.onnx"));
+  EXPECT_FALSE(std::filesystem::exists(Path("model.onnx")));
 }
 
 TEST_F(TrainCommand, SaysWhatIsWrong) {

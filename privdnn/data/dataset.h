@@ -111,9 +111,11 @@ Bytes WriteIdxLabels(const ImageSet& set);
 
 // Loads inputs without labels from a file whose content says what it is: IDX, also compressed; NumPy's .npy of bytes
 // (pixels) or numbers, (N, C), (N, C, W) or (N, C, H, W); or text with a row of numbers a line, separated by commas,
-// semicolons, tabs or blanks, behind a line of names or not. All labels are 0, and there are 0 classes. Fails with
-// InvalidArgument, naming the file and what it looks like, if it is none of these.
+// semicolons, tabs or blanks, behind a line of names (without any number) or not. All labels are 0, and there are 0
+// classes. Fails with InvalidArgument, naming the file and what it looks like, if it is none of these.
 absl::StatusOr<ImageSet> LoadInputs(const std::filesystem::path& path);
+// Returns whether a file begins like one that LoadInputs reads.
+bool LooksLikeInputs(std::span<const uint8_t> file);
 // Loads labels, 0 or more, from IDX, from a .npy of integers (N) or (N, 1), or from text with one a line.
 absl::StatusOr<std::vector<int32_t>> LoadLabels(const std::filesystem::path& path);
 

@@ -40,7 +40,8 @@ absl::StatusOr<NumpyArray> ParseNumpy(std::span<const uint8_t> file, const std::
 // Returns whether a file begins like one of NumPy's.
 bool IsNumpy(std::span<const uint8_t> file);
 
-// Parses rows of as many numbers each, separated by commas, semicolons, tabs or blanks. The first line may hold names.
+// Parses rows of as many numbers each, also in quotes, separated by commas, semicolons, tabs or blanks. The first line
+// may hold names: it has no number then, and one with some numbers is an error. A byte order mark is skipped.
 struct NumberTable {
   int64_t rows = 0, columns = 0;
   std::vector<double> numbers;

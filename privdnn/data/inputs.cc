@@ -46,6 +46,8 @@ bool IsText(std::span<const uint8_t> file) {
 
 bool IsIdx(std::span<const uint8_t> file) { return file.size() >= 4 && file[0] == 0 && file[1] == 0; }
 
+bool IsGzip(std::span<const uint8_t> file) { return file.size() >= 2 && file[0] == 0x1f && file[1] == 0x8b; }
+
 absl::Status NotInputs(const std::string& name, std::span<const uint8_t> file, const char* kinds) {
   const std::string what = LooksLike(file);
   return InvalidArgument("{}: {}{}; {} are read", name, what.empty() ? "is of an unknown kind" : "looks like ", what,
@@ -91,13 +93,16 @@ absl::StatusOr<ImageSet> FromTable(const NumberTable& table, const std::string& 
   return set;
 }
 
-// Labels in a file of numbers: whole ones from 0 on.
+// Labels in a file of numbers: whole ones from 0 on. The number of classes, one more than the largest, is an int32_t
+// too.
 absl::StatusOr<std::vector<int32_t>> ToLabels(const std::vector<double>& numbers, const std::string& name) {
   std::vector<int32_t> labels;
   labels.reserve(numbers.size());
   for (const double number : numbers) {
-    if (number < 0 || number > std::numeric_limits<int32_t>::max() || number != std::floor(number)) {
-      return InvalidArgument("{}: label {} of image {} is not a whole number from 0 on", name, number, labels.size());
+    constexpr int32_t kMaxLabel = std::numeric_limits<int32_t>::max() - 1;
+    if (number < 0 || number > kMaxLabel || number != std::floor(number)) {
+      return InvalidArgument("{}: label {:.17g} of image {} is not a whole number in [0, {}]", name, number,
+                             labels.size(), kMaxLabel);
     }
     labels.push_back(static_cast<int32_t>(number));
   }
@@ -117,9 +122,13 @@ std::string LooksLike(std::span<const uint8_t> file) {
   return IsText(file) ? "text" : "";
 }
 
+bool LooksLikeInputs(std::span<const uint8_t> file) {
+  return IsIdx(file) || IsGzip(file) || IsNumpy(file) || LooksLike(file) == "text";
+}
+
 absl::StatusOr<Bytes> ReadDataFile(const std::filesystem::path& path) {
   PRIVDNN_ASSIGN_OR_RETURN(Bytes bytes, ReadFile(path, kMaxDataFileBytes));
-  if (bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) return GunzipIdx(bytes, path.string());
+  if (IsGzip(bytes)) return GunzipIdx(bytes, path.string());
   return bytes;
 }
 

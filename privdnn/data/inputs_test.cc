@@ -80,8 +80,27 @@ TEST_F(Inputs, ReadRowsOfNumbers) {
     EXPECT_THAT(rows->values, ElementsAre(1, 2.5f, -3, 0.4f)) << text;
   }
   EXPECT_THAT(Message(LoadInputs(Write("rows.csv", "1,2\n3\n")).status()), HasSubstr("line 2: has 1 numbers"));
-  EXPECT_THAT(Message(LoadInputs(Write("rows.csv", "1,2\n3,x\n")).status()), HasSubstr("line 2: 'x' is not a number"));
+  EXPECT_THAT(Message(LoadInputs(Write("rows.csv", "1,2\n3,x\n")).status()),
+              HasSubstr("line 2: column 2: 'x' is not a number"));
   EXPECT_THAT(Message(LoadInputs(Write("rows.csv", "name\n")).status()), HasSubstr("no rows"));
+}
+
+TEST_F(Inputs, AFirstRowOfNumbersIsNotTakenForNames) {
+  for (const char* text : {"\xef\xbb\xbf"
+                           "1,2.5\n-3,0.4\n",
+                           "\"1\",\"2.5\"\n\"-3\",\" 0.4 \"\n", "\n\xc3\xa4,\"b\"\n1,2.5\n-3,0.4\n",
+                           "\xef\xbb\xbf"
+                           "a,NA\n1,2.5\n-3,0.4\n"}) {
+    const auto rows = LoadInputs(Write("rows.csv", text));
+    ASSERT_TRUE(rows.ok()) << text << rows.status();
+    EXPECT_THAT(rows->values, ElementsAre(1, 2.5f, -3, 0.4f)) << text;
+  }
+  const auto error = [&](const char* text) { return Message(LoadInputs(Write("rows.csv", text)).status()); };
+  EXPECT_THAT(error("1,NA,2\n1,2,3\n"), HasSubstr("line 1: column 2: 'NA' is not a number"));
+  EXPECT_THAT(error("1,2,\n1,2,3\n"), HasSubstr("line 1: column 3: '' is not a number"));
+  EXPECT_THAT(error("NA\n1\n"), HasSubstr("line 1: column 1: 'NA' is not a number"));
+  EXPECT_THAT(error("nan,x\n1,2\n"), HasSubstr("line 1: column 1: 'nan' is not a finite number"));
+  EXPECT_THAT(error("a,b\nc,d\n1,2\n"), HasSubstr("line 2: column 1: 'c' is not a number"));
 }
 
 TEST_F(Inputs, IdxHasTwoToFourDimensionsOfBytesOrFloats) {
@@ -116,6 +135,9 @@ TEST_F(Inputs, LabelsComeFromAnyOfThem) {
   EXPECT_THAT(Message(LoadLabels(Write("l.txt", "1\n0.5\n")).status()), HasSubstr("label 0.5 of image 1"));
   EXPECT_THAT(Message(LoadLabels(Write("l.txt", "1\n-1\n")).status()), HasSubstr("label -1"));
   EXPECT_THAT(Message(LoadLabels(Write("l.txt", "1,2\n")).status()), HasSubstr("one a line"));
+  EXPECT_THAT(*LoadLabels(Write("l.txt", "2147483646\n")), ElementsAre(2147483646));
+  EXPECT_THAT(Message(LoadLabels(Write("l.txt", "1\n2147483647\n")).status()),
+              HasSubstr("label 2147483647 of image 1 is not a whole number in [0, 2147483646]"));
 }
 
 TEST(InputShape, DimensionsOfOneAndRowsDoNotMatter) {

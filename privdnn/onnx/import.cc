@@ -76,11 +76,20 @@ absl::Status OnnxImporter::CheckModel(const onnx::ModelProto& model) {
   return absl::OkStatus();
 }
 
-// Only what is meant for this program: exporters write all kinds of things.
+// Only what is meant for this program: exporters write all kinds of things. It is printed, so it is printable.
 absl::Status OnnxImporter::ReadMetadata(const onnx::ModelProto& model) {
   constexpr size_t kMaxBytes = 256;
-  for (const auto& entry : model.metadata_props()) {
+  const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  for (int i = 0; i < model.metadata_props_size(); ++i) {
+    const auto& entry = model.metadata_props(i);
     if (!entry.key().starts_with("privdnn.")) continue;
+    for (const auto& [text, what] : {std::pair(&entry.key(), "name"), std::pair(&entry.value(), "value")}) {
+      const auto bad = std::ranges::find_if(*text, control);
+      if (bad != text->end()) {
+        return InvalidArgument("metadata entry {} (privdnn.*): byte {} of its {} is a control character", i,
+                               bad - text->begin(), what);
+      }
+    }
     if (entry.key().size() > kMaxBytes || entry.value().size() > kMaxBytes) {
       return InvalidArgument("metadata '{}' of {} bytes; {} are allowed", entry.key().substr(0, kMaxBytes),
                              entry.value().size(), kMaxBytes);

@@ -464,5 +464,21 @@ INSTANTIATE_TEST_SUITE_P(
                             {IntsAttribute("output_shape", {9, 9})}),
                "an output side of 4 can't be 9"}));
 
+std::function<void(Model&)> Metadata(const std::string& key, const std::string& value) {
+  return [key, value](Model& m) {
+    onnx::StringStringEntryProto& entry = *m.add_metadata_props();
+    entry.set_key(key);
+    entry.set_value(value);
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    MetadataThatControlsATerminal, ImportRefuses,
+    testing::Values(Broken{"value", Metadata("privdnn.note", "a\x1b[2J"),
+                           "metadata entry 0 (privdnn.*): byte 1 of its value is a control character"},
+                    Broken{"name", Metadata("privdnn.\n", "a"),
+                           "metadata entry 0 (privdnn.*): byte 8 of its name is a control character"},
+                    Broken{"delete", Metadata("privdnn.note", "\x7f"), "byte 0 of its value is a control character"}));
+
 }  // namespace
 }  // namespace privdnn

@@ -10,6 +10,7 @@ namespace privdnn {
 
 struct KnownRange {
   double min = 0, max = 0;
+  bool operator==(const KnownRange&) const = default;
 };
 
 // Returns bounds of a value of the graph when every element of the graph's input lies in `input`: of the input itself,

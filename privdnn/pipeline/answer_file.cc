@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <chrono>
 
-#include "privdnn/base/record_file.h"
-
 namespace privdnn {
 namespace {
 
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr RecordFormat kFormat{"PVDNNANS", "files of answers", 1};
 constexpr char kOther[] =
     "holds answers of another package, other images or other options; choose another file, or remove this one";
 // Between two records. As many as may be in flight: fewer would let one side wait for the other.
@@ -47,7 +44,7 @@ absl::StatusOr<AnswerFile> AnswerFile::Open(const std::filesystem::path& path, c
   InferenceResult result = setup.session.NoAnswers(setup.images.count, setup.options);
   PRIVDNN_ASSIGN_OR_RETURN(AppendFile file,
                            OpenRecordFile(
-                               path, kFormat, Identity(setup), kOther,
+                               path, kAnswerFormat, Identity(setup), kOther,
                                [&](auto body, const std::string& what) { return ReadAnswers(body, what, result); },
                                /*mode=*/0600));
   return AnswerFile(setup, std::move(file), std::move(result));

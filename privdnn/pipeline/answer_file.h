@@ -7,9 +7,12 @@
 
 #include "privdnn/base/file.h"
 #include "privdnn/base/progress.h"
+#include "privdnn/base/record_file.h"
 #include "privdnn/pipeline/ranked_inference.h"
 
 namespace privdnn {
+
+inline constexpr RecordFormat kAnswerFormat{"PVDNNANS", "files of answers", 1};
 
 class AnswerFile {
  public:

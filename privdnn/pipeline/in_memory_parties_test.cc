@@ -151,6 +151,22 @@ TEST_F(InMemoryPartiesTest, PassesAndComparisonChangeNoAnswer) {
   EXPECT_EQ(result.plain.size(), 15u);
 }
 
+TEST_F(InMemoryPartiesTest, AComparisonThatFailsLosesNoAnswer) {
+  InMemoryParties parties = Make();
+  const ImageSet images = images_->Head(15);
+  const Expected expected = Reference(parties.session().rest(), images, 15);
+  PlainNetwork row = *PlainNetwork::Create(plan_->graph), broken = *PlainNetwork::Create(plan_->graph);
+  row.shape = {1, 28, 27};
+  const InferenceResult unasked = parties.session().Infer(images, {.batch = 15, .plain = &row});
+  EXPECT_THAT(Message(unasked.ended), HasSubstr("images are 1x28x28, the plaintext network reads 1x28x27"));
+  EXPECT_EQ(parties.session().AskTerms()->images_remaining, kBudget);
+  broken.input = "nothing";
+  const InferenceResult result = parties.session().Infer(images, {.batch = 15, .scores = true, .plain = &broken});
+  EXPECT_TRUE(absl::IsInvalidArgument(result.ended)) << result.ended;
+  EXPECT_EQ(result.predictions, expected.predictions);
+  EXPECT_EQ(std::ranges::count_if(result.scores, [](float s) { return std::isnan(s); }), 0);
+}
+
 TEST_F(InMemoryPartiesTest, BatchesAndRepeatsAreAtLeastOne) {
   InMemoryParties parties = Make();
   for (const InferenceOptions& options : {InferenceOptions{.batch = 0}, InferenceOptions{.repeats = 0}}) {
@@ -232,6 +248,11 @@ TEST_F(InMemoryPartiesTest, AnswersOfSomethingElseAreRefused) {
     EXPECT_THAT(Message(file.status()), HasSubstr("answers of another package, other images or other options"));
   }
   EXPECT_EQ(AnswerFile::Open(path, {parties.session(), few, options})->answered(), 8);
+  // The size of messages is the owner's to change.
+  const InferenceOptions smaller{.batch = 1};
+  const auto same = AnswerFile::Open(path, {parties.session(), few, smaller});
+  ASSERT_TRUE(same.ok()) << same.status();
+  EXPECT_EQ(same->answered(), 8);
   Bytes bytes = *ReadFile(path, 1 << 20);
   bytes[bytes.size() - 20] ^= 1;
   ASSERT_TRUE(WriteFile(path, bytes).ok());

@@ -81,20 +81,23 @@ absl::Status InferencePasses::Finish(Batch batch) {
   timing.rest += MsSince(begin);
   done_ += static_cast<uint64_t>(batch.evaluation.images);
   if (done_ % static_cast<uint64_t>(images_.count) == 0) timing.wall = MsSince(start_);
-  if (options_.plain) PRIVDNN_RETURN_IF_ERROR(RunPlain(batch, timing));
   if (batch.pass == 0) {
     std::ranges::copy(Argmax(scores), result_.predictions.begin() + batch.first);
     if (options_.scores) std::ranges::copy(scores.values, result_.scores.begin() + batch.first * rest_.columns());
   }
+  if (options_.plain) PRIVDNN_RETURN_IF_ERROR(RunPlain(batch, timing));  // behind the answers, which were paid for
   const uint64_t total = static_cast<uint64_t>(images_.count) * static_cast<uint64_t>(options_.repeats);
   if (!Proceeds(progress_, done_, total, fmt::format("{} of {} images", done_, total)))
     return absl::CancelledError("interrupted");
   return absl::OkStatus();
 }
 
-absl::Status InferencePasses::RunPlain(const Batch& done, PassTiming& timing) {
+absl::Status InferencePasses::RunPlain(Batch& done, PassTiming& timing) {
+  const std::vector<int64_t>& shape = options_.plain->shape;
+  done.images.shape.resize(1);
+  done.images.shape.insert(done.images.shape.end(), shape.begin(), shape.end());
   std::map<std::string, Tensor> inputs;
-  inputs.emplace(options_.plain->input, done.images);
+  inputs.emplace(options_.plain->input, std::move(done.images));
   const auto begin = Clock::now();
   PRIVDNN_ASSIGN_OR_RETURN(const auto scores, options_.plain->executor.Run(inputs));
   timing.plain += MsSince(begin);

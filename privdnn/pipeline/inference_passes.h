@@ -35,7 +35,7 @@ class InferencePasses {
   Batch StartBatch();
   // Completes a batch after the last segment.
   absl::Status Finish(Batch batch);
-  absl::Status RunPlain(const Batch& done, PassTiming& timing);
+  absl::Status RunPlain(Batch& done, PassTiming& timing);
 
   const RestNetwork& rest_;
   const ImageSet& images_;

@@ -75,6 +75,12 @@ InferenceReport Labels(bool whole) {
 
 std::string Text(const InferenceReport& report) { return WriteInferenceReport(report).dump(2); }
 
+TEST(InferenceReportTest, NestingIsBounded) {
+  constexpr size_t kDepth = 1'000'000;
+  const std::string deep = "{\"a\": " + std::string(kDepth, '[') + std::string(kDepth, ']') + ", \"b\": 1, \"c\": 1}";
+  EXPECT_THAT(Message(ParseInferenceReport(deep).status()), HasSubstr("nested more than 8 deep"));
+}
+
 // The format, byte by byte: whoever reads what `infer --json` prints depends on its names and their order.
 TEST(InferenceReportTest, KnownAnswers) {
   EXPECT_EQ(WriteInferenceReport(Whole()).dump(),

@@ -63,7 +63,9 @@ absl::Status NoOwner() { return FailedPrecondition("the session has no owner to 
 
 absl::StatusOr<PlainNetwork> PlainNetwork::Create(const Graph& graph) {
   PRIVDNN_ASSIGN_OR_RETURN(Executor executor, Executor::Create(graph));
-  return PlainNetwork{std::move(executor), graph.inputs[0].name, graph.outputs[0].name};
+  const ValueInfo& input = graph.inputs[0];
+  return PlainNetwork{
+      std::move(executor), input.name, graph.outputs[0].name, {input.shape.begin() + 1, input.shape.end()}};
 }
 
 absl::Status CheckImages(const ImageSet& images, const RestNetwork& rest) {
@@ -214,6 +216,10 @@ InferenceResult InferenceSession::Infer(const ImageSet& images, const InferenceO
   }
   InferenceResult result = NoAnswers(images.count, options);
   result.ended = CheckImages(images, rest_);
+  if (options.plain && !IsSameInput(images.Shape(), options.plain->shape)) {
+    result.ended = InvalidArgument("images are {}, the plaintext network reads {}", fmt::join(images.Shape(), "x"),
+                                   fmt::join(options.plain->shape, "x"));
+  }
   if (!result.ended.ok()) return result;
   InferenceOptions bounded = options;
   bounded.batch = std::min(options.batch, terms_.most_images);

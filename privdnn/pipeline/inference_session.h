@@ -27,6 +27,7 @@ struct PlainNetwork {
   static absl::StatusOr<PlainNetwork> Create(const Graph& graph);
   Executor executor;
   std::string input, output;
+  std::vector<int64_t> shape;  // of an image
 };
 
 struct InferenceOptions {

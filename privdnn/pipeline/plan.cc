@@ -9,6 +9,9 @@
 namespace privdnn {
 namespace {
 
+// (N, 1, H, W) or (N, 3, H, W): pixel / 255. Other inputs may be any numbers.
+bool IsPicture(const std::vector<int64_t>& shape) { return shape.size() == 4 && (shape[1] == 1 || shape[1] == 3); }
+
 // The ranges of the segments' inputs that follow from the network's input; nothing for those to be measured.
 absl::StatusOr<std::vector<std::optional<KnownRange>>> KnownRanges(const Graph& graph,
                                                                    const std::vector<Segment>& segments,
@@ -16,7 +19,19 @@ absl::StatusOr<std::vector<std::optional<KnownRange>>> KnownRanges(const Graph& 
   PRIVDNN_ASSIGN_OR_RETURN(const Shapes shapes, InferShapes(graph));
   const KnownRange input{options.lift.input_min, options.lift.input_max};
   std::vector<std::optional<KnownRange>> ranges;
-  for (const Segment& s : segments) ranges.push_back(FindKnownRange(graph, shapes, s.input, input));
+  const bool assumed = !options.range_asked && !options.range_known && !IsPicture(graph.inputs[0].shape);
+  for (const Segment& s : segments) {
+    ranges.push_back(FindKnownRange(graph, shapes, s.input, input));
+    if (!assumed || !ranges.back()) continue;
+    // Clip may bound any input.
+    const auto wider = FindKnownRange(graph, shapes, s.input, {input.min - 1, input.max + 1});
+    if (*wider == *ranges.back()) continue;
+    return FailedPrecondition(
+        "selection: layer {} reads the network's input of shape {}, which is no picture and may have any range: give "
+        "the range, or images that the network is made for",
+        s.first ? s.first_number : s.layer_number,
+        fmt::join(graph.inputs[0].shape.begin() + 1, graph.inputs[0].shape.end(), "x"));
+  }
   const bool any = std::ranges::any_of(ranges, [](const auto& range) { return range.has_value(); });
   if (options.range_asked && !any) {
     return InvalidArgument(

@@ -10,6 +10,7 @@ absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, c
                                const ImageSet& calibration) {
   if (calibration.count == 0) return Plan(graph, selection, options, MeasureRangesFn());
   ModelPlanOptions here = options;
+  here.range_known = true;
   if (!calibration.values.empty() && !options.range_asked) {
     const auto [least, largest] = std::ranges::minmax(calibration.values);
     here.lift = WithMeasuredRange(here.lift, {least, largest});

@@ -80,6 +80,29 @@ TEST(Plan, MeasuresNothingIfOnlyTheInputIsRead) {
   EXPECT_EQ(Message(Plan(graph, *ParseSelection("2:0", graph), {.image_budget = 1000}, fail).status()), "measured");
 }
 
+TEST(Plan, AssumesTheRangeOfPicturesOnly) {
+  const auto plan = [](const std::vector<int64_t>& shape, const ModelPlanOptions& options, bool bounded = false) {
+    NetworkBuilder b(shape, 1);
+    if (bounded) b.Append(op::Clip{0, 1});
+    if (shape.size() > 1) b.Append(op::Flatten{1});
+    b.Gemm(4);
+    const Graph graph = b.Finish();
+    return Message(Plan(graph, *ParseSelection("1:0", graph), options).status());
+  };
+  const ModelPlanOptions options{.image_budget = 10};
+  ModelPlanOptions asked = options, known = options;
+  asked.range_asked = known.range_known = true;
+  EXPECT_EQ(plan({1, 4, 4}, options), "");
+  EXPECT_EQ(plan({3, 4, 4}, options), "");
+  for (const std::vector<int64_t>& shape : std::vector<std::vector<int64_t>>{{13}, {3, 8}, {2, 4, 4}}) {
+    EXPECT_THAT(plan(shape, options),
+                HasSubstr(fmt::format("the network's input of shape {}, which is no picture", fmt::join(shape, "x"))));
+    EXPECT_EQ(plan(shape, asked), "");
+    EXPECT_EQ(plan(shape, known), "");
+    EXPECT_EQ(plan(shape, options, /*bounded=*/true), "");
+  }
+}
+
 TEST(Plan, RefusesWithTheReason) {
   const Graph graph = TwoLinearLayers();
   const Selection inner = *ParseSelection("2:0", graph);

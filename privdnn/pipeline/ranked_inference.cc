@@ -28,9 +28,8 @@ int64_t MessageImages(const InferenceSetup& setup) {
 }
 
 std::string Identity(const InferenceSetup& setup) {
-  return fmt::format("package {}, {} images {}, messages of {} images, {} outputs, {} scores",
-                     HexEncode(setup.session.user().package().id()), setup.images.count,
-                     HexEncode(Sha256(setup.images.Content())), MessageImages(setup),
+  return fmt::format("package {}, {} images {}, {} outputs, {} scores", HexEncode(setup.session.user().package().id()),
+                     setup.images.count, HexEncode(Sha256(setup.images.Content())),
                      setup.options.outputs ? "with" : "without", setup.options.scores ? "with" : "without");
 }
 

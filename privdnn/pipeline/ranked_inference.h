@@ -20,7 +20,7 @@ struct InferenceSetup {
 
 // Returns the images of a message.
 int64_t MessageImages(const InferenceSetup& setup);
-// Says what results depend on: package, images, options.
+// Says what results depend on: package, images, options. Not on the size of messages, which the owner may change.
 std::string Identity(const InferenceSetup& setup);
 
 // Write and read the result on a piece of the images, and the milliseconds that it took. `all` is a result on all

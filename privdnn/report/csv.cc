@@ -34,9 +34,6 @@ std::string RenderCsv(const Table& table) {
 }
 
 absl::Status WriteFigures(const Document& document, const std::filesystem::path& directory) {
-  std::error_code failed;
-  std::filesystem::create_directories(directory, failed);
-  if (failed) return FailedPrecondition("{}: {}", directory.string(), failed.message());
   for (const Section& section : document.sections) {
     for (const Figure& figure : section.figures) {
       PRIVDNN_RETURN_IF_ERROR(WriteTextFile(directory / (figure.id + ".csv"), RenderCsv(figure.table)));

@@ -200,7 +200,8 @@ TEST(Evaluator, RefusesWhatItCannotEvaluate) {
   b.Append(op::Flatten{1});
   b.Gemm(3);
   const Graph without_square = b.Finish();
-  EXPECT_THAT(create(without_square, RandomImages(without_square, 4, 1), {}), HasSubstr("square"));
+  EXPECT_THAT(create(without_square, RandomImages(without_square, 4, 1), {}),
+              AllOf(HasSubstr("square"), HasSubstr("(--layers 1 --first-layer N, N from 1 to 2)")));
 }
 
 TEST(Evaluator, RefusesCandidatesAndRangesThatAreNotThere) {

@@ -88,7 +88,8 @@ absl::Status SegmentRunner::FindLayers(const Graph& graph, const EvaluatorOption
     if (options.first_layer == 0) {
       const auto pair = FindQuadraticPair(graph);
       if (absl::IsNotFound(pair.status())) {
-        return NotFound("{}; layers = 1 (--layers 1) chooses from a single layer", Message(pair.status()));
+        return NotFound("{}; layers = 1 chooses from a single layer (--layers 1 --first-layer N, N from 1 to {})",
+                        Message(pair.status()), layers.size());
       }
       PRIVDNN_RETURN_IF_ERROR(pair.status());
       all.layers = {{pair->first.number, All(pair->first.neurons)}, {pair->second.number, All(pair->second.neurons)}};

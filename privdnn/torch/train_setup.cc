@@ -165,7 +165,7 @@ Fingerprint FingerprintOf(const Graph& graph, const ImageSet& train, const Image
   ByteWriter writer;
   writer.Raw(Sha256(ExportOnnx(graph)));
   for (const ImageSet* set : {&train, &validation}) {
-    writer.Raw(Sha256(set->pixels));
+    writer.Raw(Sha256(set->Content()));
     writer.Raw(Sha256({reinterpret_cast<const uint8_t*>(set->labels.data()), set->labels.size() * sizeof(int32_t)}));
   }
   const Augmentation& a = o.augmentation;
