@@ -128,6 +128,13 @@ TEST_P(OtKernelsTest, HashIsTheOneOfThePaper) {
     kernels().aes_encrypt(keys, &outer, 1);
     ASSERT_EQ(out[i], outer ^ inner) << i;
   }
+  std::vector<Block> shared(600);
+  hash(in, 77, shared, 16);
+  for (size_t i = 0; i < in.size(); ++i) {
+    Block one = in[i];
+    hash({&one, 1}, 77 + i / 16, {&one, 1});
+    ASSERT_EQ(shared[i], one) << i;
+  }
   std::vector<Block> same = in;
   hash(same, 77, same);
   EXPECT_EQ(same, out);

@@ -27,7 +27,8 @@ CorrelationRobustHash::CorrelationRobustHash(const OtKernels& kernels, const Blo
   kernels.aes_expand(session_key, keys_);
 }
 
-void CorrelationRobustHash::operator()(std::span<const Block> in, uint64_t first_tweak, std::span<Block> out) const {
+void CorrelationRobustHash::operator()(std::span<const Block> in, uint64_t first_tweak, std::span<Block> out,
+                                       size_t per_tweak) const {
   assert(in.size() == out.size());
   Secret<Block> inner(std::min(in.size(), kChunk));
   const std::span<Block> scratch = inner.RevealMutable();
@@ -35,7 +36,10 @@ void CorrelationRobustHash::operator()(std::span<const Block> in, uint64_t first
     const size_t n = std::min(kChunk, in.size() - start);
     std::copy_n(in.begin() + static_cast<std::ptrdiff_t>(start), n, scratch.begin());
     kernels_->aes_encrypt(keys_, scratch.data(), n);
-    for (size_t i = 0; i < n; ++i) out[start + i] = scratch[i] ^ Block { first_tweak + start + i, 0 };
+    for (size_t i = 0; i < n; ++i) {
+      out[start + i] = scratch[i];
+      out[start + i].low ^= first_tweak + (start + i) / per_tweak;
+    }
     kernels_->aes_encrypt(keys_, out.data() + start, n);
     for (size_t i = 0; i < n; ++i) out[start + i] ^= scratch[i];
   }

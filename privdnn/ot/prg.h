@@ -34,8 +34,9 @@ class CorrelationRobustHash {
  public:
   CorrelationRobustHash(const OtKernels& kernels, const Block& session_key);
 
-  // out[k] = H(in[k], first_tweak + k). The two may be the same. A tweak must not be used for two correlations.
-  void operator()(std::span<const Block> in, uint64_t first_tweak, std::span<Block> out) const;
+  // out[k] = H(in[k], first_tweak + k / per_tweak). The two may be the same. A tweak must not be used for two
+  // correlations.
+  void operator()(std::span<const Block> in, uint64_t first_tweak, std::span<Block> out, size_t per_tweak = 1) const;
 
  private:
   const OtKernels* kernels_;

@@ -1,5 +1,6 @@
 #include "privdnn/shares/transfers.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace privdnn {
@@ -43,22 +44,28 @@ absl::StatusOr<DigitTransfers> DigitTransfers::Prepare(SharesParty& party, size_
   made.choices.resize(count);
   made.received.resize(count);
   const auto multiples = Multiples(party.delta());
-  Secret<Block> hashed(16), chosen(count);
-  for (size_t i = 0; i < count; ++i) {
-    const Block z = Combine(taken.sent.Reveal().subspan(4 * i).first<4>());
-    const auto inputs = hashed.RevealMutable();
-    for (size_t v = 0; v < 16; ++v) inputs[v] = z ^ multiples[v];
-    // One tweak for the 16 of a transfer, whose inputs all differ: the hash is called one by one.
-    for (size_t v = 0; v < 16; ++v) {
-      party.hash()(inputs.subspan(v, 1), taken.first_sent + 4 * i, inputs.subspan(v, 1));
-      made.pads[i] |= LowTwoOf(inputs[v]) << (2 * v);
+  constexpr size_t kAtOnce = 16;  // transfers: 4 KiB of blocks
+  Secret<Block> inputs(16 * kAtOnce), chosen(count);
+  for (size_t start = 0; start < count; start += kAtOnce) {
+    const size_t n = std::min(kAtOnce, count - start);
+    const auto blocks = inputs.RevealMutable().first(16 * n);
+    for (size_t i = 0; i < n; ++i) {
+      const Block z = Combine(taken.sent.Reveal().subspan(4 * (start + i)).first<4>());
+      for (size_t v = 0; v < 16; ++v) blocks[16 * i + v] = z ^ multiples[v];
     }
+    // One tweak for the 16 of a transfer, whose inputs all differ.
+    party.hash()(blocks, taken.first_sent + start, blocks, 16);
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t v = 0; v < 16; ++v) made.pads[start + i] |= LowTwoOf(blocks[16 * i + v]) << (2 * v);
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
     const auto received = taken.received.Reveal().subspan(4 * i).first<4>();
     for (size_t b = 0; b < 4; ++b) made.choices[i] |= static_cast<uint8_t>((received[b].low & 1) << b);
-    Block own = Combine(received);
-    party.hash()({&own, 1}, taken.first_received + 4 * i, {&own, 1});
-    made.received[i] = static_cast<uint8_t>(LowTwoOf(own));
+    chosen.RevealMutable()[i] = Combine(received);
   }
+  party.hash()(chosen.Reveal(), taken.first_received, chosen.RevealMutable());
+  for (size_t i = 0; i < count; ++i) made.received[i] = static_cast<uint8_t>(LowTwoOf(chosen.Reveal()[i]));
   return made;
 }
 
