@@ -5,16 +5,20 @@
 
 namespace privdnn {
 
+// Its operators are inlined whatever the optimisation, since the vector kernels use them: a copy that is compiled for
+// another instruction set must not become everybody's.
 struct alignas(16) Block {
   uint64_t low = 0, high = 0;
 
-  constexpr Block& operator^=(const Block& other) {
+  [[gnu::always_inline]] constexpr Block& operator^=(const Block& other) {
     low ^= other.low;
     high ^= other.high;
     return *this;
   }
-  friend constexpr Block operator^(Block a, const Block& b) { return a ^= b; }
-  friend constexpr Block operator&(const Block& a, const Block& b) { return {a.low & b.low, a.high & b.high}; }
+  [[gnu::always_inline]] friend constexpr Block operator^(Block a, const Block& b) { return a ^= b; }
+  [[gnu::always_inline]] friend constexpr Block operator&(const Block& a, const Block& b) {
+    return {a.low & b.low, a.high & b.high};
+  }
   // For public values and tests only: it ends at the first difference.
   bool operator==(const Block&) const = default;
 

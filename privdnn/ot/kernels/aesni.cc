@@ -1,7 +1,6 @@
 #include "privdnn/ot/kernels/kernels.h"
 
 #if defined(__x86_64__)
-#include "privdnn/ot/kernels/reduce.h"
 #include "privdnn/ot/kernels/x86.h"
 #endif
 
@@ -12,18 +11,18 @@ namespace {
 
 bool Supported() { return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul"); }
 
-void Expand(const Block& key, AesRoundKeys& keys) { ExpandKey(key, keys.data()); }
+void Expand(const Block& key, AesRoundKeys& keys) { ExpandKey(key, keys.round); }
 
 // AESENC has a latency of several cycles and a throughput of one or two: eight blocks at a time.
 template <size_t kCount>
 void EncryptSome(const AesRoundKeys& keys, Block* blocks) {
   __m128i x[kCount];
-  for (size_t i = 0; i < kCount; ++i) x[i] = _mm_xor_si128(Load(blocks[i]), Load(keys[0]));
+  for (size_t i = 0; i < kCount; ++i) x[i] = _mm_xor_si128(Load(blocks[i]), Load(keys.round[0]));
   for (size_t round = 1; round < 10; ++round) {
-    const __m128i key = Load(keys[round]);
+    const __m128i key = Load(keys.round[round]);
     for (size_t i = 0; i < kCount; ++i) x[i] = _mm_aesenc_si128(x[i], key);
   }
-  for (size_t i = 0; i < kCount; ++i) Store(_mm_aesenclast_si128(x[i], Load(keys[10])), blocks[i]);
+  for (size_t i = 0; i < kCount; ++i) Store(_mm_aesenclast_si128(x[i], Load(keys.round[10])), blocks[i]);
 }
 
 void Encrypt(const AesRoundKeys& keys, Block* blocks, size_t count) {
@@ -39,10 +38,7 @@ Block InnerProduct(const Block* a, const Block* b, size_t count) {
     middle = _mm_xor_si128(middle, _mm_xor_si128(_mm_clmulepi64_si128(x, y, 0x01), _mm_clmulepi64_si128(x, y, 0x10)));
     high = _mm_xor_si128(high, _mm_clmulepi64_si128(x, y, 0x11));
   }
-  Block lower, upper;
-  Store(_mm_xor_si128(low, _mm_slli_si128(middle, 8)), lower);
-  Store(_mm_xor_si128(high, _mm_srli_si128(middle, 8)), upper);
-  return Gf128Reduce(lower, upper);
+  return ReduceProduct(low, middle, high);
 }
 
 #else

@@ -12,7 +12,9 @@
 namespace privdnn {
 
 // The 11 round keys of AES-128 (FIPS 197, section 5.2), in the order of their use. The first is the key itself.
-using AesRoundKeys = std::array<Block, 11>;
+struct AesRoundKeys {
+  Block round[11];
+};
 
 struct OtKernels {
   const char* name;

@@ -23,12 +23,12 @@ struct ContextFree {
 // OpenSSL expands the key by itself.
 void Expand(const Block& key, AesRoundKeys& keys) {
   keys = {};
-  keys[0] = key;
+  keys.round[0] = key;
 }
 
 void Encrypt(const AesRoundKeys& keys, Block* blocks, size_t count) {
   const std::unique_ptr<EVP_CIPHER_CTX, ContextFree> context(EVP_CIPHER_CTX_new());
-  const auto* key = reinterpret_cast<const uint8_t*>(keys.data());
+  const auto* key = reinterpret_cast<const uint8_t*>(keys.round);
   if (!context || EVP_EncryptInit_ex(context.get(), EVP_aes_128_ecb(), nullptr, key, nullptr) != 1) Die();
   EVP_CIPHER_CTX_set_padding(context.get(), 0);
   constexpr size_t kMost = size_t{1} << 20;

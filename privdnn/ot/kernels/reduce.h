@@ -1,9 +1,11 @@
-// Reduction modulo X^128 + X^7 + X^2 + X + 1. Internal to the kernels.
+// Reduction modulo X^128 + X^7 + X^2 + X + 1. Internal to the kernels. In an anonymous namespace, since the files that
+// include this are compiled for different instruction sets.
 #pragma once
 
 #include "privdnn/ot/block.h"
 
 namespace privdnn {
+namespace {  // NOLINT(google-build-namespaces): see above
 
 // Returns low + X^128 high.
 inline Block Gf128Reduce(const Block& low, const Block& high) {
@@ -14,4 +16,5 @@ inline Block Gf128Reduce(const Block& low, const Block& high) {
   return folded ^ Block { out ^ (out << 1) ^ (out << 2) ^ (out << 7), 0 };
 }
 
+}  // namespace
 }  // namespace privdnn

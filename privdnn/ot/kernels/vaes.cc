@@ -2,7 +2,6 @@
 
 #if defined(__x86_64__)
 #include "privdnn/base/cpu.h"
-#include "privdnn/ot/kernels/reduce.h"
 #include "privdnn/ot/kernels/x86.h"
 #endif
 
@@ -13,7 +12,7 @@ namespace {
 
 bool Supported() { return CpuHasAvx512Vaes(); }
 
-void Expand(const Block& key, AesRoundKeys& keys) { ExpandKey(key, keys.data()); }
+void Expand(const Block& key, AesRoundKeys& keys) { ExpandKey(key, keys.round); }
 
 __m512i Broadcast(const Block& block) { return _mm512_broadcast_i32x4(Load(block)); }
 
@@ -21,19 +20,19 @@ __m512i Broadcast(const Block& block) { return _mm512_broadcast_i32x4(Load(block
 template <size_t kRegisters>
 void EncryptSome(const AesRoundKeys& keys, Block* blocks) {
   __m512i x[kRegisters];
-  const __m512i first = Broadcast(keys[0]), last = Broadcast(keys[10]);
+  const __m512i first = Broadcast(keys.round[0]), last = Broadcast(keys.round[10]);
   for (size_t i = 0; i < kRegisters; ++i) x[i] = _mm512_xor_si512(_mm512_loadu_si512(blocks + 4 * i), first);
   for (size_t round = 1; round < 10; ++round) {
-    const __m512i key = Broadcast(keys[round]);
+    const __m512i key = Broadcast(keys.round[round]);
     for (size_t i = 0; i < kRegisters; ++i) x[i] = _mm512_aesenc_epi128(x[i], key);
   }
   for (size_t i = 0; i < kRegisters; ++i) _mm512_storeu_si512(blocks + 4 * i, _mm512_aesenclast_epi128(x[i], last));
 }
 
 void EncryptOne(const AesRoundKeys& keys, Block& block) {
-  __m128i x = _mm_xor_si128(Load(block), Load(keys[0]));
-  for (size_t round = 1; round < 10; ++round) x = _mm_aesenc_si128(x, Load(keys[round]));
-  Store(_mm_aesenclast_si128(x, Load(keys[10])), block);
+  __m128i x = _mm_xor_si128(Load(block), Load(keys.round[0]));
+  for (size_t round = 1; round < 10; ++round) x = _mm_aesenc_si128(x, Load(keys.round[round]));
+  Store(_mm_aesenclast_si128(x, Load(keys.round[10])), block);
 }
 
 void Encrypt(const AesRoundKeys& keys, Block* blocks, size_t count) {
@@ -58,11 +57,7 @@ Block InnerProduct(const Block* a, const Block* b, size_t count) {
                                        _mm512_clmulepi64_epi128(x, y, 0x10), 0x96);
     high = _mm512_xor_si512(high, _mm512_clmulepi64_epi128(x, y, 0x11));
   }
-  const __m128i between = XorOfLanes(middle);
-  Block lower, upper;
-  Store(_mm_xor_si128(XorOfLanes(low), _mm_slli_si128(between, 8)), lower);
-  Store(_mm_xor_si128(XorOfLanes(high), _mm_srli_si128(between, 8)), upper);
-  return Gf128Reduce(lower, upper);
+  return ReduceProduct(XorOfLanes(low), XorOfLanes(middle), XorOfLanes(high));
 }
 
 #else

@@ -5,12 +5,21 @@
 #include <immintrin.h>
 
 #include "privdnn/ot/block.h"
+#include "privdnn/ot/kernels/reduce.h"
 
 namespace privdnn {
 namespace {  // NOLINT(google-build-namespaces): see above
 
 inline __m128i Load(const Block& block) { return _mm_load_si128(reinterpret_cast<const __m128i*>(&block)); }
 inline void Store(__m128i value, Block& block) { _mm_store_si128(reinterpret_cast<__m128i*>(&block), value); }
+
+// Returns low + X^64 middle + X^128 high.
+inline Block ReduceProduct(__m128i low, __m128i middle, __m128i high) {
+  Block lower, upper;
+  Store(_mm_xor_si128(low, _mm_slli_si128(middle, 8)), lower);
+  Store(_mm_xor_si128(high, _mm_srli_si128(middle, 8)), upper);
+  return Gf128Reduce(lower, upper);
+}
 
 // One step of AES-128's key schedule.
 template <int kRoundConstant>
