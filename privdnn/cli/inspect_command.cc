@@ -6,6 +6,7 @@
 #include "privdnn/package/owner_key.h"
 #include "privdnn/package/package.h"
 #include "privdnn/pipeline/answer_file.h"
+#include "privdnn/pipeline/bounded_json.h"
 #include "privdnn/pipeline/rest_network.h"
 #include "privdnn/report/table.h"
 #include "privdnn/selection/journal_format.h"
@@ -241,17 +242,11 @@ std::string MemberText(const Json& value) {
 
 absl::StatusOr<CommandOutput> InspectJson(const std::string& path) {
   PRIVDNN_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxReportBytes));
-  // Nesting is bounded before anything is built: reports are a few deep, and copies of values recurse.
+  // Reports are a few deep.
   constexpr int kMaxDepth = 64;
-  bool deep = false;
-  const Json json = Json::parse(
-      text,
-      [&](int depth, Json::parse_event_t, Json&) {
-        deep |= depth > kMaxDepth;
-        return !deep;
-      },
-      /*allow_exceptions=*/false);
-  if (deep) return InvalidArgument("{}: looks like JSON, but is nested more than {} deep", path, kMaxDepth);
+  const BoundedJson parsed = ParseBoundedJson(text, kMaxDepth);
+  const Json& json = parsed.value;
+  if (parsed.too_deep) return InvalidArgument("{}: looks like JSON, but is nested more than {} deep", path, kMaxDepth);
   if (!json.is_object()) return InvalidArgument("{}: looks like JSON, but is no object", path);
   CommandOutput output;
   output.json = {{"kind", "JSON"}, {"members", Json::array()}};

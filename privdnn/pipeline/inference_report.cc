@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "privdnn/pipeline/bounded_json.h"
+
 namespace privdnn {
 namespace {
 
@@ -277,17 +279,11 @@ nlohmann::ordered_json WriteInferenceReport(const InferenceReport& report) {
 }
 
 absl::StatusOr<InferenceReport> ParseInferenceReport(std::string_view text) {
-  // Nesting is bounded before anything is built, since copies of values recurse: reports are four deep.
+  // Reports are four deep.
   constexpr int kMaxDepth = 8;
-  bool deep = false;
-  const Json json = Json::parse(
-      text,
-      [&](int depth, Json::parse_event_t, Json&) {
-        deep |= depth > kMaxDepth;
-        return !deep;
-      },
-      /*allow_exceptions=*/false);
-  if (deep) return InvalidArgument("inference report: nested more than {} deep", kMaxDepth);
+  const BoundedJson parsed = ParseBoundedJson(text, kMaxDepth);
+  const Json& json = parsed.value;
+  if (parsed.too_deep) return InvalidArgument("inference report: nested more than {} deep", kMaxDepth);
   FieldReader r(json, "inference report");
   if (json.is_discarded()) r.Fail("is not JSON");
   if (json.is_object() && !r.Has("version")) r.Fail("has no version: it is of version 1, which is no longer read");

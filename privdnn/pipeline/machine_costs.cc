@@ -6,6 +6,7 @@
 
 #include "privdnn/base/cpu.h"
 #include "privdnn/base/file.h"
+#include "privdnn/pipeline/bounded_json.h"
 #include "privdnn/ring/kernels/kernels.h"
 
 namespace privdnn {
@@ -86,17 +87,11 @@ nlohmann::ordered_json MachineJson(const std::vector<CostConstants>& machines) {
 
 absl::StatusOr<std::vector<CostConstants>> ParseMachines(const std::string& text, const std::string& what) {
   if (text.size() > kMaxFileBytes) return InvalidArgument("{}: more than {} bytes", what, kMaxFileBytes);
-  // Nesting is bounded before anything is built: entries are three deep.
+  // Entries are three deep.
   constexpr int kMaxDepth = 8;
-  bool deep = false;
-  const Json json = Json::parse(
-      text,
-      [&](int depth, Json::parse_event_t, Json&) {
-        deep |= depth > kMaxDepth;
-        return !deep;
-      },
-      /*allow_exceptions=*/false);
-  if (deep || json.is_discarded() || !json.is_object())
+  const BoundedJson parsed = ParseBoundedJson(text, kMaxDepth);
+  const Json& json = parsed.value;
+  if (parsed.too_deep || json.is_discarded() || !json.is_object())
     return InvalidArgument("{}: is not the JSON of a machine", what);
   if (!json.contains("version") || json["version"] != kFileVersion) {
     return InvalidArgument("{}: is not of version {}", what, kFileVersion);
