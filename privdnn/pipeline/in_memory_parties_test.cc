@@ -76,6 +76,18 @@ class InMemoryPartiesTest : public ::testing::Test {
 
   static InMemoryParties Make(const InMemoryOptions& options = {}) { return *InMemoryParties::Create(*plan_, options); }
 
+  // Appends the package to `package`.
+  static OwnerKey Encrypt(std::span<const uint8_t> rest_model, Bytes& package) {
+    SystemRandom random;
+    return *EncryptModel(
+        plan_->Tasks(), rest_model, "user", random, 1,
+        [&](std::span<const uint8_t> some) {
+          package.insert(package.end(), some.begin(), some.end());
+          return absl::OkStatus();
+        },
+        Begin(nullptr, ""));
+  }
+
   // What the user should decrypt and predict.
   struct Expected {
     std::vector<std::vector<int64_t>> outputs;
@@ -268,15 +280,7 @@ TEST_F(InMemoryPartiesTest, APackageAsksForNoMoreMemoryThanItsSizeExplains) {
                     {Node{"grow", op::Pad{{0, 0, 5000, 5000, 0, 0, 5000, 5000}, 0}, {image}, "huge"},
                      Node{"shrink", op::MaxPool{{{10001, 10001}, {1, 1}, {0, 0, 0, 0}}}, {"huge"}, "small"}});
   Bytes bytes;
-  SystemRandom random;
-  ASSERT_TRUE(EncryptModel(
-                  plan_->Tasks(), ExportOnnx(rest), "user", random, 1,
-                  [&](std::span<const uint8_t> some) {
-                    bytes.insert(bytes.end(), some.begin(), some.end());
-                    return absl::OkStatus();
-                  },
-                  Begin(nullptr, ""))
-                  .ok());
+  Encrypt(ExportOnnx(rest), bytes);
   const auto open = [&](uint64_t max_value_bytes) {
     return InferenceSession::Open(*Package::Parse(bytes, "package"), nullptr, {.max_value_bytes = max_value_bytes})
         .status();
@@ -293,14 +297,7 @@ TEST_F(InMemoryPartiesTest, MessagesHoldAsManyImagesAsMemoryAllows) {
   const uint64_t image = parties.session().rest().bytes_per_image();
   ASSERT_GT(image, 0u);
   Bytes bytes;
-  SystemRandom random;
-  OwnerKey key = *EncryptModel(
-      plan_->Tasks(), plan_->rest_model, "user", random, 1,
-      [&](std::span<const uint8_t> some) {
-        bytes.insert(bytes.end(), some.begin(), some.end());
-        return absl::OkStatus();
-      },
-      Begin(nullptr, ""));
+  OwnerKey key = Encrypt(plan_->rest_model, bytes);
   const auto session =
       InferenceSession::Open(*Package::Parse(bytes, "package"), *InMemoryTransport::Create(std::move(key)),
                              {.max_value_bytes = 3 * image + 1});
@@ -310,14 +307,7 @@ TEST_F(InMemoryPartiesTest, MessagesHoldAsManyImagesAsMemoryAllows) {
 
 TEST_F(InMemoryPartiesTest, MessagesOverlapUnlessTheyAreTimed) {
   Bytes bytes;
-  SystemRandom random;
-  OwnerKey key = *EncryptModel(
-      plan_->Tasks(), plan_->rest_model, "user", random, 1,
-      [&](std::span<const uint8_t> some) {
-        bytes.insert(bytes.end(), some.begin(), some.end());
-        return absl::OkStatus();
-      },
-      Begin(nullptr, ""));
+  OwnerKey key = Encrypt(plan_->rest_model, bytes);
   size_t most = 0;
   auto owner = std::make_unique<ReadsAhead>(*InMemoryTransport::Create(std::move(key)), most);
   InferenceSession session = *InferenceSession::Open(*Package::Parse(bytes, "package"), std::move(owner));
@@ -436,18 +426,8 @@ TEST_F(InMemoryPartiesTest, FilesMakePartiesToo) {
 
 TEST_F(InMemoryPartiesTest, BytesMakePartiesToo) {
   Bytes package, other;
-  const auto into = [](Bytes& bytes) {
-    return [&bytes](std::span<const uint8_t> some) {
-      bytes.insert(bytes.end(), some.begin(), some.end());
-      return absl::OkStatus();
-    };
-  };
-  SystemRandom random;
-  const auto encrypt = [&](Bytes& bytes) {
-    return *EncryptModel(plan_->Tasks(), plan_->rest_model, "user", random, 1, into(bytes), Begin(nullptr, ""));
-  };
-  const auto key = encrypt(package).Write();
-  encrypt(other);
+  const auto key = Encrypt(plan_->rest_model, package).Write();
+  Encrypt(plan_->rest_model, other);
   auto parties = InMemoryParties::Open(package, key);
   ASSERT_TRUE(parties.ok()) << parties.status();
   const InferenceResult result = parties->session().Infer(*images_, {.batch = 50});
