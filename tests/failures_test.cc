@@ -55,6 +55,62 @@ TEST_F(FailuresTest, ResultsThatCannotBeWrittenAreAnError) {
   EXPECT_THAT(reader_gone.err, StartsWith("141"));  // as any program in a pipe
 }
 
+// Answers would be paid for and lost.
+TEST_F(FailuresTest, AClosedOutputIsRefusedBeforeTheWork) {
+  RunningOwner owner = StartOwner();
+  const uint64_t before = Remaining(owner);
+  std::string infer;
+  for (const std::string& word : Infer(owner.address, {"--limit", "3"})) infer += " " + word;
+  for (const std::string& command : {std::string(" version"), infer}) {
+    const Ended closed = Shell("$PRIVDNN" + command + " >&-");
+    EXPECT_EQ(closed.exit_code, 1) << command;
+    EXPECT_THAT(closed.err, HasSubstr("standard output is closed")) << command;
+  }
+  EXPECT_EQ(Remaining(owner), before);
+}
+
+// Whatever spelling, link or option: a file that is read is not replaced, and two results don't go to one file.
+TEST_F(FailuresTest, NoFileOfTheCommandLineIsOverwritten) {
+  const std::string model = Path("mine.onnx"), link = Path("link.onnx"), selection = Path("mine.json"),
+                    package = Path("m.privdnn"), images = PRIVDNN_ASSETS "/lenet5-mnist/t10k-1000-images-idx3-ubyte";
+  ASSERT_EQ(Run({"export", "--out", model}).exit_code, 0);
+  ASSERT_TRUE(WriteTextFile(selection, R"({"1": [0]})").ok());
+  std::filesystem::create_symlink(model, link);
+  const std::string before = *ReadTextFile(model, 1 << 24), spelled = Path("./mine.onnx");
+  const std::vector<std::string> infer = {"infer", "--package", package, "--owner", "localhost:1", "--tls", Path("")};
+  const auto with = [](std::vector<std::string> command, const std::vector<std::string>& more) {
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  };
+  for (const std::vector<std::string>& command : {
+           std::vector<std::string>{"encrypt", model, "--selection", selection, "--package", spelled, "--key",
+                                    Path("k")},
+           {"encrypt", model, "--selection", selection, "--package", selection, "--key", Path("k")},
+           {"encrypt", "--package", Path("one"), "--key", Path("./one")},
+           {"eval", model, "--outputs", link},
+           {"eval", link, "--outputs", model},
+           {"select", model, "--counts", "1,1", "--out", spelled},
+           {"obfuscate", model, "--selection", selection, "--user", "alice", "--out", model},
+           {"attack", "recover", model, "--selection", selection, "--out", model},
+           with(infer, {"--images", images, "--outputs", package}),
+           with(infer, {"--images", package, "--scores", Path("s.csv"), "--outputs", Path("./s.csv")}),
+           with(infer, {"--images", images, "--resume", package}),
+       }) {
+    const Ended ended = Run(command);
+    EXPECT_EQ(ended.exit_code, 2) << command[0];
+    EXPECT_THAT(ended.err, HasSubstr("are the same file")) << command[0];
+  }
+  const std::string beside = Path("mine.html");
+  EXPECT_THAT(Run({"report", model, "--selection", selection, "--out", beside}).err, HasSubstr("would replace"));
+  EXPECT_THAT(Run(with(infer, {"--images", images, "--outputs", Path("user.key")})).err, HasSubstr("of --tls"));
+  EXPECT_EQ(*ReadTextFile(model, 1 << 24), before);
+  for (const char* option : {"--images", "--outputs", "--selection", "--data"}) {
+    const Ended empty = Run({"eval", option, ""});
+    EXPECT_EQ(empty.exit_code, 2) << option;
+    EXPECT_THAT(empty.err, HasSubstr(std::string(option) + ": the name is empty"));
+  }
+}
+
 // As after `disown`: SIGHUP is ignored, and then the terminal goes.
 TEST_F(FailuresTest, WorkOutlivesItsTerminal) {
   const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
@@ -166,7 +222,7 @@ TEST_F(FailuresTest, WhatWasPaidForIsPrintedIfItsFileCannotBeWritten) {
   for (const std::string& word : Infer(owner.address, {"--limit", "20", "--json", "--outputs", Path("full.i64")})) {
     infer += " " + word;
   }
-  const Ended ended = Shell("ulimit -f 8; trap '' XFSZ; exec $PRIVDNN" + infer);
+  const Ended ended = Shell("ulimit -f 8; exec $PRIVDNN" + infer);
   EXPECT_EQ(ended.exit_code, 1);
   EXPECT_THAT(ended.err, HasSubstr("full.i64"));
   EXPECT_EQ(Json::parse(ended.out)["predictions"].size(), 20u);

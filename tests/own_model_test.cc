@@ -78,6 +78,37 @@ TEST_F(OwnModel, SmallMessagesOnTwoThreadsGiveTheReferencesIntegers) {
   EXPECT_FALSE(json.contains("accuracy_private"));  // random pixels have no labels
 }
 
+// What is checked where outputs are no classes: the scores.
+TEST_F(OwnModel, OutputsOfEveryKindAreChecked) {
+  const std::string model = Path("ten.onnx");
+  ASSERT_EQ(Run({"export", "--out", model}).exit_code, 0);
+  for (const std::string kind : {"regression", "multi-label"}) {
+    const Ended demo =
+        Run({"demo", "--model", model, "--output", kind, "--selection", "5:all", "--images", "20", "--json"});
+    ASSERT_EQ(demo.exit_code, 0) << demo.err;
+    const Json json = Json::parse(demo.out);
+    EXPECT_EQ(json["integer_mismatches"], 0);
+    EXPECT_EQ(json["label_mismatches_vs_quantised"], 0);
+    EXPECT_FALSE(json.contains("accuracy_private"));
+    const Ended text = Run({"demo", "--model", model, "--output", kind, "--selection", "5:all", "--images", "2"});
+    EXPECT_THAT(text.out, HasSubstr("0 differ from the quantised network's")) << text.err;
+    const Ended check = Run({"plan", model, "--output", kind, "--selection", "5:all", "--check", "--check-images", "2",
+                             "--repeats", "2", "--json"});
+    EXPECT_EQ(check.exit_code, 0) << check.err;
+    EXPECT_TRUE(Json::parse(check.out)["passed"].get<bool>());
+    const Ended bench =
+        Run({"bench", "infer", "--model", model, "--output", kind, "--selection", "5:all", "--images", "2", "--json"});
+    EXPECT_EQ(bench.exit_code, 0) << bench.err;
+    const Ended select = Run({"select", model, "--counts", "1,1", "--output", kind});
+    EXPECT_EQ(select.exit_code, 1);
+    EXPECT_THAT(select.err, HasSubstr("the network's outputs are " + kind));
+    ExpectFails({"attack", "recover", model, "--output", kind, "--selection", "5:all"},
+                "the network's outputs are " + kind);
+    ExpectFails({"plan", model, "--output", kind, "--selection", "5:all", "--images", kImages, "--labels", kLabels},
+                "labels and accuracies are of classes");
+  }
+}
+
 TEST_F(OwnModel, EveryLayerOfLeNetMayBeEncrypted) {
   const Ended demo = Run({"demo", "--selection", "1:all;2:all;3:all;4:all;5:all", "--images", "100", "--json"});
   ASSERT_EQ(demo.exit_code, 0) << demo.err;

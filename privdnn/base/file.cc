@@ -128,6 +128,18 @@ absl::Status CheckWritable(const std::filesystem::path& path) {
   return FileWriter::Create(path).status();  // which goes, and removes what it has made
 }
 
+bool IsSameFile(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code ignored;
+  const bool there = std::filesystem::exists(a, ignored);
+  if (there != std::filesystem::exists(b, ignored)) return false;
+  if (there) return std::filesystem::is_regular_file(a, ignored) && std::filesystem::equivalent(a, b, ignored);
+  // weakly_canonical alone leaves the path of a file that isn't there relative.
+  const auto spelled = [&](const std::filesystem::path& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+  };
+  return spelled(a) == spelled(b);
+}
+
 absl::StatusOr<FileWriter> FileWriter::Create(const std::filesystem::path& path, unsigned mode) {
   PRIVDNN_RETURN_IF_ERROR(CreateParent(path));
   std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());

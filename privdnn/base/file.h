@@ -28,6 +28,9 @@ absl::Status CheckPrivate(const std::filesystem::path& path);
 // behind and no file changed. Returns OK for an empty path, which stands for no file.
 absl::Status CheckWritable(const std::filesystem::path& path);
 
+// Whether two paths name one regular file, however they are spelled, links among them; or would, if neither exists.
+bool IsSameFile(const std::filesystem::path& a, const std::filesystem::path& b);
+
 // Writes beside the target, syncs, then renames over it. `mode` is the file's permissions (0600 for secrets).
 absl::Status WriteFile(const std::filesystem::path& path, std::span<const uint8_t> data, unsigned mode = 0644);
 absl::Status WriteTextFile(const std::filesystem::path& path, const std::string& text, unsigned mode = 0644);

@@ -26,8 +26,14 @@ int WriteWhole(int fd, std::string_view text) {
 void OpenStandardStreams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
-    (void)::open("/dev/null", O_RDWR);  // gets the lowest free number, which is `stream`
+    // Gets the lowest free number, which is `stream`.
+    (void)::open("/dev/null", stream == STDOUT_FILENO ? O_RDONLY : O_RDWR);
   }
+}
+
+bool StdoutIsOpen() {
+  const int flags = ::fcntl(STDOUT_FILENO, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
 void WriteStderr(std::string_view text) { (void)WriteWhole(STDERR_FILENO, text); }

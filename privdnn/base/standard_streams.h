@@ -9,8 +9,11 @@
 namespace privdnn {
 
 // Opens /dev/null in place of each of stdin, stdout and stderr that is closed, so that no file gets its number and is
-// then written to by mistake.
+// then written to by mistake. In place of stdout it can be read only: what is written there is lost, and that is an
+// error.
 void OpenStandardStreams();
+// Whether stdout can be written to.
+bool StdoutIsOpen();
 
 // Writes on stderr. Drops what can't be written.
 void WriteStderr(std::string_view text);

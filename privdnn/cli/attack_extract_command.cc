@@ -33,7 +33,7 @@ const std::map<std::string, bool> kInputs = {{"random", false}, {"images", true}
 absl::StatusOr<ExtractionImages> LoadImages(const ExtractCommand& command, const RestNetwork& rest) {
   ExtractionImages images;
   const bool there = command.images.given() || (command.owner.address.empty() && command.network.embedded());
-  images.labelled = there && command.images.labelled();
+  images.labelled = there && command.images.labelled() && rest.output_kind() == OutputKind::kClasses;
   if (!command.task.settings.real_images && !images.labelled) return images;
   PRIVDNN_ASSIGN_OR_RETURN(images.fresh, command.images.Load());
   PRIVDNN_RETURN_IF_ERROR(CheckImages(images.fresh, rest));
@@ -67,6 +67,10 @@ absl::StatusOr<NoiseReport> RunNoise(const ExtractCommand& command, const Extrac
 absl::StatusOr<CommandOutput> Attack(const ExtractCommand& command, OutputOracle& target, const std::string& owner,
                                      LocalOwner* local, const ModelPlan* truth) {
   PRIVDNN_ASSIGN_OR_RETURN(const ExtractionImages images, LoadImages(command, target.rest()));
+  if (command.noise.given() && !images.labelled) {
+    return InvalidArgument("{}: needs labels and a network of classes, since accuracy is what errors cost",
+                           NoiseOption(command));
+  }
   for (const double level : command.noise.levels) {  // before anything takes long
     PRIVDNN_RETURN_IF_ERROR(CheckNoiseRoom(target.user(), level));
   }
@@ -164,9 +168,12 @@ void AddLimits(CLI::App* command, ExtractionTask& task, CLI::Option* owner) {
 
 // How the user of an owner elsewhere reaches it.
 void AddUser(CLI::App* command, OwnerAddress& address, CLI::Option* owner) {
-  auto* package = command->add_option("--package", address.package, "read that owner's package file")->needs(owner);
-  auto* tls =
-      command->add_option("--tls", address.tls, "use ca.crt, NAME.crt and NAME.key in this directory")->needs(owner);
+  auto* package = command->add_option("--package", address.package, "read that owner's package file")
+                      ->type_name(kFile)
+                      ->needs(owner);
+  auto* tls = command->add_option("--tls", address.tls, "use ca.crt, NAME.crt and NAME.key in this directory")
+                  ->type_name(kFolder)
+                  ->needs(owner);
   owner->needs(package)->needs(tls);
   command->add_option("--user", address.user, "use the certificate of this NAME")->capture_default_str()->needs(owner);
 }

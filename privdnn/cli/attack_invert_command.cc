@@ -214,6 +214,11 @@ absl::StatusOr<CommandOutput> Invert(const InvertCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.out));
   SetExecutorThreads(command.threads);
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  const std::vector<int64_t>& shape = graph.inputs[0].shape;
+  if (shape.size() != 4) {
+    return InvalidArgument("{} reads inputs of {}: pictures, channels x height x width, are what is reconstructed",
+                           command.model.Name(), fmt::join(shape.begin() + 1, shape.end(), "x"));
+  }
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.LoadFor(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const Images images, DrawImages(command, all));
@@ -276,8 +281,10 @@ void AddAttackInvert(CLI::App& attack, Globals& globals, Action& action) {
                  "privdnn attack invert --count 4 --out inverted.png");
   const auto o = std::make_shared<InvertCommand>();
   o->model.AddPositional(command);
-  command->add_option("--selection", o->selection,
-                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--selection", o->selection,
+                   "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's")
+      ->type_name(kFile);
   o->images.Add(command);
   command->add_option("--count", o->count, "show this many of the attacked images in the picture file")
       ->check(PositiveInt())
@@ -285,7 +292,8 @@ void AddAttackInvert(CLI::App& attack, Globals& globals, Action& action) {
   command->add_option("--attacked", o->attacked, "attack this many images; scores and intervals are over all of them")
       ->check(CLI::Range(2, 1024))
       ->capture_default_str();
-  command->add_option("--out", o->out, "write original and reconstructed images, side by side, to this PNG file");
+  command->add_option("--out", o->out, "write original and reconstructed images, side by side, to this PNG file")
+      ->type_name(kNewFile);
   AddMethod(command, *o);
   command->add_option("--seed", o->seed, "seed the choice of images, first guesses, weights, keys and queries")
       ->capture_default_str();

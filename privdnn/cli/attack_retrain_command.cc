@@ -6,11 +6,13 @@
 #include <optional>
 
 #include "privdnn/attack/retrain.h"
+#include "privdnn/attack/trainable.h"
 #include "privdnn/base/file.h"
 #include "privdnn/cli/accuracies.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/recipe_options.h"
 #include "privdnn/graph/architectures.h"
+#include "privdnn/graph/normalization.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/torch/executor.h"
 #include "privdnn/torch/recipes.h"
@@ -55,6 +57,7 @@ struct AttackImages {
 };
 
 absl::StatusOr<AttackImages> LoadImages(const AttackCommand& command, bool trains) {
+  for (const std::string& file : {command.out, command.checkpoint}) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   AttackImages images;
   ImageSet pool;
   if (command.data_set.empty() && command.data.empty()) {
@@ -86,6 +89,14 @@ absl::StatusOr<AttackImages> LoadImages(const AttackCommand& command, bool train
   return images;
 }
 
+// The model as it can be trained on such images.
+absl::StatusOr<Graph> LoadTrainable(const ModelInput& model, const AttackImages& images) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, model.LoadClasses());
+  auto trainable = Trainable(graph, images.test.Shape());
+  if (!trainable.ok()) return Annotate(trainable.status(), model.Name());
+  return trainable;
+}
+
 // The architecture's recipe, if the model is one of those, but for as many epochs as the attack takes and with images
 // as they are.
 absl::StatusOr<TrainOptions> Options(const AttackCommand& command, const Graph& graph, int epochs) {
@@ -97,6 +108,10 @@ absl::StatusOr<TrainOptions> Options(const AttackCommand& command, const Graph& 
   }
   options.epochs = epochs;
   options.half_size_epochs = 0;
+  // Where images can't be normalised in the first layer's weights, they go in as the network takes them.
+  const auto channels = static_cast<size_t>(graph.inputs[0].shape[1]);
+  const Normalization identity{std::vector<double>(channels, 0.0), std::vector<double>(channels, 1.0)};
+  options.normalize = FoldNormalization(WithFirstPadding(graph, {}), identity).ok();
   if (!command.augmentation) options.augmentation = Augmentation::None();
   options = command.recipe.Apply(options);
   options.patience = command.patience;
@@ -245,11 +260,9 @@ absl::Status JudgeBefore(const Graph& graph, const std::optional<Selection>& sel
 }
 
 // Trains, if it does, and reports.
-absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const Graph& graph,
+absl::StatusOr<CommandOutput> RunAttack(const AttackCommand& command, const Graph& graph, const AttackImages& images,
                                         const std::optional<Selection>& selection, const Attack& attack) {
-  for (const std::string& file : {command.out, command.checkpoint}) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   SetExecutorThreads(attack.options.threads);
-  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command, attack.trains()));
   AttackFigures f;
   f.model = command.model.Name();
   f.out = command.out;
@@ -271,13 +284,14 @@ std::string TrainingTitle(const AttackCommand& command) {
 }
 
 absl::StatusOr<CommandOutput> Scratch(const AttackCommand& command) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command, /*trains=*/true));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, LoadTrainable(command.model, images));
   std::optional<Selection> selection;
   if (!command.selection.empty() || command.model.path.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(selection, LoadSelection(command.selection, command.model, graph));
   }
   PRIVDNN_ASSIGN_OR_RETURN(const TrainOptions options, Options(command, graph, kScratchEpochs));
-  return RunAttack(command, graph, selection,
+  return RunAttack(command, graph, images, selection,
                    {ScratchNetwork(graph, command.seed), options, "scratch", TrainingTitle(command), kBefore,
                     "A_t, trained from nothing"});
 }
@@ -289,19 +303,23 @@ RecoverOptions Knowledge(const RecoverCommand& command) {
 }
 
 absl::StatusOr<CommandOutput> Recover(const RecoverCommand& command) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command, /*trains=*/true));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, LoadTrainable(command.model, images));
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
   const RecoverOptions recover = Knowledge(command);
   PRIVDNN_ASSIGN_OR_RETURN(const AttackNetwork network, RecoverNetwork(graph, selection, recover));
   PRIVDNN_ASSIGN_OR_RETURN(const TrainOptions options, Options(command, graph, kRecoverEpochs));
   Attack attack{network, options, "recover", TrainingTitle(command), kBefore, "A_rec, core neurons trained anew"};
   attack.knows = recover;
-  return RunAttack(command, graph, selection, attack);
+  return RunAttack(command, graph, images, selection, attack);
 }
 
 absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph from, command.model.shape.Load(command.from));
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const AttackImages images, LoadImages(command, command.samples.has_value()));
+  ModelInput robbed = command.model;
+  robbed.path = command.from;
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph from, LoadTrainable(robbed, images));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, LoadTrainable(command.model, images));
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
   const RecoverOptions recover = Knowledge(command);
   PRIVDNN_ASSIGN_OR_RETURN(const AttackNetwork network, TransplantNetwork(from, graph, selection, recover));
@@ -315,19 +333,22 @@ absl::StatusOr<CommandOutput> Transplant(const TransplantCommand& command) {
                 &from,
                 command.from};
   attack.knows = recover;
-  return RunAttack(command, graph, selection, attack);
+  return RunAttack(command, graph, images, selection, attack);
 }
 
 void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) {
   o.model.AddPositional(command);
-  command->add_option("--selection", o.selection,
-                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--selection", o.selection,
+                   "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's")
+      ->type_name(kFile);
   command
       ->add_option("--data-set", o.data_set,
                    "use a known data set; default with --data: mnist. Without both, the attacker has half of the 1,000 "
                    "embedded MNIST test images, and results are reported on the other half")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o.data, "find it in this data root; default with --data-set: PRIVDNN_DATA");
+  command->add_option("--data", o.data, "find it in this data root; default with --data-set: PRIVDNN_DATA")
+      ->type_name(kFolder);
   command
       ->add_option("--split", o.split,
                    "give the attacker images of train, or of validation, the half of the test images that the authors "
@@ -346,9 +367,11 @@ void AddOptions(CLI::App* command, AttackCommand& o, const std::string& epochs) 
       ->add_option("--patience", o.patience, "stop after this many epochs without improvement on the held-out samples")
       ->check(PositiveInt());
   command->add_option("--seed", o.seed, "seed samples, new weights and order")->capture_default_str();
-  command->add_option("--out", o.out, "write the attacker's network to this ONNX file");
-  command->add_option("--checkpoint", o.checkpoint,
-                      "keep the state of unfinished training in this file; the same command resumes from it");
+  command->add_option("--out", o.out, "write the attacker's network to this ONNX file")->type_name(kNewFile);
+  command
+      ->add_option("--checkpoint", o.checkpoint,
+                   "keep the state of unfinished training in this file; the same command resumes from it")
+      ->type_name(kNewFile);
   AddThreads(command, o.threads);
   const std::string group =
       kTrainingGroup + " (default: as the architecture's recipe, " + epochs + " epochs, images as they are)";
@@ -391,7 +414,9 @@ void AddAttackTransplant(CLI::App& attack, Globals& globals, Action& action) {
                              "with --samples, train on from there",
                              "privdnn attack transplant alice.onnx bob.onnx --selection selection.json --data ~/data");
   const auto o = std::make_shared<TransplantCommand>();
-  command->add_option("from", o->from, "take the stolen core neurons from this ONNX model")->required();
+  command->add_option("from", o->from, "take the stolen core neurons from this ONNX model")
+      ->type_name(kFile)
+      ->required();
   AddOptions(command, *o, std::to_string(kRecoverEpochs));
   AddKnowledge(command, *o);
   // What only a training takes.

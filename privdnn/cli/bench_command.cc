@@ -25,9 +25,9 @@ std::string BenchInferText(const BenchRun& bench) {
   FactTable table(fmt::format("{} images ({}), {} threads, {} repeats, {}", images, bench.pixels, r.user.threads,
                               bench.repeats, r.user.kernel));
   table.Add("weights", bench.weights);
-  if (bench.labelled) {
+  if (bench.labelled && r.accuracies) {
     table.Add("accuracy", fmt::format("{:.1f} % original, {:.1f} % private, {:.1f} % without the owner",
-                                      r.accuracy_original, r.accuracy_private, r.accuracy_without_owner));
+                                      r.accuracies->original, r.accuracies->with_owner, r.accuracies->without_owner));
   }
   table.Add("user, encrypted part", FormatMilliseconds(f.user_encrypted_ms) + " an image");
   table.Add("user, rest of the network", FormatMilliseconds(f.user_plain_ms) + " an image");
@@ -39,7 +39,8 @@ std::string BenchInferText(const BenchRun& bench) {
   table.Add("peak memory",
             fmt::format("{} user, {} owner", FormatBytes(f.peak_rss_bytes), FormatBytes(r.owner_peak_rss_bytes)));
   table.Add("integers that differ", fmt::format("{} of {}", r.integer_mismatches, r.integers_compared));
-  table.Add("labels that differ", fmt::format("{} from the quantised network's", r.label_mismatches));
+  table.Add(r.accuracies ? "labels that differ" : "scores that differ",
+            fmt::format("{} from the quantised network's", r.answer_mismatches));
   return table.Render();
 }
 

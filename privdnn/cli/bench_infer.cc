@@ -13,7 +13,8 @@ void BenchModel::AddOptions(CLI::App* command) {
       ->add_option("--data-set", input.data_set,
                    "use this data set's test images; default: random pixels, or MNIST's with the embedded model")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", input.data, "find it in this data root; default with --data-set: PRIVDNN_DATA");
+  command->add_option("--data", input.data, "find it in this data root; default with --data-set: PRIVDNN_DATA")
+      ->type_name(kFolder);
 }
 
 absl::StatusOr<BenchModel::Loaded> BenchModel::LoadAll() const {

@@ -143,7 +143,7 @@ struct Race {
 absl::StatusOr<Race> LoadRace(const BenchSelectCommand& command) {
   Race race;
   if (!command.model.path.empty()) {
-    PRIVDNN_ASSIGN_OR_RETURN(race.graph, command.model.Load());
+    PRIVDNN_ASSIGN_OR_RETURN(race.graph, command.model.LoadClasses());
     PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.LoadFor(race.graph));
     PRIVDNN_ASSIGN_OR_RETURN(race.images, DrawImages(all, std::min(command.race_images, all.count), command.seed));
     race.name = command.model.path;

@@ -1,11 +1,14 @@
 #include "privdnn/cli/command.h"
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <tbb/info.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <csignal>
@@ -15,6 +18,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "privdnn/base/file.h"
 #include "privdnn/base/standard_streams.h"
 
 namespace privdnn {
@@ -67,18 +71,31 @@ std::string UsageMessage(const CLI::App& app, const CLI::Error& error) {
   return WithHint(text, command);
 }
 
+enum class Sign { kPositive, kNonNegative, kAny };
+
 template <typename Number>
-CLI::Validator Bounded(const std::string& name, const std::string& what, bool zero) {
-  const auto check = [what, zero](const std::string& text) -> std::string {
+CLI::Validator Bounded(const std::string& name, const std::string& what, Sign sign) {
+  const auto check = [what, sign](const std::string& text) -> std::string {
     Number value = 0;
     // CLI11 takes the nearest number there is for one too large.
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool read = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
-    if (read && (value > 0 || (zero && value == 0))) return {};
+    const bool signs = sign == Sign::kAny || value > 0 || (sign == Sign::kNonNegative && value == 0);
+    if (read && signs) return {};
     return fmt::format("{} is not a {}", text, what);
   };
   return CLI::Validator(check, name);
 }
+
+// The text of a log line. Foreign files may have given names in it, which control no terminal.
+class PrintableText : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {
+    for (const char c : message.payload)
+      to.push_back(std::iscntrl(static_cast<unsigned char>(c)) && c != '\n' ? '?' : c);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<PrintableText>(); }
+};
 
 // To the program that started this one, if it asked for events.
 void TellWhy(const std::string& error) {
@@ -94,10 +111,44 @@ int FailUsage(const std::string& text) {
   return 2;
 }
 
-// Exit code 1, after saying what went wrong. A foreign file may have given names in it, which control no terminal.
-int Fail(std::string error) {
-  std::ranges::replace_if(
-      error, [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; }, '?');
+// The paths that an option was given.
+struct GivenPaths {
+  std::string option, kind;
+  std::vector<std::string> paths;
+};
+
+std::vector<GivenPaths> PathsOf(const CLI::App& command) {
+  std::vector<GivenPaths> given;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string kind = option->get_type_name().substr(0, option->get_type_name().find(' '));
+    if (option->count() > 0 && (kind == kFile || kind == kNewFile || kind == kFolder)) {
+      given.push_back({option->get_name(), kind, option->results()});
+    }
+  }
+  return given;
+}
+
+// A file that is read would be lost, or of two that are written the first.
+absl::Status CheckPaths(const CLI::App& command) {
+  const std::vector<GivenPaths> given = PathsOf(command);
+  for (const GivenPaths& one : given) {
+    if (std::ranges::find(one.paths, "") != one.paths.end()) return WrongUsage(one.option + ": the name is empty");
+  }
+  for (const GivenPaths& output : given) {
+    if (output.kind != kNewFile) continue;
+    for (const GivenPaths& other : given) {
+      if (&other == &output || other.kind == kFolder) continue;
+      for (const std::string& path : other.paths) {
+        if (!IsSameFile(path, output.paths[0])) continue;
+        return WrongUsage(fmt::format("{} and {} are the same file, {}", other.option, output.option, path));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Exit code 1, after saying what went wrong.
+int Fail(const std::string& error) {
   spdlog::error("{}", error);
   TellWhy(error);
   return 1;
@@ -199,12 +250,15 @@ void AddThreads(CLI::App* command, int& threads) {
       ->capture_default_str();
 }
 
-CLI::Validator PositiveInt() { return Bounded<int64_t>("POSITIVE", "whole number of 1 to 2^63 - 1", /*zero=*/false); }
+CLI::Validator PositiveInt() { return Bounded<int64_t>("POSITIVE", "whole number of 1 to 2^63 - 1", Sign::kPositive); }
 CLI::Validator NonNegativeInt() {
-  return Bounded<int64_t>("NONNEGATIVE", "whole number of 0 to 2^63 - 1", /*zero=*/true);
+  return Bounded<int64_t>("NONNEGATIVE", "whole number of 0 to 2^63 - 1", Sign::kNonNegative);
 }
-CLI::Validator PositiveNumber() { return Bounded<double>("POSITIVE", "finite number above 0", /*zero=*/false); }
-CLI::Validator NonNegativeNumber() { return Bounded<double>("NONNEGATIVE", "finite number from 0 on", /*zero=*/true); }
+CLI::Validator PositiveNumber() { return Bounded<double>("POSITIVE", "finite number above 0", Sign::kPositive); }
+CLI::Validator FiniteNumber() { return Bounded<double>("NUMBER", "finite number", Sign::kAny); }
+CLI::Validator NonNegativeNumber() {
+  return Bounded<double>("NONNEGATIVE", "finite number from 0 on", Sign::kNonNegative);
+}
 
 namespace {
 
@@ -227,7 +281,9 @@ int RunCommandLine(const Program& program, int argc, char** argv) {
     app.exit(e, text, text);
     return Print(text.str(), 0);
   }
-  const auto output = action();
+  if (!StdoutIsOpen()) return Fail("standard output is closed: results go there (>/dev/null drops them)");
+  const absl::Status paths = CheckPaths(GivenCommand(app));
+  const auto output = paths.ok() ? action() : paths;
   if (IsWrongUsage(output.status())) return FailUsage(WithHint(Message(output.status()), GivenCommand(app)));
   if (!output.ok()) return Fail(Message(output.status()));
   if (output->json.is_null()) return 0;  // a rank that served another one
@@ -241,11 +297,13 @@ int RunCommandLine(const Program& program, int argc, char** argv) {
 
 int RunProgram(const Program& program, int argc, char** argv) {
   OpenStandardStreams();
-  std::signal(SIGPIPE, SIG_IGN);  // a write fails instead; lost progress is no reason to end
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);  // a write fails instead, and says so
   std::set_terminate(EndAfterException);
   // stdout belongs to results; everything else goes to stderr.
   spdlog::set_default_logger(spdlog::stderr_color_mt("privdnn"));
-  spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
+  auto format = std::make_unique<spdlog::pattern_formatter>();
+  format->add_flag<PrintableText>('v').set_pattern("%H:%M:%S %^%l%$ %v");
+  spdlog::set_formatter(std::move(format));
   HandleInterrupts();
   try {
     return RunCommandLine(program, argc, argv);

@@ -37,6 +37,10 @@ struct Globals {
   bool json = false;
 };
 
+// The type names of options and arguments that take paths. They may not be empty, and what a kNewFile is written to may
+// be no other file of the command line; a selection in place of a file is a name that no file has.
+inline constexpr char kFile[] = "FILE", kNewFile[] = "NEW_FILE", kFolder[] = "FOLDER";
+
 // A subcommand with --json and an example in its help.
 CLI::App* AddCommand(CLI::App& app, Globals& globals, const std::string& name, const std::string& description,
                      const std::string& example);
@@ -49,6 +53,7 @@ CLI::Validator PositiveInt();
 CLI::Validator NonNegativeInt();
 CLI::Validator PositiveNumber();
 CLI::Validator NonNegativeNumber();
+CLI::Validator FiniteNumber();
 
 // Ctrl-C and SIGTERM set a flag that long work looks at; a second Ctrl-C ends the process at once.
 void HandleInterrupts();

@@ -229,7 +229,7 @@ void AddData(CLI::App& app, Globals& globals, Action& action) {
                  "privdnn data check cifar10 --data ~/data");
   const auto c = std::make_shared<CheckCommand>();
   check->add_option("name", c->name, "check this data set; default: all")->check(CLI::IsMember(DataSetNames()));
-  check->add_option("--data", c->data, "look in this data root; default: PRIVDNN_DATA");
+  check->add_option("--data", c->data, "look in this data root; default: PRIVDNN_DATA")->type_name(kFolder);
   AddThreads(check, c->threads);
   check->callback([c, &action] { action = [c] { return Check(*c); }; });
 
@@ -237,7 +237,7 @@ void AddData(CLI::App& app, Globals& globals, Action& action) {
                          "privdnn data get mnist --to ~/data");
   const auto to = std::make_shared<std::string>();
   get->add_option("name", "fetch this data set")->required()->check(CLI::IsMember({"mnist"}));
-  get->add_option("--to", *to, "write into this data root; default: PRIVDNN_DATA");
+  get->add_option("--to", *to, "write into this data root; default: PRIVDNN_DATA")->type_name(kFolder);
   get->callback([to, &action] { action = [to] { return Get(*to); }; });
 }
 

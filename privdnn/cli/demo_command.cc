@@ -27,12 +27,15 @@ std::string ResultText(const TwoPartyResult& r) {
   FactTable what(fmt::format("\nprivate inference on {} MNIST test images, owner and user in two processes (gRPC, TLS)",
                              r.user.images));
   for (const PlannedSegment& s : r.model.segments) what.Add("encrypted", CoreNeuronsText(s.segment));
-  what.Add("accuracy, original network", fmt::format("{:.1f} %", r.accuracy_original));
-  what.Add("accuracy, private inference", fmt::format("{:.1f} %", r.accuracy_private));
-  what.Add("accuracy, user without the owner", fmt::format("{:.1f} %", r.accuracy_without_owner));
+  if (r.accuracies) {
+    what.Add("accuracy, original network", fmt::format("{:.1f} %", r.accuracies->original));
+    what.Add("accuracy, private inference", fmt::format("{:.1f} %", r.accuracies->with_owner));
+    what.Add("accuracy, user without the owner", fmt::format("{:.1f} %", r.accuracies->without_owner));
+  }
   what.Add("decrypted integers",
            fmt::format("{} compared with the integer reference, {} differ", r.integers_compared, r.integer_mismatches));
-  what.Add("labels", fmt::format("{} differ from the quantised network's", r.label_mismatches));
+  what.Add(r.accuracies ? "labels" : "scores",
+           fmt::format("{} differ from the quantised network's", r.answer_mismatches));
   return what.Render();
 }
 
@@ -82,7 +85,7 @@ absl::StatusOr<CommandOutput> Demo(const DemoCommand& command) {
   ImageInput input;
   input.limit = command.images;
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, input.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, input.LoadFor(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.selection, command.model, graph));
   TwoPartyOptions options = command.options;
   PRIVDNN_ASSIGN_OR_RETURN(options.plan, OnThisMachine(options.plan));
@@ -104,12 +107,14 @@ void AddDemo(CLI::App& app, Globals& globals, Action& action) {
                  "privdnn demo --out demo.json");
   const auto o = std::make_shared<DemoCommand>();
   o->model.AddOption(command);
-  command->add_option("--out", o->out, "write the figures to this JSON file");
+  command->add_option("--out", o->out, "write the figures to this JSON file")->type_name(kNewFile);
   command->add_option("--images", o->images, "run this many of the 1,000 embedded MNIST test images")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--selection", o->selection,
-                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--selection", o->selection,
+                   "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's")
+      ->type_name(kFile);
   AddPlanOptions(command, o->options.plan);
   o->options.reporting = ReportingToPeople();
   AddThreads(command, o->options.threads);

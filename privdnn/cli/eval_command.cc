@@ -171,15 +171,6 @@ absl::Status CheckOptions(const EvalCommand& command, bool raw, bool labelled) {
   return absl::OkStatus();
 }
 
-absl::Status CheckClasses(const Graph& graph) {
-  PRIVDNN_ASSIGN_OR_RETURN(const OutputKind kind, FindOutputKind(graph));
-  if (kind == OutputKind::kClasses) return absl::OkStatus();
-  return InvalidArgument(
-      "the network's outputs are {}: accuracy is of classes (--output says what they are, if that is wrong; without "
-      "--labels, --outputs writes them)",
-      OutputKindName(kind));
-}
-
 std::optional<double> OriginalAccuracy(const EvalResult& result) {
   return result.accuracies ? std::optional(result.accuracies->original) : std::nullopt;
 }
@@ -202,8 +193,8 @@ absl::StatusOr<EvalResult> Evaluate(const EvalCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckOptions(command, raw, labelled));
   PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.outputs));
   // Accuracy is of classes; without labels, outputs are what the model has.
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, labelled ? command.model.Load() : command.model.LoadWithOwnOutputs());
-  if (labelled) PRIVDNN_RETURN_IF_ERROR(CheckClasses(graph));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph,
+                           labelled ? command.model.LoadClasses() : command.model.LoadWithOwnOutputs());
   SetExecutorThreads(command.threads);
   ImageSet images;
   Inputs inputs;
@@ -252,10 +243,16 @@ void AddEval(CLI::App& app, Globals& globals, Action& action) {
   const auto o = std::make_shared<EvalCommand>();
   o->model.AddPositional(command);
   o->images.Add(command);
-  command->add_option("--inputs", o->inputs,
-                      "read inputs from this file instead of images: 32-bit little-endian floats, one after another");
-  command->add_option("--outputs", o->outputs, "write the model's outputs to this file, as JSON");
-  command->add_option("--selection", o->selection, "take these core neurons: a file, or 1:0,3;2:5");
+  auto* inputs =
+      command
+          ->add_option("--inputs", o->inputs,
+                       "read inputs from this file instead of images: 32-bit little-endian floats, one after another")
+          ->type_name(kFile);
+  for (const char* name : {"--images", "--labels", "--data-set", "--data", "--split", "--skip", "--limit"}) {
+    inputs->excludes(command->get_option(name));
+  }
+  command->add_option("--outputs", o->outputs, "write the model's outputs to this file, as JSON")->type_name(kNewFile);
+  command->add_option("--selection", o->selection, "take these core neurons: a file, or 1:0,3;2:5")->type_name(kFile);
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return Eval(*o); }; });
 }

@@ -37,7 +37,7 @@ void AddExport(CLI::App& app, Globals& globals, Action& action) {
       ->check(CLI::IsMember(ArchitectureNames()))
       ->capture_default_str();
   command->add_option("--seed", o->seed, "seed the weights")->capture_default_str();
-  command->add_option("--out", o->out, "write this ONNX file")->required();
+  command->add_option("--out", o->out, "write this ONNX file")->type_name(kNewFile)->required();
   command->callback([o, &action] { action = [o] { return Export(*o); }; });
 }
 

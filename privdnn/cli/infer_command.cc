@@ -259,6 +259,14 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   if (ranks != nullptr && (command.offline || command.options.repeats > 1 || !command.plain_model.empty())) {
     return WrongUsage("--offline, --repeats and --compare-with are for one process; leave out mpirun");
   }
+  for (const std::string& file : {command.outputs, command.scores, command.resume}) {
+    for (const std::string& name : {std::string("ca.crt"), command.user + ".crt", command.user + ".key"}) {
+      const std::filesystem::path of_tls = std::filesystem::path(command.tls) / name;
+      if (!command.tls.empty() && !file.empty() && IsSameFile(file, of_tls)) {
+        return WrongUsage(fmt::format("{}: is a file of --tls, not to be replaced", file));
+      }
+    }
+  }
   // Before answers are paid for; other ranks may be machines without this folder.
   for (const std::string& file : {command.outputs, command.scores}) {
     if (ranks == nullptr || ranks->rank() == 0) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
@@ -266,6 +274,9 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.resume));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.images.Load());
   PRIVDNN_ASSIGN_OR_RETURN(InferenceSession session, OpenSession(command, images));
+  if (!command.images.labels.empty()) {
+    PRIVDNN_RETURN_IF_ERROR(Annotate(CheckClasses(session.rest().output_kind()), command.images.labels));
+  }
   return command.offline ? InferOffline(command, session, images) : InferOnline(command, session, images, ranks);
 }
 
@@ -277,9 +288,9 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
                  "privdnn infer --package alice.privdnn --owner owner.example.org:7070 --tls tls --user alice "
                  "--images t10k-images-idx3-ubyte");
   const auto o = std::make_shared<InferCommand>();
-  command->add_option("--package", o->package, "read the owner's package file")->required();
+  command->add_option("--package", o->package, "read the owner's package file")->type_name(kFile)->required();
   command->add_option("--owner", o->owner, "connect to the owner's server at this host:port");
-  command->add_option("--tls", o->tls, "use ca.crt, NAME.crt and NAME.key in this directory");
+  command->add_option("--tls", o->tls, "use ca.crt, NAME.crt and NAME.key in this directory")->type_name(kFolder);
   command->add_option("--user", o->user, "use the certificate of this NAME")->capture_default_str();
   o->images.Add(command);
   command
@@ -295,16 +306,21 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--deadline", o->deadline_s, "allow this many seconds for all images, from the first query on")
       ->check(CLI::Range(1, 365 * 24 * 3600))
       ->capture_default_str();
-  command->add_option("--outputs", o->outputs,
-                      "write the decrypted integers to this file: 64-bit little-endian, for each segment "
-                      "[image][output][position]; -2^63 where the owner didn't answer");
-  command->add_option("--resume", o->resume,
-                      "keep answers in this file, after every few messages; the same command asks only for those that "
-                      "are not in it");
+  command
+      ->add_option("--outputs", o->outputs,
+                   "write the decrypted integers to this file: 64-bit little-endian, for each segment "
+                   "[image][output][position]; -2^63 where the owner didn't answer")
+      ->type_name(kNewFile);
+  command
+      ->add_option("--resume", o->resume,
+                   "keep answers in this file, after every few messages; the same command asks only for those that "
+                   "are not in it")
+      ->type_name(kNewFile);
   command
       ->add_option("--scores", o->scores,
                    "write the network's scores to this file, a row per image: .csv, .npy or .json. They are "
                    "probabilities where the network ends in a softmax or a sigmoid")
+      ->type_name(kNewFile)
       ->check([](const std::string& path) {
         const std::string extension = std::filesystem::path(path).extension();
         const bool known = extension == ".csv" || extension == ".npy" || extension == ".json";
@@ -316,8 +332,10 @@ void AddInfer(CLI::App& app, Globals& globals, Action& action) {
                    "as the package's size explains, at least 256")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
   o->plain_shape.Add(
-      command, command->add_option("--compare-with", o->plain_model,
-                                   "also run this ONNX model in plaintext; its time and predictions go into the JSON"));
+      command, command
+                   ->add_option("--compare-with", o->plain_model,
+                                "also run this ONNX model in plaintext; its time and predictions go into the JSON")
+                   ->type_name(kFile));
   command->add_flag("--offline", o->offline, "run without the owner, to see what the plaintext part alone is worth");
   AddThreads(command, o->threads);
   command->callback([o, &action] { action = [o] { return OnRanks([o](Ranks* ranks) { return Infer(*o, ranks); }); }; });

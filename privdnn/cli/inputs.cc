@@ -1,8 +1,10 @@
 #include "privdnn/cli/inputs.h"
 
+#include <spdlog/spdlog.h>
 #include <tbb/info.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <map>
@@ -12,6 +14,7 @@
 #include "privdnn/cli/choice.h"
 #include "privdnn/graph/preprocess.h"
 #include "privdnn/onnx/onnx.h"
+#include "privdnn/partition/partition.h"
 
 namespace privdnn {
 namespace {
@@ -80,11 +83,15 @@ absl::StatusOr<Graph> InputShape::Load(const std::string& path) const {
 }
 
 void ModelInput::AddPositional(CLI::App* command) {
-  shape.Add(command, command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5"));
+  shape.Add(
+      command,
+      command->add_option("model", path, "read this ONNX model; default: the embedded LeNet-5")->type_name(kFile));
   AddDescription(command);
 }
 void ModelInput::AddOption(CLI::App* command) {
-  shape.Add(command, command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5"));
+  shape.Add(
+      command,
+      command->add_option("--model", path, "read this ONNX model; default: the embedded LeNet-5")->type_name(kFile));
   AddDescription(command);
 }
 
@@ -156,7 +163,14 @@ absl::StatusOr<Graph> ModelInput::Load() const {
   const absl::StatusOr<OutputKind> found = output ? absl::StatusOr<OutputKind>(*output) : FindOutputKind(graph);
   const auto scored = found.ok() ? WithScores(graph, *found) : found.status();
   if (!scored.ok()) return Annotate(scored.status(), Name());
-  return scored;
+  return scored->outputs.size() == 1 ? scored : Extract(*scored, {scored->outputs[0].name});
+}
+
+absl::StatusOr<Graph> ModelInput::LoadClasses() const {
+  PRIVDNN_ASSIGN_OR_RETURN(Graph graph, Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const OutputKind kind, FindOutputKind(graph));
+  PRIVDNN_RETURN_IF_ERROR(Annotate(CheckClasses(kind), Name()));
+  return graph;
 }
 
 absl::StatusOr<Selection> LoadSelection(const std::string& text, const ModelInput& model, const Graph& graph) {
@@ -165,11 +179,14 @@ absl::StatusOr<Selection> LoadSelection(const std::string& text, const ModelInpu
   }
   if (text.empty()) return ParseSelection(std::string(AsStringView(lenet5::EmbeddedFile("selection.json"))), graph);
   std::error_code ignored;
-  if (!std::filesystem::is_regular_file(text, ignored)) {
-    if (text.find(':') == std::string::npos) return NotFound("{}: no such selection file", text);
-    return ParseSelection(text, graph);
+  if (!std::filesystem::exists(text, ignored)) {
+    if (text.find(':') != std::string::npos) return ParseSelection(text, graph);
+    return NotFound("{}: no such selection file, and no selection such as 1:0,3;2:5-9 or *:all", text);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const std::string json, ReadTextFile(text, kMaxSelectionBytes));
+  if (std::ranges::any_of(json, [](unsigned char c) { return c < 0x20 && !std::isspace(c); })) {
+    return InvalidArgument("{}: is no selection but binary data", text);
+  }
   auto selection = ParseSelection(json, graph);
   if (!selection.ok()) return Annotate(selection.status(), text);
   return selection;
@@ -191,14 +208,19 @@ std::vector<std::string> DataSetNames() {
 }
 
 void ImageInput::Add(CLI::App* command, const std::string& otherwise) {
-  auto* image_option = command->add_option(
-      "--images", images,
-      "read images from this file: IDX, NumPy's .npy, or rows of numbers (CSV); default: " + otherwise);
-  command->add_option("--labels", labels, "read labels from this file: IDX, .npy, or one a line")->needs(image_option);
+  auto* image_option =
+      command
+          ->add_option("--images", images,
+                       "read images from this file: IDX, NumPy's .npy, or rows of numbers (CSV); default: " + otherwise)
+          ->type_name(kFile);
+  command->add_option("--labels", labels, "read labels from this file: IDX, .npy, or one a line")
+      ->type_name(kFile)
+      ->needs(image_option);
   command->add_option("--data-set", data_set, "use a known data set; default with --data: mnist")
       ->check(CLI::IsMember(DataSetNames()))
       ->excludes(image_option);
   command->add_option("--data", data, "find it in this data root; default with --data-set: PRIVDNN_DATA")
+      ->type_name(kFolder)
       ->excludes(image_option);
   command
       ->add_option("--split", split,
@@ -215,6 +237,7 @@ absl::StatusOr<ImageSet> ImageInput::Load() const {
   ImageSet set;
   if (!images.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(set, LoadInputs(images));
+    if (set.named) spdlog::info("{}: its first line names columns and is left out", images);
     if (!labels.empty()) PRIVDNN_RETURN_IF_ERROR(AddLabels(images, labels, set));
   } else if (!data_set.empty() || !data.empty() || !split.empty()) {
     const std::string name = data_set.empty() ? "mnist" : data_set;
@@ -238,7 +261,19 @@ absl::StatusOr<ImageSet> ImageInput::LoadFor(const Graph& graph) const {
   const std::vector<int64_t>& shape = graph.inputs[0].shape;
   const absl::Status fits = FitInputs({shape.begin() + 1, shape.end()}, set);
   if (!fits.ok()) return Annotate(fits, images.empty() ? "images" : images);
+  if (!labels.empty()) {
+    PRIVDNN_ASSIGN_OR_RETURN(const OutputKind kind, FindOutputKind(graph));
+    PRIVDNN_RETURN_IF_ERROR(Annotate(CheckClasses(kind), labels));
+  }
   return set;
+}
+
+absl::Status CheckClasses(OutputKind kind) {
+  if (kind == OutputKind::kClasses) return absl::OkStatus();
+  return InvalidArgument(
+      "the network's outputs are {}; labels and accuracies are of classes (--output says what outputs are, if that is "
+      "wrong)",
+      OutputKindName(kind));
 }
 
 std::string NearChanceHint(double accuracy, int32_t classes) {

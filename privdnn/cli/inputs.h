@@ -31,8 +31,11 @@ struct ModelInput {
   std::optional<OutputKind> output = {};
   void AddPositional(CLI::App* command);
   void AddOption(CLI::App* command);
-  // The network that reads pixel / 255 (see WithPreprocessing) and gives scores (see WithScores).
+  // The network that reads pixel / 255 (see WithPreprocessing) and gives scores (see WithScores). Of several outputs
+  // the first counts: it is the only one, and what others alone need is dropped.
   absl::StatusOr<Graph> Load() const;
+  // The same for commands that count right predictions: InvalidArgument if its outputs are no classes.
+  absl::StatusOr<Graph> LoadClasses() const;
   // The same with the outputs that the model has.
   absl::StatusOr<Graph> LoadWithOwnOutputs() const;
   // The options that describe the model, as a command line gives them to another command.
@@ -57,12 +60,16 @@ struct ImageInput {
   void Add(CLI::App* command, const std::string& otherwise = "the 1,000 embedded MNIST test images");
   // Labels are all 0 and labelled() false if only --images is given.
   absl::StatusOr<ImageSet> Load() const;
-  // The same, in the shape that the network's input has (see FitInputs).
+  // The same, in the shape that the network's input has (see FitInputs). InvalidArgument for labels of a network whose
+  // outputs are no classes.
   absl::StatusOr<ImageSet> LoadFor(const Graph& graph) const;
   bool labelled() const { return images.empty() || !labels.empty(); }
   // Whether any images were named, rather than those that the program carries.
   bool given() const { return !images.empty() || !data_set.empty() || !data.empty() || !split.empty(); }
 };
+
+// InvalidArgument if labels don't say what is right, since outputs are no classes.
+absl::Status CheckClasses(OutputKind kind);
 
 // Says that predictions are hardly better than chance, and what is the most frequent cause; empty if they are better.
 std::string NearChanceHint(double accuracy, int32_t classes);

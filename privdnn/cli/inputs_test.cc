@@ -54,6 +54,26 @@ TEST_F(ModelInputTest, NamesTheOptionThatGivesTheShape) {
                 "be given (--input-shape, such as 3,32,32)");
 }
 
+// Whatever else a model puts out, and needs for it alone.
+TEST_F(ModelInputTest, OfSeveralOutputsTheFirstCounts) {
+  onnx::ModelProto model = EmptyModel({4}, {3});
+  AddNode(model, "Relu", {"x"}, {"features"});
+  *model.mutable_graph()->add_initializer() = FloatTensor("w", {4, 3}, std::vector<float>(12, 0.5f));
+  AddNode(model, "MatMul", {"features", "w"}, {"y"});
+  AddNode(model, "Neg", {"features"}, {"other"});
+  *model.mutable_graph()->add_output() = FloatValue("other", {-1, 4});
+  ASSERT_TRUE(WriteTextFile(Path("outputs.onnx"), model.SerializeAsString()).ok());
+  const Graph graph = Load({Path("outputs.onnx")}).value();
+  EXPECT_EQ(graph.outputs.size(), 1u);
+  EXPECT_EQ(graph.outputs[0].name, "y");
+  EXPECT_EQ(graph.nodes.size(), 2u);
+  const ModelInput input{.path = Path("outputs.onnx")};
+  EXPECT_TRUE(input.LoadClasses().ok());
+  EXPECT_EQ(input.LoadWithOwnOutputs()->outputs.size(), 2u);
+  const ModelInput labels{.path = Path("outputs.onnx"), .output = OutputKind::kMultiLabel};
+  EXPECT_THAT(Message(labels.LoadClasses().status()), HasSubstr("outputs.onnx: the network's outputs are multi-label"));
+}
+
 TEST_F(ModelInputTest, RefusesOtherShapes) {
   for (const char* shape : {"0,8,9", "-1,8,9", "1,8,b", "1,8,9223372036854775808"}) {
     EXPECT_THAT(Message(Load({Path("open.onnx"), "--input-shape", shape}).status()), HasSubstr("usage: ")) << shape;

@@ -124,7 +124,12 @@ std::string ModelText(const std::string& path, const Graph& graph, const std::ve
 
 absl::StatusOr<CommandOutput> InspectModel(const ModelInput& model) {
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, model.LoadWithOwnOutputs());
-  PRIVDNN_ASSIGN_OR_RETURN(const auto layers, InspectLayers(graph));
+  // Layers as other commands number them, or why none takes the model.
+  const absl::StatusOr<Graph> scored = model.Load();
+  PRIVDNN_ASSIGN_OR_RETURN(auto layers, InspectLayers(scored.ok() ? *scored : graph));
+  if (!scored.ok()) {
+    for (InspectedLayer& layer : layers) layer.obstacle = Message(scored.status());
+  }
   return CommandOutput{ModelJson(graph, layers), ModelText(model.Name(), graph, layers)};
 }
 

@@ -19,6 +19,7 @@ absl::StatusOr<CommandOutput> Keygen(const KeygenCommand& command) {
   std::vector<std::string> made;
   // Names are checked before anything is written.
   for (const std::string& user : command.users) PRIVDNN_RETURN_IF_ERROR(CheckUserName(user));
+  for (const std::string& host : command.hosts) PRIVDNN_RETURN_IF_ERROR(CheckHostName(host));
   // An authority that exists is used: new users join it.
   if (!std::filesystem::exists(dir / "ca.crt", ignored)) {
     PRIVDNN_RETURN_IF_ERROR(CreateAuthority(dir));
@@ -45,7 +46,7 @@ void AddKeygen(CLI::App& app, Globals& globals, Action& action) {
       AddCommand(app, globals, "keygen", "Make certificates: an authority, and identities for the owner and users",
                  "privdnn keygen --out tls --host owner.example.org --user alice");
   const auto o = std::make_shared<KeygenCommand>();
-  command->add_option("--out", o->out, "write to this directory")->required();
+  command->add_option("--out", o->out, "write to this directory")->type_name(kFolder)->required();
   command->add_option("--host", o->hosts, "add these names or addresses of the owner's server (localhost is included)");
   command->add_option("--user", o->users,
                       "make an identity for this user; may be repeated, also with an existing directory");

@@ -46,9 +46,11 @@ void NetworkInput::Add(CLI::App* command, const std::string& selection_names) {
       ->check(CLI::IsMember(ArchitectureNames()));
   command->add_option("--seed", seed, "seed random weights and pixels")->capture_default_str();
   auto* select =
-      command->add_option(selection_names, selection,
-                          "take these core neurons: a file, or 1:0,3;2:5; default: " +
-                              (default_selection.empty() ? std::string("the embedded model's") : default_selection));
+      command
+          ->add_option(selection_names, selection,
+                       "take these core neurons: a file, or 1:0,3;2:5; default: " +
+                           (default_selection.empty() ? std::string("the embedded model's") : default_selection))
+          ->type_name(kFile);
   command
       ->add_option("--percent", percent,
                    "take this percentage of the neurons of both layers around a square, the first ones")

@@ -246,7 +246,7 @@ absl::Status TrainTail(const ObfuscateCommand& command, const TrainingSets& sets
 absl::StatusOr<CommandOutput> Obfuscate(const ObfuscateCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
   for (const std::string& file : {command.out, command.checkpoint}) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.LoadClasses());
   ObfuscateResult r;
   PRIVDNN_ASSIGN_OR_RETURN(r.selection, LoadSelection(command.selection, command.model, graph));
   const Recipe recipe = RecipeFor(graph);
@@ -278,15 +278,19 @@ void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
                  "--out alice.onnx");
   const auto o = std::make_shared<ObfuscateCommand>();
   o->model.AddPositional(command);
-  command->add_option("--selection", o->selection,
-                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--selection", o->selection,
+                   "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's")
+      ->type_name(kFile);
   command->add_option("--user", o->user, "make the network for this user")->required();
-  command->add_option("--out", o->out, "write this ONNX file, to be encrypted with the same selection")->required();
+  command->add_option("--out", o->out, "write this ONNX file, to be encrypted with the same selection")
+      ->type_name(kNewFile)
+      ->required();
   command
       ->add_option("--data-set", o->data_set,
                    "train the tail on this data set; default: the architecture's own, otherwise mnist")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o->data, "find it in this data root; default: PRIVDNN_DATA");
+  command->add_option("--data", o->data, "find it in this data root; default: PRIVDNN_DATA")->type_name(kFolder);
   AddHoldOut(command, o->hold_out);
   command->add_option("--samples", o->samples, "train on this many of the images, drawn at random; default: all")
       ->check(PositiveInt());
@@ -306,10 +310,13 @@ void AddObfuscate(CLI::App& app, Globals& globals, Action& action) {
       ->capture_default_str();
   command->add_option("--seed", o->seed,
                       "draw reproducible kernels, for experiments; default: secret ones, from the system's randomness");
-  command->add_option(
-      "--checkpoint", o->checkpoint,
-      "keep the state of unfinished training in this file; the same command resumes from it. Its starting network lies "
-      "beside it, as FILE.USER.DIGEST.onnx. Both are as secret as the model and stay until you remove them");
+  command
+      ->add_option(
+          "--checkpoint", o->checkpoint,
+          "keep the state of unfinished training in this file; the same command resumes from it. Its starting network "
+          "lies "
+          "beside it, as FILE.USER.DIGEST.onnx. Both are as secret as the model and stay until you remove them")
+      ->type_name(kNewFile);
   AddThreads(command, o->threads);
   o->recipe.Add(command, fmt::format("Training of the tail (default: the architecture's recipe, {} epochs)", kEpochs));
   command->callback([o, &action] { action = [o] { return Obfuscate(*o); }; });

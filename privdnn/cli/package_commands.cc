@@ -21,9 +21,7 @@ struct EncryptCommand {
 
 absl::StatusOr<CommandOutput> Encrypt(const EncryptCommand& command) {
   PRIVDNN_RETURN_IF_ERROR(CheckUserName(command.user));
-  const absl::Status files = CheckPackageFiles(command.package, command.key);
-  if (absl::IsInvalidArgument(files)) return WrongUsage("--package and --key are the same file, " + command.key);
-  PRIVDNN_RETURN_IF_ERROR(files);
+  PRIVDNN_RETURN_IF_ERROR(CheckPackageFiles(command.package, command.key));
   for (const std::string& file : {command.package, command.key}) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.network.Load());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, command.network.Select(graph));
@@ -55,12 +53,15 @@ void AddEncrypt(CLI::App& app, Globals& globals, Action& action) {
       "alice-package.key");
   const auto o = std::make_shared<EncryptCommand>();
   o->network.model.AddPositional(command);
-  command->add_option("--selection", o->network.selection,
-                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
-  command->add_option("--package", o->package, "write this package file")->required();
+  command
+      ->add_option("--selection", o->network.selection,
+                   "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's")
+      ->type_name(kFile);
+  command->add_option("--package", o->package, "write this package file")->type_name(kNewFile)->required();
   command
       ->add_option("--key", o->key,
                    "write this owner key file (mode 0600); no user gets it, unlike the TLS key NAME.key")
+      ->type_name(kNewFile)
       ->required();
   command->add_option("--user", o->user, "answer only the user whose certificate has this NAME")->capture_default_str();
   AddPlanOptions(command, o->plan);

@@ -42,7 +42,9 @@ void AddPlanOptions(CLI::App* command, ModelPlanOptions& options) {
       bound = value;
       options.range_asked = true;
     };
-    command->add_option_function<double>(name, set, description)->default_str(fmt::format("{:g}", bound));
+    command->add_option_function<double>(name, set, description)
+        ->check(FiniteNumber())
+        ->default_str(fmt::format("{:g}", bound));
   };
   range("--input-min", options.lift.input_min, "quantise for network inputs from this on; an image's pixel / 255");
   range("--input-max", options.lift.input_max, "quantise for network inputs up to this");

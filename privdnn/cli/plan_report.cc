@@ -262,7 +262,10 @@ Json ClampingJson(const Simulation& simulation) {
 
 Json SimulationJson(const SimulatedPlan& planned) {
   const Simulation& s = *planned.simulation;
-  Json json = {{"images", planned.images}, {"labels_changed_by_rounding", s.LabelsChanged()}};
+  Json json = {{"images", planned.images}, {"outputs", OutputKindName(s.outputs)}};
+  if (s.outputs != OutputKind::kRegression) json["labels_changed_by_rounding"] = s.DecisionsChanged();
+  json["rounding_percent_of_deviation"] = s.rounding_percent;
+  json["separation_percent_of_deviation"] = s.separation_percent;
   if (s.accuracies) {
     json["accuracy_original"] = s.accuracies->original;
     json["accuracy_separated"] = s.accuracies->separated;
@@ -279,7 +282,9 @@ Json SimulatedPlanJson(const SimulatedPlan& planned) {
 }
 
 std::string SimulationText(const SimulatedPlan& planned) {
-  if (!planned.simulation) return "";
+  if (!planned.simulation) {
+    return "note: what a user will get is not simulated, and bits are not checked (--images, --simulate).\n";
+  }
   const Simulation& s = *planned.simulation;
   const SegmentSpec& spec = planned.plan.segments[0].quantized.spec;
   FactTable table(fmt::format("what a user will get, simulated on {} images", planned.images));
@@ -287,8 +292,14 @@ std::string SimulationText(const SimulatedPlan& planned) {
     table.Add("accuracy", fmt::format("{:.2f} % ({:.2f} % without rounding, {:.2f} % the whole network)",
                                       s.accuracies->quantised, s.accuracies->separated, s.accuracies->original));
   }
-  table.Add("predictions changed by rounding",
-            fmt::format("{} of {}, with {}-bit inputs", s.LabelsChanged(), planned.images, spec.input_bits));
+  if (s.outputs == OutputKind::kRegression) {
+    table.Add("error by rounding", fmt::format("{:.2g} % of the values' standard deviation, with {}-bit inputs",
+                                               s.rounding_percent, spec.input_bits));
+    table.Add("error by separation", fmt::format("{:.2g} %", s.separation_percent));
+  } else {
+    table.Add("predictions changed by rounding",
+              fmt::format("{} of {}, with {}-bit inputs", s.DecisionsChanged(), s.predictions.size(), spec.input_bits));
+  }
   for (size_t k = 0; k < s.clamping.size(); ++k) {
     const Clamping& c = s.clamping[k];
     if (c.clamped == 0) continue;

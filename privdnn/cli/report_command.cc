@@ -124,13 +124,17 @@ absl::StatusOr<CommandOutput> Report(ReportCommand command) {
   if (std::filesystem::path(command.out).extension() == ".json") {
     return WrongUsage(fmt::format("--out {}: that is where the report's JSON would be", command.out));
   }
+  for (const std::string& read : {command.input.selection, command.model.path}) {
+    if (read.empty() || !IsSameFile(read, JsonFile(command))) continue;
+    return WrongUsage(fmt::format("--out {}: the report's JSON would replace {}", command.out, read));
+  }
   for (const std::filesystem::path& file : {std::filesystem::path(command.out), JsonFile(command)}) {
     PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   }
   if (!command.csv.empty()) {
     PRIVDNN_RETURN_IF_ERROR(Annotate(CheckWritable(std::filesystem::path(command.csv) / "figure.csv"), "--csv"));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.LoadClasses());
   PRIVDNN_ASSIGN_OR_RETURN(const Selection selection, LoadSelection(command.input.selection, command.model, graph));
   command.input.model = command.model.path;
   command.input.model_options = command.model.Options();
@@ -194,23 +198,30 @@ std::vector<const CLI::Option*> AddEffort(CLI::App* command, ReportCommand& o) {
 
 void AddSubject(CLI::App* command, ReportCommand& o) {
   o.model.AddPositional(command);
-  command->add_option("--selection", o.input.selection,
-                      "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's");
+  command
+      ->add_option("--selection", o.input.selection,
+                   "take these core neurons: a file, or 1:0,3;2:5; default: the embedded model's")
+      ->type_name(kFile);
   command
       ->add_option("--data-set", o.input.data_set,
                    "use a known data set; default with --data: mnist. Without both, the 1,000 embedded MNIST test "
                    "images; the attacker has half of them")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o.input.data, "find it in this data root; default with --data-set: PRIVDNN_DATA");
+  command->add_option("--data", o.input.data, "find it in this data root; default with --data-set: PRIVDNN_DATA")
+      ->type_name(kFolder);
 }
 
 void AddFiles(CLI::App* command, ReportCommand& o) {
   command->add_option("--out", o.out, "write this HTML file; the JSON goes beside it, with the extension .json")
+      ->type_name(kNewFile)
       ->capture_default_str();
-  command->add_option("--csv", o.csv, "write the figures as CSV files and pictures to this directory, which is there");
-  command->add_option("--work", o.work,
-                      "keep each step's result in this directory, from which the same command resumes; default: the "
-                      "HTML file's name with .work");
+  command->add_option("--csv", o.csv, "write the figures as CSV files and pictures to this directory, which is there")
+      ->type_name(kFolder);
+  command
+      ->add_option("--work", o.work,
+                   "keep each step's result in this directory, from which the same command resumes; default: the "
+                   "HTML file's name with .work")
+      ->type_name(kFolder);
 }
 
 }  // namespace

@@ -175,8 +175,9 @@ void SelectCommand::Add(CLI::App* command) {
           "choose from 2 layers, this one and the one behind the square, or from 1, this one alone (a linear segment)")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
-  command->add_option("--out", out, "write this selection file");
-  command->add_option("--all-results", all_results, "exhaustive: write this CSV file, with a row for every candidate");
+  command->add_option("--out", out, "write this selection file")->type_name(kNewFile);
+  command->add_option("--all-results", all_results, "exhaustive: write this CSV file, with a row for every candidate")
+      ->type_name(kNewFile);
   AddSizes(command, *this);
   AddSearch(command, *this);
   images.Add(command);
@@ -191,7 +192,7 @@ void SelectCommand::Add(CLI::App* command) {
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
       ->capture_default_str();
   auto* checkpoint_option =
-      command->add_option("--checkpoint", checkpoint, "keep what has been evaluated in this file");
+      command->add_option("--checkpoint", checkpoint, "keep what has been evaluated in this file")->type_name(kNewFile);
   command->add_flag("--resume", resume, "resume from the existing checkpoint")->needs(checkpoint_option);
   AddThreads(command, evaluator.threads);
 }

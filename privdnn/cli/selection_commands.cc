@@ -14,7 +14,7 @@ absl::StatusOr<CommandOutput> Select(const SelectCommand& command, Ranks* ranks)
   for (const std::string& file : {command.out, command.all_results, command.checkpoint}) {
     if (leads) PRIVDNN_RETURN_IF_ERROR(CheckWritable(file));
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.Load());
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, command.model.LoadClasses());
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet all, command.images.LoadFor(graph));
   PRIVDNN_ASSIGN_OR_RETURN(ImageSet images, DrawImages(all, command.eval_images, command.search.seed));
   const auto start = std::chrono::steady_clock::now();

@@ -76,11 +76,15 @@ void AddServe(CLI::App& app, Globals& globals, Action& action) {
   command
       ->add_option("--key", o->options.keys,
                    "serve the package of this owner key file, as encrypt wrote it; may be repeated")
+      ->type_name(kFile)
       ->required();
-  command->add_option("--tls", o->options.tls, "use ca.crt, owner.crt and owner.key in this directory")->required();
+  command->add_option("--tls", o->options.tls, "use ca.crt, owner.crt and owner.key in this directory")
+      ->type_name(kFolder)
+      ->required();
   command->add_option("--listen", o->options.listen, "listen on this host:port; port 0 lets the system choose")
       ->capture_default_str();
   command->add_option("--ledger", o->options.ledger, "record how much of each budget is used in this SQLite file")
+      ->type_name(kNewFile)
       ->required();
   command->add_option("--max-message-mb", o->max_message_mb, "limit queries and replies to this size, in MiB")
       ->check(CLI::Range(1, 1024))

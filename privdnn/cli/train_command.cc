@@ -115,14 +115,17 @@ void AddTrain(CLI::App& app, Globals& globals, Action& action) {
       ->capture_default_str();
   command->add_option("--data-set", o->data_set, "train on this data set; default: the architecture's own")
       ->check(CLI::IsMember(DataSetNames()));
-  command->add_option("--data", o->data, "find it in this data root; default: PRIVDNN_DATA");
-  command->add_option("--out", o->out, "write this ONNX file")->required();
+  command->add_option("--data", o->data, "find it in this data root; default: PRIVDNN_DATA")->type_name(kFolder);
+  command->add_option("--out", o->out, "write this ONNX file")->type_name(kNewFile)->required();
   o->initial_shape.Add(
-      command, command->add_option("--init", o->initial, "train this ONNX model further, instead of a new network"));
+      command, command->add_option("--init", o->initial, "train this ONNX model further, instead of a new network")
+                   ->type_name(kFile));
   AddHoldOut(command, o->hold_out);
   command->add_option("--seed", o->seed, "seed initial weights, order and augmentation")->capture_default_str();
-  command->add_option("--checkpoint", o->checkpoint,
-                      "keep the state of unfinished training in this file; the same command resumes from it");
+  command
+      ->add_option("--checkpoint", o->checkpoint,
+                   "keep the state of unfinished training in this file; the same command resumes from it")
+      ->type_name(kNewFile);
   AddThreads(command, o->threads);
   constexpr char kGroup[] = "Recipe (default: the architecture's own)";
   o->recipe.Add(command, kGroup);

@@ -14,7 +14,7 @@ Json TwoPartyJson(const TwoPartyResult& r) {
                {"selection", Json::parse(FormatSelection(r.model.selection))},
                {"integers_compared", r.integers_compared},
                {"integer_mismatches", r.integer_mismatches},
-               {"label_mismatches_vs_quantised", r.label_mismatches},
+               {"label_mismatches_vs_quantised", r.answer_mismatches},
                {"user_encrypted_ms_per_image", f.user_encrypted_ms},
                {"user_plain_ms_per_image", f.user_plain_ms},
                {"owner_ms_per_image", f.owner_ms},
@@ -42,9 +42,10 @@ Json TwoPartyJson(const TwoPartyResult& r) {
 }
 
 void AddAccuracies(const TwoPartyResult& r, Json& json) {
-  json["accuracy_original"] = r.accuracy_original;
-  json["accuracy_private"] = r.accuracy_private;
-  json["accuracy_without_owner"] = r.accuracy_without_owner;
+  if (!r.accuracies) return;
+  json["accuracy_original"] = r.accuracies->original;
+  json["accuracy_private"] = r.accuracies->with_owner;
+  json["accuracy_without_owner"] = r.accuracies->without_owner;
 }
 
 }  // namespace privdnn

@@ -46,8 +46,11 @@ void AddUsers(CLI::App& app, Globals& globals, Action& action) {
   auto* command = AddCommand(app, globals, "users", "Show how much of each user's budget is used",
                              "privdnn users --ledger budgets.sqlite --key alice-package.key");
   const auto o = std::make_shared<UsersCommand>();
-  command->add_option("--ledger", o->ledger, "SQLite file of `serve`, which may be running")->required();
-  command->add_option("--key", o->keys, "owner's key file of a package, for its budget; may be repeated");
+  command->add_option("--ledger", o->ledger, "SQLite file of `serve`, which may be running")
+      ->type_name(kFile)
+      ->required();
+  command->add_option("--key", o->keys, "owner's key file of a package, for its budget; may be repeated")
+      ->type_name(kFile);
   command->callback([o, &action] { action = [o] { return Users(*o); }; });
 }
 

@@ -26,6 +26,7 @@ struct ImageSet {
   std::vector<float> values = {};  // NCHW, finite; as the network reads them, where pixels are divided by 255
   // The dimensions of an input: 3 for (C, H, W), 2 for (C, W) of height 1, 1 for (C) of height and width 1.
   int rank = 3;
+  bool named = false;  // read from a table whose first line names columns, and is no input
 
   int64_t PerImage() const { return channels * height * width; }
   // The dimensions of an input.
@@ -107,6 +108,7 @@ absl::StatusOr<ImageSet> ParseIdx(std::span<const uint8_t> images, const std::st
 absl::StatusOr<ImageSet> LoadIdx(const std::filesystem::path& images, const std::filesystem::path& labels,
                                  int32_t classes = 10, int32_t first_label = 0);
 Bytes WriteIdxImages(const ImageSet& set);
+// A label is a byte: they must lie in 0..255.
 Bytes WriteIdxLabels(const ImageSet& set);
 
 // Loads inputs without labels from a file whose content says what it is: IDX, also compressed; NumPy's .npy of bytes

@@ -45,6 +45,7 @@ bool IsNumpy(std::span<const uint8_t> file);
 struct NumberTable {
   int64_t rows = 0, columns = 0;
   std::vector<double> numbers;
+  bool named = false;  // the first line names columns, and is no row
 };
 absl::StatusOr<NumberTable> ParseNumberTable(std::string_view text, const std::string& name);
 

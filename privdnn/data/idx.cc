@@ -219,6 +219,12 @@ absl::StatusOr<Bytes> GunzipIdx(std::span<const uint8_t> file, const std::string
   Bytes header(20);
   PRIVDNN_ASSIGN_OR_RETURN(const size_t header_bytes, inflater.Read(header));
   header.resize(header_bytes);
+  if (header_bytes < 4 || header[0] != 0 || header[1] != 0) {
+    return InvalidArgument(
+        "{}: a gzip file of something else than an IDX file, which is the only kind that is read "
+        "compressed; decompress it first (gunzip)",
+        name);
+  }
   ByteReader reader(header, name);
   uint64_t size = 0;
   const auto on_size = [&size](const IdxHeader& read) -> std::string {

@@ -89,6 +89,7 @@ absl::StatusOr<ImageSet> FromTable(const NumberTable& table, const std::string& 
   set.count = table.rows;
   set.channels = table.columns;
   set.height = set.width = set.rank = 1;
+  set.named = table.named;
   PRIVDNN_ASSIGN_OR_RETURN(set.values, ToFloats(table.numbers, name));
   return set;
 }

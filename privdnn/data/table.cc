@@ -87,7 +87,10 @@ absl::StatusOr<NumberTable> ParseNumberTable(std::string_view text, const std::s
     const bool first = separator == 0;
     if (first) separator = SeparatorOf(lines.line());
     const auto fields = SplitFields(lines.line(), separator);
-    if (first && NamesColumns(fields)) continue;
+    if (first && NamesColumns(fields)) {
+      table.named = true;
+      continue;
+    }
     PRIVDNN_RETURN_IF_ERROR(AppendNumbers(fields, lines, table.numbers));
     const auto columns = static_cast<int64_t>(fields.size());
     if (table.rows == 0) table.columns = columns;

@@ -1,4 +1,4 @@
-// Puts nodes in front of a graph and behind it. Internal to graph.
+// Puts nodes in front of a graph and behind it. Not installed.
 #pragma once
 
 #include <optional>

@@ -131,8 +131,14 @@ absl::Status QuantizeKernel(const Geometry& g, const std::vector<double>& real, 
   double largest = 0;
   for (const double a : real) largest = std::max(largest, std::fabs(a));
   const double top = static_cast<double>((1 << (options.kernel_bits - 1)) - 1);
-  // A kernel of zeros keeps a scale for its bias.
-  const double scale = largest > 0 ? largest / top : std::max(std::fabs(bias), 1.0) / top;
+  // A dead neuron's coefficients are less than what a float adds to its bias. They are rounded at a scale of the bias,
+  // to an error of a float's last bit at most, and its outputs stay as small as those of others.
+  double features = 0;
+  for (uint32_t d = 0; d < g.features(); ++d) {
+    features += static_cast<double>(g.max_abs_feature(d)) * static_cast<double>(taps);
+  }
+  const double of_bias = std::fabs(bias) * 0x1p-24 / std::max(features, 1.0);
+  const double scale = largest > 0 ? std::max(largest / top, of_bias) : std::max(std::fabs(bias), 1.0) / top;
   if (!std::isnormal(scale)) {
     return InvalidArgument("neuron {}: its largest coefficient, {}, can't be scaled to {} bits",
                            out.neurons[out.kernels.size()], largest, options.kernel_bits);

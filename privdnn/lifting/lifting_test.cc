@@ -347,6 +347,26 @@ TEST(LiftSegment, RefusesWhatNoRingHolds) {
   EXPECT_THAT(message(64, 45), HasSubstr("2053351 features take 513338 polynomials a kernel"));
 }
 
+// Weight decay leaves neurons whose weights are next to nothing beside their bias.
+TEST(LiftSegment, ADeadNeuronKeepsItsBias) {
+  NetworkBuilder b({2, 4, 4}, 3);
+  b.Conv(3, {{2, 2}, {1, 1}, {}});
+  Graph graph = b.Finish();
+  const Node& node = graph.nodes[0];
+  Tensor& weights = graph.initializers.at(node.inputs[1]);
+  Tensor& bias = graph.initializers.at(node.inputs[2]);
+  for (size_t i = 0; i < 8; ++i) weights.values[i] *= 1e-20f;
+  bias.values = {0.75f, 0.5f, -0.25f};
+  const auto segments = FindSegments(graph, *ParseSelection("1:all", graph));
+  const auto lifted = LiftSegment(segments->at(0), {.input_min = -1, .input_max = 1});
+  ASSERT_TRUE(lifted.ok()) << lifted.status();
+  EXPECT_THAT(lifted->kernels[0].Reveal(), ::testing::Each(0));
+  EXPECT_THAT(lifted->kernels[1].Reveal(), ::testing::Contains(::testing::Gt(1000)));
+  // Zero points of inputs are part of the others' biases.
+  EXPECT_NEAR(static_cast<double>(lifted->bias.Reveal()[0]) * lifted->output_scale[0], 0.75, 1e-7);
+  EXPECT_LT(lifted->worst_case, int64_t{1} << 40);
+}
+
 TEST(LiftSegment, RefusesCoefficientsThatVanish) {
   TestModelBuilder builder(1);
   TestModelShape shape;

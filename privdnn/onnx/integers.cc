@@ -42,14 +42,20 @@ IntTensor ToTruthValues(IntTensor ints) {
 
 absl::Status OnnxImporter::ReadShape(Source& source) {
   PRIVDNN_RETURN_IF_ERROR(CheckInputCount(source.inputs, 1, 1));
-  PRIVDNN_RETURN_IF_ERROR(source.attributes.ExpectInt("start", 0));
-  if (source.attributes.Has("end")) return InvalidArgument("attribute 'end' is not supported");
   PRIVDNN_ASSIGN_OR_RETURN(auto shape, AnyShapeOf(source.inputs[0]));
-  IntTensor ints{{static_cast<int64_t>(shape.size())}, std::move(shape)};
+  const auto rank = static_cast<int64_t>(shape.size());
+  // Negative ones count from behind; what lies outside is clamped (operator set 15).
+  const auto bound = [rank](int64_t given) { return std::clamp(given < 0 ? given + rank : given, int64_t{0}, rank); };
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t start, source.attributes.Int("start", 0));
+  PRIVDNN_ASSIGN_OR_RETURN(const int64_t end, source.attributes.Int("end", rank));
+  const int64_t first = bound(start), last = std::max(bound(end), first);
+  IntTensor ints{{last - first}, {shape.begin() + first, shape.begin() + last}};
   if (!IsConstant(source.inputs[0])) {
     ints.batch.resize(ints.values.size());
-    ints.batch[0] = true;
-    ints.values[0] = 0;
+    if (first == 0 && last > 0) {
+      ints.batch[0] = true;
+      ints.values[0] = 0;
+    }
   }
   return DefineFolded(source, std::move(ints));
 }

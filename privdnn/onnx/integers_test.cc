@@ -67,6 +67,22 @@ TEST(OnnxShapes, FoldsSlicesAndCasts) {
   }
 }
 
+// The part of a shape that operator set 15 can ask for.
+TEST(OnnxShapes, TakesPartsOfShapes) {
+  const auto part = [](const std::vector<int64_t>& output, std::vector<onnx::AttributeProto> bounds) {
+    onnx::ModelProto model = EmptyModel({3, 4, 5}, output, 15);
+    AddInts(model, "rest", {1}, {-1});
+    AddNode(model, "Shape", {"x"}, {"part"}, std::move(bounds));
+    AddNode(model, "Concat", {"part", "rest"}, {"target"}, {IntAttribute("axis", 0)});
+    AddNode(model, "Reshape", {"x", "target"}, {"y"});
+    return std::get<op::Reshape>(ImportModel(model)->nodes[0].op).shape;
+  };
+  using Ints = std::vector<int64_t>;
+  EXPECT_EQ(part({60}, {IntAttribute("end", 1)}), (Ints{0, -1}));
+  EXPECT_EQ(part({3, 20}, {IntAttribute("start", 0), IntAttribute("end", -2)}), (Ints{0, 3, -1}));
+  EXPECT_EQ(part({3, 20}, {IntAttribute("start", -100), IntAttribute("end", 2)}), (Ints{0, 3, -1}));
+}
+
 TEST(OnnxShapes, SqueezesAndUnsqueezesValues) {
   onnx::ModelProto old = EmptyModel({3, 1, 1}, {3}, 11);
   AddNode(old, "Squeeze", {"x"}, {"y"}, {IntsAttribute("axes", {-1, 2})});
@@ -118,7 +134,6 @@ TEST(OnnxShapes, RefusesWhatItCannotFold) {
     return Refusal(model);
   };
   EXPECT_THAT(refusal("Shape", {"f", "i"}, {}), HasSubstr("has 2 inputs"));
-  EXPECT_THAT(refusal("Shape", {"x"}, {IntAttribute("end", 1)}), HasSubstr("'end' is not supported"));
   EXPECT_THAT(refusal("Cast", {"x"}, {IntAttribute("to", onnx::TensorProto::INT64)}),
               HasSubstr("node 'n' (Cast): a cast of floats to INT64 is not supported"));
   EXPECT_THAT(refusal("Cast", {"shape"}, {IntAttribute("to", onnx::TensorProto::FLOAT)}),

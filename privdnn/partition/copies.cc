@@ -1,12 +1,14 @@
 #include "privdnn/partition/copies.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "privdnn/partition/fold_layer.h"
 
@@ -22,8 +24,26 @@ uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// For each index of an axis a sum over its values, in any order.
-std::vector<uint64_t> Sums(const Tensor& tensor, size_t axis) {
+// Copies may be rounded: to 16-bit floats of either kind, which changes nothing of a value that is rounded already.
+using Rounding = float (*)(float);
+
+// Rounds to nearest, to a fraction without the last `bits` of a float's 23.
+template <int bits>
+float RoundFraction(float v) {
+  const auto word = std::bit_cast<uint32_t>(v);
+  const uint32_t half = (1u << (bits - 1)) - 1 + ((word >> bits) & 1);
+  return std::bit_cast<float>((word + half) & ~((1u << bits) - 1));
+}
+// To IEEE 754's binary16; what is too large for it stays.
+float ToHalf(float v) {
+  constexpr float kLeastNormal = 0x1p-14f, kUlpIsLeast = 0.75f;  // whose last bit counts 2^-24
+  return std::fabs(v) < kLeastNormal ? (v + kUlpIsLeast) - kUlpIsLeast : RoundFraction<13>(v);
+}
+float ToBfloat(float v) { return RoundFraction<16>(v); }
+constexpr Rounding kRoundings[] = {ToHalf, ToBfloat};
+
+// For each index of an axis a sum over its rounded values, in any order.
+std::vector<uint64_t> Sums(const Tensor& tensor, size_t axis, Rounding round) {
   size_t inner = 1;
   for (size_t i = axis + 1; i < tensor.shape.size(); ++i) inner *= static_cast<size_t>(tensor.dim(i));
   const auto extent = static_cast<size_t>(tensor.dim(axis));
@@ -31,7 +51,7 @@ std::vector<uint64_t> Sums(const Tensor& tensor, size_t axis) {
   size_t at = 0;
   for (size_t outer = 0; outer < tensor.values.size() / (extent * inner); ++outer) {
     for (uint64_t& sum : sums) {
-      for (size_t i = 0; i < inner; ++i) sum += Mix(std::bit_cast<uint32_t>(tensor.values[at++] + 0.0f) + 1);
+      for (size_t i = 0; i < inner; ++i) sum += Mix(std::bit_cast<uint32_t>(round(tensor.values[at++]) + 0.0f) + 1);
     }
   }
   return sums;
@@ -43,7 +63,8 @@ struct Core {
   const Tensor* weights;
   size_t axis;  // of the neurons
   std::vector<int64_t> neurons;
-  std::unordered_map<uint64_t, size_t> sums;  // how many neurons have it
+  // By rounding: neurons of each sum.
+  std::array<std::unordered_map<uint64_t, std::vector<int64_t>>, std::size(kRoundings)> sums = {};
 
   int64_t fan_in() const { return weights->size() / weights->dim(axis); }
 };
@@ -63,26 +84,45 @@ bool SaysSomething(const Core& core, int64_t neuron) {
 
 Core FindCore(const Graph& graph, const Layer& layer, const std::vector<int64_t>& neurons) {
   const Node& node = graph.nodes[layer.node];
-  Core core{&node, &graph.initializers.at(node.inputs[1]), WeightAxes(node.op).first, neurons, {}};
-  const std::vector<uint64_t> sums = Sums(*core.weights, core.axis);
-  for (const int64_t neuron : neurons) {
-    if (SaysSomething(core, neuron)) ++core.sums[sums[static_cast<size_t>(neuron)]];
+  Core core{&node, &graph.initializers.at(node.inputs[1]), WeightAxes(node.op).first, neurons};
+  for (size_t r = 0; r < std::size(kRoundings); ++r) {
+    const std::vector<uint64_t> sums = Sums(*core.weights, core.axis, kRoundings[r]);
+    for (const int64_t neuron : neurons) {
+      if (SaysSomething(core, neuron)) core.sums[r][sums[static_cast<size_t>(neuron)]].push_back(neuron);
+    }
   }
   return core;
 }
 
-// How many neurons of a layer have their weights in slices of a constant along an axis, slices in `hidden` left out.
-size_t CountCopies(const Core& core, const Tensor& constant, size_t axis, const std::vector<int64_t>& hidden) {
-  const std::vector<uint64_t> sums = Sums(constant, axis);
-  std::unordered_set<uint64_t> found;
-  for (size_t i = 0; i < sums.size(); ++i) {
-    if (!std::ranges::binary_search(hidden, static_cast<int64_t>(i))) found.insert(sums[i]);
+// A neuron and the slice of a constant that has its weights.
+struct Copy {
+  int64_t neuron, slice;
+};
+
+// The neurons of a core that have their weights in slices of a constant along an axis, slices in `hidden` left out.
+std::vector<Copy> FindCopies(const Core& core, const Tensor& constant, size_t axis,
+                             const std::vector<int64_t>& hidden) {
+  std::map<int64_t, int64_t> found;
+  for (size_t r = 0; r < std::size(kRoundings); ++r) {
+    const std::vector<uint64_t> sums = Sums(constant, axis, kRoundings[r]);
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const auto own = core.sums[r].find(sums[i]);
+      if (own == core.sums[r].end() || std::ranges::binary_search(hidden, static_cast<int64_t>(i))) continue;
+      for (const int64_t neuron : own->second) found.emplace(neuron, static_cast<int64_t>(i));
+    }
   }
-  size_t copies = 0;
-  for (const uint64_t sum : found) {
-    if (const auto own = core.sums.find(sum); own != core.sums.end()) copies += own->second;
-  }
+  std::vector<Copy> copies;
+  for (const auto& [neuron, slice] : found) copies.push_back({neuron, slice});
   return copies;
+}
+
+// No neuron of the layer that stays plaintext may have the weights of one that doesn't.
+absl::Status CheckTwins(const Core& core, int64_t layer) {
+  const std::vector<Copy> twins = FindCopies(core, *core.weights, core.axis, core.neurons);
+  if (twins.empty()) return absl::OkStatus();
+  return InvalidArgument(
+      "layer {}: neuron {}, which is not chosen, has the weights of neuron {}, which is: choose both or neither", layer,
+      twins[0].slice, twins[0].neuron);
 }
 
 bool HasOneValue(const Tensor& tensor) {
@@ -123,7 +163,8 @@ absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers
   std::unordered_map<std::string, Core> cores;  // by their weights
   for (const auto& [number, neurons] : selection.layers) {
     const Layer& layer = layers[static_cast<size_t>(number - 1)];
-    cores.emplace(graph.nodes[layer.node].inputs[1], FindCore(graph, layer, neurons));
+    const auto [core, added] = cores.emplace(graph.nodes[layer.node].inputs[1], FindCore(graph, layer, neurons));
+    PRIVDNN_RETURN_IF_ERROR(CheckTwins(core->second, number));
   }
   for (const Node& reader : graph.nodes) {
     for (const std::string& input : reader.inputs) {
@@ -135,7 +176,7 @@ absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers
           if (constant->second.size() != core.fan_in() * constant->second.dim(axis)) continue;
           if (encrypted != cores.end() && axis != encrypted->second.axis) continue;
           const auto hidden = encrypted == cores.end() ? std::vector<int64_t>() : encrypted->second.neurons;
-          const size_t copies = CountCopies(core, constant->second, axis, hidden);
+          const size_t copies = FindCopies(core, constant->second, axis, hidden).size();
           if (copies == 0 || 2 * copies < core.neurons.size()) continue;
           return InvalidArgument(
               "node '{}': the weights of {} of its {} chosen neurons stand in '{}' too, which node '{}' reads; a "

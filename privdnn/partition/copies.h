@@ -9,7 +9,8 @@ namespace privdnn {
 
 // Fails if half of the neurons that are chosen in a layer, or more, have weights that stand in an initializer of their
 // own as well: a kernel that a model applies repeatedly and holds twice, or once as it is and once transposed, reshaped
-// or cut along its neurons. Weights in another order count; scaled ones are not found. Neurons with fewer than 5
+// or cut along its neurons; or if any of them has the weights of a neuron of its layer that isn't chosen. Weights in
+// another order count, and so do those that are rounded to 16-bit floats; scaled ones are not found. Neurons with fewer than 5
 // different weights (all, if they have fewer) don't count: those of two layers may be equal by chance.
 absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers, const Selection& selection);
 

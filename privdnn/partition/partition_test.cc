@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <set>
 
@@ -298,6 +299,32 @@ TEST(FindSegments, RefusesWeightsThatStandInAnotherConstantToo) {
     coarse.nodes.push_back({"extra", op::Gemm{.trans_b = true}, {fc2_input, "copy"}, "extra.out"});
     EXPECT_EQ(Outline(Find(coarse, "4:all")), "4");
   }
+}
+
+// A network that was trained in 16-bit floats and one of its layers kept as it was.
+TEST(FindSegments, RefusesCopiesThatAreRounded) {
+  const Graph graph = LeNet();
+  const std::string fc2_input = graph.nodes[FindLayers(graph)[3].node].inputs[0];
+  for (const int dropped : {13, 16}) {  // bits of the fraction, to those of binary16 and bfloat16
+    Tensor rounded = Transposed(graph.initializers.at("fc2.weight"));
+    for (float& v : rounded.values) {
+      const auto bits = std::bit_cast<uint32_t>(v);
+      v = std::bit_cast<float>((bits + (1u << (dropped - 1))) >> dropped << dropped);
+    }
+    EXPECT_THAT(FindError(WithCopy(op::MatMul{}, fc2_input, rounded), "4:0-1"), HasSubstr("stand in 'copy' too"));
+    for (float& v : rounded.values) v *= 1.5f;
+    EXPECT_EQ(Outline(Find(WithCopy(op::MatMul{}, fc2_input, rounded), "4:0-1")), "4");
+  }
+}
+
+TEST(FindSegments, RefusesToLeaveATwinInPlaintext) {
+  Graph graph = LeNet();
+  std::vector<float>& weights = graph.initializers.at("fc2.weight").values;
+  std::copy_n(weights.begin() + 3 * 120, 120, weights.begin() + 7 * 120);
+  EXPECT_EQ(FindError(graph, "4:3,5"),
+            "layer 4: neuron 7, which is not chosen, has the weights of neuron 3, which is: choose both or neither");
+  EXPECT_EQ(Outline(Find(graph, "4:3,7")), "4");
+  EXPECT_EQ(Outline(Find(graph, "4:5")), "4");
 }
 
 // What is folded into an encrypted layer is as secret as its weights.

@@ -148,6 +148,9 @@ absl::Status ReadShort(std::string_view text, Collector& collector) {
       return InvalidArgument("selection: {} is not LAYER:NEURON,NEURON,...; write {}", Quote(entry), kForms);
     }
     PRIVDNN_ASSIGN_OR_RETURN(const auto layers, collector.FindAll(Trimmed(entry.substr(0, colon))));
+    if (Trimmed(entry.substr(colon + 1)).empty()) {
+      return InvalidArgument("selection: {} names no neurons; write {}", Quote(entry), kForms);
+    }
     return ForEachPart(Trimmed(entry.substr(colon + 1)), ',', [&](std::string_view part) -> absl::Status {
       for (const Layer& layer : layers) PRIVDNN_RETURN_IF_ERROR(AddPart(layer, part, collector));
       return absl::OkStatus();

@@ -25,7 +25,10 @@ TEST(ParseSelection, ReadsBothForms) {
   EXPECT_EQ(*ParseSelection("2:5;conv1:0;1:3", graph), expected);
   EXPECT_EQ(*ParseSelection(R"({"1": [3, 0], "2": [5]})", graph), expected);
   EXPECT_EQ(*ParseSelection(" \n{\"conv2\": [5], \"1\": [3, 0], \"fc1\": []}\n", graph), expected);
-  EXPECT_EQ(*ParseSelection("1:;2:5;", graph), (Selection{{{2, {5}}}}));
+  EXPECT_EQ(*ParseSelection("2:5;", graph), (Selection{{{2, {5}}}}));
+  for (const char* forgotten : {"1:;2:5", "2:5;1:", "1 : "}) {
+    EXPECT_THAT(Message(ParseSelection(forgotten, graph).status()), HasSubstr("names no neurons")) << forgotten;
+  }
   EXPECT_EQ(*ParseSelection("", graph), Selection{});
   EXPECT_EQ(*ParseSelection("{}", graph), Selection{});
 }

@@ -14,7 +14,13 @@ constexpr Bits kBitSteps[] = {{8, 12}, {10, 14}, {12, 16}, {14, 18}, {15, 20}};
 
 absl::StatusOr<bool> CanSimulate(const Graph& graph, const ImageSet& images, const SimulationOptions& simulation) {
   PRIVDNN_ASSIGN_OR_RETURN(const OutputKind kind, FindOutputKind(graph));
-  return images.count > 0 && simulation.most_images > 0 && kind == OutputKind::kClasses;
+  return images.count > 0 && simulation.most_images > 0 && kind != OutputKind::kMap;
+}
+
+// What a loss is measured in.
+std::string Unit(const Simulation& simulation) {
+  if (simulation.outputs == OutputKind::kRegression) return "% of the values' standard deviation";
+  return simulation.accuracies ? "points of accuracy" : "% of the predictions";
 }
 
 }  // namespace
@@ -22,7 +28,14 @@ absl::StatusOr<bool> CanSimulate(const Graph& graph, const ImageSet& images, con
 double SimulatedPlan::Loss() const {
   if (!simulation || images == 0) return 0;
   if (simulation->accuracies) return simulation->accuracies->separated - simulation->accuracies->quantised;
-  return 100.0 * static_cast<double>(simulation->LabelsChanged()) / static_cast<double>(images);
+  if (simulation->outputs == OutputKind::kRegression) return simulation->rounding_percent;
+  return 100.0 * static_cast<double>(simulation->DecisionsChanged()) /
+         static_cast<double>(simulation->predictions.size());
+}
+
+bool SimulatedPlan::Accepted() const {
+  const bool values = simulation && simulation->outputs == OutputKind::kRegression;
+  return Loss() <= (values ? kAcceptedDeviation : kAcceptedLoss);
 }
 
 absl::StatusOr<SimulatedPlan> PlanAndSimulate(const Graph& graph, const Selection& selection,
@@ -59,10 +72,10 @@ absl::StatusOr<SimulatedPlan> PlanWithChosenBits(const Graph& graph, const Selec
       break;
     }
     if (!best || next->Loss() < best->Loss()) best = *std::move(next);
-    if (best->Loss() <= kAcceptedLoss) return *std::move(best);
+    if (best->Accepted()) return *std::move(best);
   }
-  Note(options.note, fmt::format("rounding costs {:.2f} {} however many bits are taken", best->Loss(),
-                                 best->simulation->accuracies ? "points of accuracy" : "% of the predictions"));
+  Note(options.note,
+       fmt::format("rounding costs {:.2f} {} however many bits are taken", best->Loss(), Unit(*best->simulation)));
   return *std::move(best);
 }
 

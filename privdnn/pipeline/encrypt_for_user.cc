@@ -6,12 +6,6 @@
 namespace privdnn {
 namespace {
 
-// The same for every spelling of a path, even of a file that isn't there: that alone weakly_canonical leaves relative.
-std::filesystem::path Spelled(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
-}
-
 // What RestNetwork asks of a package.
 absl::Status CheckRunnable(const Graph& graph) {
   if (graph.inputs.size() != 1 || graph.outputs.empty()) {
@@ -33,7 +27,7 @@ absl::Status CheckRunnable(const Graph& graph) {
 }  // namespace
 
 absl::Status CheckPackageFiles(const std::filesystem::path& package, const std::filesystem::path& key) {
-  if (Spelled(key) == Spelled(package)) {
+  if (IsSameFile(key, package)) {
     return InvalidArgument("{}: is to be both package and key", key.string());
   }
   std::error_code ignored;

@@ -16,6 +16,8 @@ bool IsPicture(const std::vector<int64_t>& shape) { return shape.size() == 4 && 
 absl::StatusOr<std::vector<std::optional<KnownRange>>> KnownRanges(const Graph& graph,
                                                                    const std::vector<Segment>& segments,
                                                                    const ModelPlanOptions& options) {
+  // One range for all numbers of an input says little behind a scaler with constants for each of them.
+  if (options.range_open && !options.range_asked) return std::vector<std::optional<KnownRange>>(segments.size());
   PRIVDNN_ASSIGN_OR_RETURN(const Shapes shapes, InferShapes(graph));
   const KnownRange input{options.lift.input_min, options.lift.input_max};
   std::vector<std::optional<KnownRange>> ranges;

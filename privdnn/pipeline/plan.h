@@ -19,7 +19,8 @@ namespace privdnn {
 struct ModelPlanOptions {
   LiftOptions lift = {};     // its range is the range of the network's input
   bool range_asked = false;  // the range was asked for: it's an error if no segment's quantisation depends on it
-  bool range_known = false;  // images say what it is. If neither, only pictures' pixels are known to lie in [0, 1]
+  bool range_known = false;  // images are pixels, in [0, 1]. If neither, only pictures are known to be that
+  bool range_open = false;   // inputs are any numbers, each with its own range: all segments' inputs are measured
   bool bits_asked = false;   // the bits were asked for: PlanWithChosenBits chooses no others
   uint64_t image_budget = 1'000'000;
   Objective objective = Objective::kLatency;
@@ -64,11 +65,11 @@ using MeasureRangesFn = std::function<absl::StatusOr<std::vector<MeasuredRange>>
 // LibTorch.
 //
 // Finds the segments of a selection, quantises them, and chooses rings and packings. A segment that reads the network's
-// input, or what FindKnownRange follows from it, is quantised by the range that follows from the input's. The others
-// are quantised by the measured range of their input, widened by kRangeMargin. `measure` is called at most once, for
-// all of these. Fails with FailedPrecondition if `measure` is needed but empty, or if a segment's range follows from
-// that of a network input other than a picture, (1 or 3, H, W), with neither ModelPlanOptions::range_asked nor
-// range_known. Fails with InvalidArgument for
+// input, or what FindKnownRange follows from it, is quantised by the range that follows from the input's, unless
+// ModelPlanOptions::range_open and not range_asked. The others are quantised by the measured range of their input,
+// widened by kRangeMargin. `measure` is called at most once, for all of these. Fails with FailedPrecondition if
+// `measure` is needed but empty, or if a segment's range follows from that of a network input other than a picture, (1
+// or 3, H, W), with neither ModelPlanOptions::range_asked nor range_known. Fails with InvalidArgument for
 // ModelPlanOptions::range_asked if the range of the network's input has no effect. Fails with
 // InvalidArgument if the selection can't be encrypted (see FindSegments, LiftSegment), or if no plan stays within the
 // bounds; in the last case the error says what would help.

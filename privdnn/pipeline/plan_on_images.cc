@@ -1,7 +1,5 @@
 #include "privdnn/pipeline/plan_on_images.h"
 
-#include <algorithm>
-
 #include "privdnn/torch/ranges.h"
 
 namespace privdnn {
@@ -10,11 +8,8 @@ absl::StatusOr<ModelPlan> Plan(const Graph& graph, const Selection& selection, c
                                const ImageSet& calibration) {
   if (calibration.count == 0) return Plan(graph, selection, options, MeasureRangesFn());
   ModelPlanOptions here = options;
-  here.range_known = true;
-  if (!calibration.values.empty() && !options.range_asked) {
-    const auto [least, largest] = std::ranges::minmax(calibration.values);
-    here.lift = WithMeasuredRange(here.lift, {least, largest});
-  }
+  here.range_known = calibration.values.empty();
+  here.range_open = !here.range_known;
   const auto measure = [&](const Graph& separated,
                            const std::vector<std::string>& values) -> absl::StatusOr<std::vector<MeasuredRange>> {
     if (options.note) {

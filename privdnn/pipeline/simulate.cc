@@ -75,14 +75,13 @@ std::vector<double> FromOrigin(const Geometry& g, const OutputGroup& group, cons
   return part;
 }
 
-absl::StatusOr<std::vector<int32_t>> PredictInFloats(const Graph& graph, const ImageSet& images,
-                                                     const ProgressFn& progress) {
+absl::StatusOr<Tensor> EvaluateInFloats(const Graph& graph, const ImageSet& images, const ProgressFn& progress) {
   PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(graph));
   const auto scores = [&](Tensor some) -> absl::StatusOr<Tensor> {
     PRIVDNN_ASSIGN_OR_RETURN(auto outputs, executor.Run({{graph.inputs[0].name, std::move(some)}}));
     return std::move(outputs.at(graph.outputs[0].name));
   };
-  return Predict(images, kBatch, scores, progress);
+  return EvaluateAll(images, kBatch, scores, progress);
 }
 
 // Steps `part` of 3 of one progress bar.
@@ -148,7 +147,7 @@ absl::StatusOr<std::vector<int64_t>> SegmentSimulation::Run(std::span<const floa
   return outputs;
 }
 
-int64_t Simulation::LabelsChanged() const {
+int64_t Simulation::DecisionsChanged() const {
   int64_t changed = 0;
   for (size_t i = 0; i < predictions.size(); ++i) changed += predictions[i] != separated[i];
   return changed;
@@ -157,9 +156,7 @@ int64_t Simulation::LabelsChanged() const {
 absl::StatusOr<Simulation> Simulate(const ModelPlan& plan, const ImageSet& images, bool labelled, int threads,
                                     const ProgressFn& progress) {
   PRIVDNN_ASSIGN_OR_RETURN(const OutputKind kind, FindOutputKind(plan.graph));
-  if (kind != OutputKind::kClasses) {
-    return InvalidArgument("simulation: the network's outputs are {}, needs classes", OutputKindName(kind));
-  }
+  if (kind == OutputKind::kMap) return InvalidArgument("simulation: the network's output is a map");
   std::vector<RestNetwork::SegmentOutputs> outputs;
   std::vector<SegmentSimulation> segments;
   std::vector<Segment> parts;
@@ -183,11 +180,18 @@ absl::StatusOr<Simulation> Simulate(const ModelPlan& plan, const ImageSet& image
     }
     return rest.Scores(evaluation);
   };
-  PRIVDNN_ASSIGN_OR_RETURN(result.predictions, Predict(fitted, kBatch, scores, Third(progress, 0, images.count)));
-  PRIVDNN_ASSIGN_OR_RETURN(const Graph separated, Separate(plan.graph, parts));
-  PRIVDNN_ASSIGN_OR_RETURN(result.separated, PredictInFloats(separated, fitted, Third(progress, 1, images.count)));
-  PRIVDNN_ASSIGN_OR_RETURN(result.original, PredictInFloats(plan.graph, fitted, Third(progress, 2, images.count)));
-  if (labelled) {
+  PRIVDNN_ASSIGN_OR_RETURN(const Tensor rounded, EvaluateAll(fitted, kBatch, scores, Third(progress, 0, images.count)));
+  PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, Separate(plan.graph, parts));
+  PRIVDNN_ASSIGN_OR_RETURN(const Tensor separated, EvaluateInFloats(graph, fitted, Third(progress, 1, images.count)));
+  PRIVDNN_ASSIGN_OR_RETURN(const Tensor original,
+                           EvaluateInFloats(plan.graph, fitted, Third(progress, 2, images.count)));
+  result.outputs = kind;
+  result.predictions = Decide(kind, rounded);
+  result.separated = Decide(kind, separated);
+  result.original = Decide(kind, original);
+  result.rounding_percent = DeviationPercent(rounded, separated);
+  result.separation_percent = DeviationPercent(separated, original);
+  if (labelled && kind == OutputKind::kClasses) {
     result.accuracies = {AccuracyPercent(result.original, images.labels),
                          AccuracyPercent(result.separated, images.labels),
                          AccuracyPercent(result.predictions, images.labels)};

@@ -8,6 +8,7 @@
 
 #include "privdnn/base/progress.h"
 #include "privdnn/data/dataset.h"
+#include "privdnn/graph/output_kind.h"
 #include "privdnn/pipeline/plan.h"
 #include "privdnn/pipeline/rest_network.h"
 
@@ -33,21 +34,27 @@ class SegmentSimulation {
 };
 
 struct Simulation {
+  OutputKind outputs = OutputKind::kClasses;
+  // Decisions (see Decide): a class for each image, or 1 or 0 for each label; none for a regression.
   std::vector<int32_t> predictions;  // of the integers
   std::vector<int32_t> separated;    // of the same network in floats: what the user would get without rounding
   std::vector<int32_t> original;     // of the whole network in floats
   std::vector<Clamping> clamping;    // of each segment's inputs
+  // How far scores deviate (see DeviationPercent): by rounding, from those of the same network in floats; and these by
+  // separation, from those of the whole network.
+  double rounding_percent = 0, separation_percent = 0;
   // Percent of predictions that equal the labels, if there are some.
   struct Accuracies {
     double original = 0, separated = 0, quantised = 0;
   };
   std::optional<Accuracies> accuracies;
   // Predictions that differ from those of `separated`: what rounding changes.
-  int64_t LabelsChanged() const;
+  int64_t DecisionsChanged() const;
 };
 
-// Simulates a plan on images. `labelled`: their labels mean something. `progress` counts images, three times each.
-// Fails with InvalidArgument if the images aren't what the network reads, or if the network's outputs aren't classes.
+// Simulates a plan on images. `labelled`: their labels mean something, which they do for classes only. `progress`
+// counts images, three times each. Fails with InvalidArgument if the images aren't what the network reads, or if the
+// network's outputs are a map.
 absl::StatusOr<Simulation> Simulate(const ModelPlan& plan, const ImageSet& images, bool labelled, int threads,
                                     const ProgressFn& progress = {});
 

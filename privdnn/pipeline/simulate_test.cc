@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "privdnn/graph/output_kind.h"
 #include "privdnn/graph/preprocess.h"
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/pipeline/choose_bits.h"
@@ -11,6 +12,7 @@
 #include "privdnn/pipeline/plan_on_images.h"
 #include "privdnn/segment/reference.h"
 #include "privdnn/testing/networks.h"
+#include "privdnn/torch/predict.h"
 
 namespace privdnn {
 namespace {
@@ -98,11 +100,67 @@ TEST(Simulate, ClampedValuesAreCounted) {
   EXPECT_EQ(on_bright->clamping[0].clamped, 0u);  // pixels are within 0..1
 }
 
-TEST(Simulate, RefusesOutputsThatAreNoClasses) {
-  Graph graph = Network();
-  graph.metadata["privdnn.output"] = "regression";
-  const auto plan = Plan(graph, *ParseSelection("1:0", graph), {.image_budget = 60});
-  EXPECT_THAT(Message(Simulate(*plan, Digits(), true, 1).status()), HasSubstr("regression"));
+// Outputs of any kind: what is simulated is what comes out.
+TEST(Simulate, DeviatesAsOwnerAndUserDoTogether) {
+  for (const OutputKind kind : {OutputKind::kRegression, OutputKind::kMultiLabel}) {
+    SCOPED_TRACE(OutputKindName(kind));
+    const Graph graph = *WithScores(Network(), kind);
+    const auto plan = Plan(graph, *ParseSelection("1:0,3;2:5,9", graph), {.image_budget = 60});
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    const auto simulation = Simulate(*plan, Digits(), true, 2);
+    ASSERT_TRUE(simulation.ok()) << simulation.status();
+    EXPECT_FALSE(simulation->accuracies);
+    InMemoryParties parties = *InMemoryParties::Create(*plan);
+    const InferenceResult result = parties.session().Infer(Digits(), {.batch = 50, .scores = true});
+    const Tensor scores{{60, 10}, result.scores};
+    EXPECT_EQ(simulation->predictions, Decide(kind, scores));
+    std::vector<Segment> parts;
+    for (const PlannedSegment& s : plan->segments) parts.push_back(s.segment);
+    const Graph separated = *Separate(graph, parts);
+    const Tensor exact = Executor::Create(separated)
+                             ->Run({{separated.inputs[0].name, Digits().Batch(0, 60)}})
+                             ->at(separated.outputs[0].name);
+    EXPECT_NEAR(simulation->rounding_percent, DeviationPercent(scores, exact), 1e-3);
+    EXPECT_GT(simulation->rounding_percent, 0.01);
+    EXPECT_GT(simulation->separation_percent, simulation->rounding_percent);
+  }
+}
+
+TEST(Simulate, RefusesMaps) {
+  const Graph graph = Network();
+  auto plan = Plan(graph, *ParseSelection("1:0", graph), {.image_budget = 60});
+  plan->graph.metadata["privdnn.output"] = "map";
+  EXPECT_THAT(Message(Simulate(*plan, Digits(), true, 1).status()), HasSubstr("map"));
+}
+
+// Rows of a table whose columns have ranges of their own, which the network scales: what the encrypted layer reads is
+// measured, not derived from one range for all of them.
+TEST(ChooseBits, ARegressionBehindAScalerKeepsItsValues) {
+  const std::vector<float> means = {3.9f, 28, 5.4f, 35000}, deviations = {1.9f, 12, 2.5f, 22000};
+  NetworkBuilder builder({4}, 9);
+  builder.Append(op::Sub{}, {{{4}, means}});
+  builder.Append(op::Div{}, {{{4}, deviations}});
+  builder.Gemm(12);
+  builder.Append(op::Relu{});
+  builder.Gemm(1);
+  const Graph graph = *WithScores(builder.Finish(), OutputKind::kRegression);
+  ImageSet rows;
+  rows.count = 200;
+  rows.channels = 4;
+  rows.height = rows.width = rows.rank = 1;
+  for (int64_t i = 0; i < rows.count; ++i) {
+    const Tensor x = builder.Random({4}, -2, 2);
+    for (size_t c = 0; c < 4; ++c) rows.values.push_back(means[c] + deviations[c] * x.values[c]);
+  }
+  rows.labels.assign(200, 0);
+  const auto chosen = PlanWithChosenBits(graph, *ParseSelection("1:all", graph), {.image_budget = 60}, rows, {});
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_LE(chosen->simulation->rounding_percent, kAcceptedDeviation);
+  EXPECT_TRUE(chosen->Accepted());
+  EXPECT_LT(chosen->plan.segments[0].quantized.spec.input_scale, 0.04);  // of about +-2, not of +-70,000 / 1.9
+  const ModelPlanOptions coarse{.lift = {.input_bits = 3, .kernel_bits = 4}, .bits_asked = true, .image_budget = 60};
+  const auto few = PlanWithChosenBits(graph, *ParseSelection("1:all", graph), coarse, rows, {});
+  EXPECT_FALSE(few->Accepted());
 }
 
 TEST(ChooseBits, TakesTheFewestThatKeepTheAnswers) {
@@ -119,7 +177,7 @@ TEST(ChooseBits, TakesTheFewestThatKeepTheAnswers) {
   const auto coarse = PlanWithChosenBits(graph, selection, asked, Digits(), {.labelled = false});
   EXPECT_EQ(coarse->plan.segments[0].quantized.spec.input_bits, 2u);
   EXPECT_GT(coarse->Loss(), kAcceptedLoss);
-  EXPECT_GT(coarse->simulation->LabelsChanged(), 0);
+  EXPECT_GT(coarse->simulation->DecisionsChanged(), 0);
   const auto none = PlanWithChosenBits(graph, selection, {.image_budget = 60}, Digits(), {.most_images = 0});
   EXPECT_FALSE(none->simulation);
 }

@@ -27,10 +27,9 @@ struct Files {
       : user(owner.user_directory()),
         package(owner.package()),
         images(user / "images"),
-        labels(user / "labels"),
         outputs(user / "outputs"),
         plain(owner.directory() / "whole.onnx") {}
-  std::filesystem::path user, package, images, labels, outputs, plain;
+  std::filesystem::path user, package, images, outputs, plain;
 };
 
 absl::StatusOr<InferenceReport> RunUser(const Files& files, const std::string& address, int64_t images,
@@ -42,7 +41,6 @@ absl::StatusOr<InferenceReport> RunUser(const Files& files, const std::string& a
                                         "--tls",         files.user,
                                         "--user",        LocalOwner::kUserName,  //
                                         "--images",      files.images,
-                                        "--labels",      files.labels,                     //
                                         "--threads",     std::to_string(options.threads),  //
                                         "--batch",       std::to_string(options.batch),    //
                                         "--repeats",     std::to_string(options.repeats),  //
@@ -96,7 +94,17 @@ class Comparison {
   std::atomic<uint64_t> mismatches_{0};
 };
 
-// Recomputes every encrypted output by the integer reference, and the labels that follow from it. The rest of the
+// How many of `expected` differ from what was answered from index `first` on.
+template <typename T>
+absl::StatusOr<uint64_t> CountDifferent(const std::vector<T>& expected, const std::vector<T>& answered, int64_t first) {
+  const auto from = static_cast<size_t>(first);
+  if (answered.size() < from + expected.size()) return absl::InternalError("the user's answers are too few");
+  uint64_t differ = 0;
+  for (size_t i = 0; i < expected.size(); ++i) differ += expected[i] != answered[from + i];
+  return differ;
+}
+
+// Recomputes every encrypted output by the integer reference, and the answers that follow from it. The rest of the
 // network is run on the same batches as the user ran it, so that its floating-point results are the same.
 absl::Status Check(const Files& files, const ImageSet& images, const TwoPartyOptions& options, TwoPartyResult& result) {
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(files.outputs, uint64_t{1} << 36));
@@ -112,7 +120,7 @@ absl::Status Check(const Files& files, const ImageSet& images, const TwoPartyOpt
 
   PRIVDNN_ASSIGN_OR_RETURN(const Package package, Package::Open(files.package));
   PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
-  const std::vector<int32_t>& predictions = result.user.predictions;
+  const bool classes = rest.output_kind() == OutputKind::kClasses;
   const int64_t batch = result.online().batch;
   for (int64_t first = 0; first < images.count; first += batch) {
     if (!GoesOn(options.reporting.go_on)) return absl::CancelledError("interrupted");
@@ -122,24 +130,26 @@ absl::Status Check(const Files& files, const ImageSet& images, const TwoPartyOpt
       rest.Provide(k, comparisons[k].Check(feed, first, options.threads), evaluation);
     }
     PRIVDNN_ASSIGN_OR_RETURN(const Tensor scores, rest.Scores(evaluation));
-    const auto labels = Argmax(scores);
-    for (size_t i = 0; i < labels.size(); ++i)
-      result.label_mismatches += labels[i] != predictions[static_cast<size_t>(first) + i];
+    PRIVDNN_ASSIGN_OR_RETURN(const uint64_t differ,
+                             classes ? CountDifferent(Argmax(scores), result.user.predictions, first)
+                                     : CountDifferent(scores.values, result.user.scores, first * rest.columns()));
+    result.answer_mismatches += differ;
   }
   for (const Comparison& comparison : comparisons) {
     result.integers_compared += comparison.compared();
     result.integer_mismatches += comparison.mismatches();
   }
+  if (!classes) return absl::OkStatus();
   const auto scores = [&](Tensor some) { return rest.WithoutOwner(std::move(some)); };
   PRIVDNN_ASSIGN_OR_RETURN(
       const auto offline,
       Predict(images, batch, scores,
               Begin(options.reporting.begin, fmt::format("evaluating without the owner, {} images", images.count))));
+  result.accuracies = {.with_owner = AccuracyPercent(result.user.predictions, images.labels),
+                       .without_owner = AccuracyPercent(offline, images.labels)};
   if (const auto& plain = result.figures().plain) {
-    result.accuracy_original = AccuracyPercent(plain->predictions, images.labels);
+    result.accuracies->original = AccuracyPercent(plain->predictions, images.labels);
   }
-  result.accuracy_private = AccuracyPercent(predictions, images.labels);
-  result.accuracy_without_owner = AccuracyPercent(offline, images.labels);
   return absl::OkStatus();
 }
 
@@ -158,7 +168,6 @@ absl::StatusOr<TwoPartyResult> RunTwoParties(const Graph& graph, const Selection
   // The user doesn't get this; its process only runs it for comparison.
   PRIVDNN_RETURN_IF_ERROR(SaveOnnx(graph, files.plain));
   PRIVDNN_RETURN_IF_ERROR(WriteFile(files.images, WriteIdxImages(images)));
-  PRIVDNN_RETURN_IF_ERROR(WriteFile(files.labels, WriteIdxLabels(images)));
   Note(options.reporting.note, fmt::format("user: a process of its own, evaluating {} images", images.count));
   PRIVDNN_ASSIGN_OR_RETURN(result.user, RunUser(files, owner.address(), images.count, options));
   PRIVDNN_ASSIGN_OR_RETURN(result.owner_peak_rss_bytes, owner.Stop());
@@ -169,9 +178,9 @@ absl::StatusOr<TwoPartyResult> RunTwoParties(const Graph& graph, const Selection
 }
 
 absl::Status CheckAgreement(const TwoPartyResult& r) {
-  if (r.integer_mismatches == 0 && r.label_mismatches == 0) return absl::OkStatus();
+  if (r.integer_mismatches == 0 && r.answer_mismatches == 0) return absl::OkStatus();
   return absl::InternalError(
-      fmt::format("{} integers and {} labels differ from the reference", r.integer_mismatches, r.label_mismatches));
+      fmt::format("{} integers and {} answers differ from the reference", r.integer_mismatches, r.answer_mismatches));
 }
 
 }  // namespace privdnn

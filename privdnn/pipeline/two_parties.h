@@ -2,6 +2,7 @@
 // This process is neither party; it holds the model and the images only to check the result.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "privdnn/base/reporting.h"
@@ -28,12 +29,17 @@ struct TwoPartyResult {
   InferenceReport user;  // of a complete run
   uint64_t owner_peak_rss_bytes = 0;
   uint64_t package_bytes = 0;
-  double accuracy_original = 0;  // of the plaintext network, percent; 0 unless it was run
-  double accuracy_private = 0;
-  double accuracy_without_owner = 0;  // with zero for every encrypted output
+  // Percent of predictions that equal the labels. Empty if outputs are no classes.
+  struct Accuracies {
+    double original = 0;  // of the plaintext network; 0 unless it was run
+    double with_owner = 0;
+    double without_owner = 0;  // with zero for every encrypted output
+  };
+  std::optional<Accuracies> accuracies = {};
   uint64_t integers_compared = 0;
   uint64_t integer_mismatches = 0;  // decrypted integers that differ from the integer reference
-  uint64_t label_mismatches = 0;    // predictions that differ from the integer reference
+  // Predictions that differ from the integer reference's; scores that do, if outputs are no classes.
+  uint64_t answer_mismatches = 0;
 
   const InferenceReport::Online& online() const { return *user.online; }
   const InferenceReport::Figures& figures() const { return *user.online->figures; }
@@ -44,7 +50,7 @@ struct TwoPartyResult {
 absl::StatusOr<TwoPartyResult> RunTwoParties(const Graph& graph, const Selection& selection, const ImageSet& images,
                                              const TwoPartyOptions& options);
 
-// Fails with Internal, giving the numbers, if an integer or a label differs from the reference.
+// Fails with Internal, giving the numbers, if an integer or an answer differs from the reference.
 absl::Status CheckAgreement(const TwoPartyResult& result);
 
 }  // namespace privdnn

@@ -212,14 +212,19 @@ uint64_t Memory(const Candidate& total, const PlanOptions& o) {
 
 // Why no combination keeps the bounds.
 absl::Status OverBounds(const std::vector<Partial>& all, const PlanOptions& options, uint64_t outputs) {
-  const auto megabytes = [](uint64_t bytes) { return (bytes + 999'999) / 1'000'000; };
+  // Hundredths are told of small amounts; what is needed is rounded up.
+  const auto asked = [](uint64_t bytes) { return fmt::format("{:g}", static_cast<double>(bytes) * 1e-6); };
+  const auto megabytes = [](uint64_t bytes) {
+    const uint64_t unit = bytes < 10'000'000 ? 10'000 : 1'000'000;
+    return fmt::format("{:g}", static_cast<double>((bytes + unit - 1) / unit * unit) * 1e-6);
+  };
   const auto refuse = [&](const char* what, uint64_t limit, uint64_t least, uint64_t fixed) {
     const uint64_t share = limit > fixed ? outputs * (limit - fixed) / std::max<uint64_t>(least - fixed, 1) : 0;
     return InvalidArgument(
         "plan: {} of at most {} MB was asked for; the smallest that fits the rings takes {} MB, {} of it whatever is "
         "encrypted; else encrypt fewer outputs ({} of the {} would fit), or take fewer kernel bits or a smaller image "
         "budget",
-        what, limit / 1'000'000, megabytes(least), fmt::format("{:.1f} MB", static_cast<double>(fixed) * 1e-6), share,
+        what, asked(limit), megabytes(least), fmt::format("{:.1f} MB", static_cast<double>(fixed) * 1e-6), share,
         outputs);
   };
   uint64_t package = UINT64_MAX, memory = UINT64_MAX, memory_in_package = UINT64_MAX;
@@ -238,7 +243,7 @@ absl::Status OverBounds(const std::vector<Partial>& all, const PlanOptions& opti
   return InvalidArgument(
       "plan: a package of at most {} MB and memory of the user of at most {} MB exclude each other; within the former, "
       "the latter is at least {} MB",
-      options.max_package_bytes / 1'000'000, options.max_user_memory_bytes / 1'000'000, megabytes(memory_in_package));
+      asked(options.max_package_bytes), asked(options.max_user_memory_bytes), megabytes(memory_in_package));
 }
 
 SegmentPlan Describe(const Candidate& chosen, uint64_t image_budget) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 namespace privdnn {
@@ -74,9 +75,9 @@ TEST(Planner, ImagesThatComeFreeShareACiphertext) {
   EXPECT_EQ(PlanSegment(fixed, 30, 1000)->geometry().images_per_ciphertext(), 3u);
 }
 
-uint64_t Megabytes(const std::string& text, const std::string& before) {
+double Megabytes(const std::string& text, const std::string& before) {
   const size_t at = text.find(before);
-  return at == std::string::npos ? 0 : std::stoull(text.substr(at + before.size()));
+  return at == std::string::npos ? 0 : std::stod(text.substr(at + before.size()));
 }
 
 TEST(Planner, BoundsAreKeptAndRefusalsNameWhatWouldFit) {
@@ -96,15 +97,19 @@ TEST(Planner, BoundsAreKeptAndRefusalsNameWhatWouldFit) {
   const std::string refused = Message(PlanSegments(tasks, options).status());
   EXPECT_THAT(refused, HasSubstr("a package of at most 2 MB was asked for"));
   EXPECT_THAT(refused, HasSubstr("of the 66 would fit"));
-  const uint64_t least = Megabytes(refused, "the smallest that fits the rings takes ");
-  ASSERT_GT(least, 2u);
-  options.max_package_bytes = least * 1'000'000;
+  const double least = Megabytes(refused, "the smallest that fits the rings takes ");
+  ASSERT_GT(least, 2);
+  options.max_package_bytes = static_cast<uint64_t>(std::lround(least * 1e6));
   const auto small = PlanSegments(tasks, options);
   ASSERT_TRUE(small.ok()) << small.status();
   EXPECT_LE(package(*small), options.max_package_bytes);
   EXPECT_LT(package(*small), package(*free));
-  options.max_package_bytes = (least - 1) * 1'000'000;
+  options.max_package_bytes -= 1'000'000;
   EXPECT_FALSE(PlanSegments(tasks, options).ok());
+  options.max_package_bytes = 50'000;
+  options.fixed_package_bytes = 0;
+  EXPECT_THAT(Message(PlanSegments(tasks, options).status()), HasSubstr("a package of at most 0.05 MB was asked for"));
+  options.fixed_package_bytes = 2'000'000;
 
   options.max_package_bytes = UINT64_MAX;
   options.max_user_memory_bytes = 180'000'001;

@@ -86,8 +86,18 @@ bool IsDnsName(const std::string& given) {
   const bool wildcard = given.starts_with("*.");
   const std::string name = wildcard ? given.substr(2) : given;
   if (wildcard && name.find('.') == std::string::npos) return false;
-  return !name.empty() && name.size() <= 253 && name.front() != '.' && name.front() != '-' &&
-         std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-'; });
+  if (name.empty() || name.size() > 253) return false;
+  // Labels of RFC 1123; the last one is not all digits, or the name would be read as an address.
+  std::string_view rest = name;
+  for (;;) {
+    const std::string_view label = rest.substr(0, rest.find('.'));
+    const auto allowed = [](unsigned char c) { return std::isalnum(c) || c == '-'; };
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
+    if (!std::ranges::all_of(label, allowed)) return false;
+    if (label.size() == rest.size())
+      return !std::ranges::all_of(label, [](unsigned char c) { return std::isdigit(c); });
+    rest.remove_prefix(label.size() + 1);
+  }
 }
 
 absl::Status AddAlternativeName(GENERAL_NAMES* names, const std::string& hostname) {
@@ -226,6 +236,14 @@ absl::Status CreateAuthority(const std::filesystem::path& dir, int days) {
                            .hostnames = {},
                            .days = days};
   return Issue(dir, profile, nullptr);
+}
+
+absl::Status CheckHostName(const std::string& name) {
+  ASN1_OCTET_STRING* address = a2i_IPADDRESS(name.c_str());
+  ERR_clear_error();
+  const bool good = address != nullptr || IsDnsName(name);
+  ASN1_OCTET_STRING_free(address);
+  return good ? absl::OkStatus() : InvalidArgument("host name '{}': not a DNS name or an IP address", name);
 }
 
 absl::Status IssueOwner(const std::filesystem::path& dir, std::span<const std::string> hostnames, int days) {

@@ -22,13 +22,15 @@ inline constexpr int kIdentityDays = 825;
 // address. "ca" and "owner" are reserved: their files would collide with the authority's and the owner's.
 absl::Status CheckUserName(std::string_view name);
 
+// Checks a name of an owner's server: a DNS name, also *.example.org, or an IP address.
+absl::Status CheckHostName(const std::string& name);
+
 // Makes ca.crt and ca.key. This and the next two functions create `dir` if it is missing and write keys with mode 0600.
 // They never overwrite: they fail with AlreadyExists and the file's name. Certificates are valid from five minutes ago,
 // so that clocks may differ by that much. `days` is 1 to 36,500.
 absl::Status CreateAuthority(const std::filesystem::path& dir, int days = kAuthorityDays);
-// Makes owner.crt and owner.key, valid for localhost, 127.0.0.1, ::1 and `hostnames` (DNS names, also *.example.org,
-// or IP addresses). A
-// certificate never outlives the authority's: `days` is reduced to the remaining days of ca.crt.
+// Makes owner.crt and owner.key, valid for localhost, 127.0.0.1, ::1 and `hostnames` (see CheckHostName). A certificate
+// never outlives the authority's: `days` is reduced to the remaining days of ca.crt.
 absl::Status IssueOwner(const std::filesystem::path& dir, std::span<const std::string> hostnames,
                         int days = kIdentityDays);
 // Makes NAME.crt and NAME.key; `name` must pass CheckUserName. Budgets belong to the name, not the key: a user with a

@@ -36,6 +36,17 @@ class PkiTest : public ::testing::Test {
   TemporaryDirectory dir_ = *TemporaryDirectory::Create();
 };
 
+TEST(CheckHostName, TakesNamesAndAddresses) {
+  for (const char* good :
+       {"localhost", "models.example.org", "*.example.org", "a-b.c1", "192.0.2.7", "::1", "3com.com"}) {
+    EXPECT_TRUE(CheckHostName(good).ok()) << good;
+  }
+  for (const char* bad : {"", "999.1.1.1", "a..b", ".a", "a.", "-a.b", "a-.b", "*.", "*.org", "a b", "1.2.3", "a_b",
+                          "x.*.y", "http://a"}) {
+    EXPECT_THAT(Message(CheckHostName(bad)), HasSubstr("not a DNS name or an IP address")) << bad;
+  }
+}
+
 TEST_F(PkiTest, CertificatesSayWhatTheyAreFor) {
   const auto ca = Read("ca"), owner = Read("owner"), alice = Read("alice");
   EXPECT_TRUE(ca.authority);

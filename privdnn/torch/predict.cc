@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "privdnn/torch/executor.h"
 
@@ -20,20 +21,69 @@ absl::Status InBatches(int64_t count, int64_t batch, const ProgressFn& progress,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
-                                             const ProgressFn& progress) {
-  std::vector<int32_t> predictions;
-  PRIVDNN_RETURN_IF_ERROR(InBatches(images.count, batch, progress, [&](int64_t begin, int64_t end) -> absl::Status {
+namespace {
+
+// Hands on the rows of scores of each batch.
+absl::Status EvaluateBatches(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
+                             const ProgressFn& progress, const std::function<void(const Tensor& rows)>& take) {
+  return InBatches(images.count, batch, progress, [&](int64_t begin, int64_t end) -> absl::Status {
     PRIVDNN_ASSIGN_OR_RETURN(const Tensor rows, scores(images.Batch(begin, end)));
-    const std::vector<int32_t> labels = Argmax(rows);
-    if (static_cast<int64_t>(labels.size()) != end - begin) {
+    if (rows.shape.size() != 2 || rows.dim(0) != end - begin || rows.dim(1) == 0) {
       return absl::InternalError(
           fmt::format("scores of shape ({}) for {} images", fmt::join(rows.shape, ", "), end - begin));
     }
-    predictions.insert(predictions.end(), labels.begin(), labels.end());
+    take(rows);
     return absl::OkStatus();
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<Tensor> EvaluateAll(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
+                                   const ProgressFn& progress) {
+  Tensor all{{0, 0}, {}};
+  PRIVDNN_RETURN_IF_ERROR(EvaluateBatches(images, batch, scores, progress, [&](const Tensor& rows) {
+    all.shape = {all.dim(0) + rows.dim(0), rows.dim(1)};
+    all.values.insert(all.values.end(), rows.values.begin(), rows.values.end());
+  }));
+  return all;
+}
+
+absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
+                                             const ProgressFn& progress) {
+  std::vector<int32_t> predictions;
+  PRIVDNN_RETURN_IF_ERROR(EvaluateBatches(images, batch, scores, progress, [&](const Tensor& rows) {
+    std::ranges::copy(Argmax(rows), std::back_inserter(predictions));
   }));
   return predictions;
+}
+
+std::vector<int32_t> Decide(OutputKind kind, const Tensor& scores) {
+  if (kind == OutputKind::kClasses || kind == OutputKind::kBinary) return Argmax(scores);
+  std::vector<int32_t> labels;
+  if (kind == OutputKind::kMultiLabel) {
+    std::ranges::transform(scores.values, std::back_inserter(labels), [](float p) { return p > 0.5f ? 1 : 0; });
+  }
+  return labels;
+}
+
+double DeviationPercent(const Tensor& scores, const Tensor& exact) {
+  const auto rows = static_cast<size_t>(exact.dim(0)), columns = static_cast<size_t>(exact.dim(1));
+  double worst = 0;
+  for (size_t c = 0; c < columns; ++c) {
+    double sum = 0, squares = 0, error = 0;
+    for (size_t r = 0; r < rows; ++r) sum += double{exact.values[r * columns + c]};
+    const double mean = sum / static_cast<double>(rows);
+    for (size_t i = c; i < rows * columns; i += columns) {
+      squares += std::pow(double{exact.values[i]} - mean, 2);
+      error += std::pow(double{scores.values[i]} - double{exact.values[i]}, 2);
+    }
+    // What rounding in floats leaves of a constant is no spread.
+    const double least = 1e-12 * mean * mean * static_cast<double>(rows);
+    const double scale = squares > least ? squares : mean * mean * static_cast<double>(rows);
+    if (error > 0) worst = std::max(worst, scale > 0 ? 100 * std::sqrt(error / scale) : 100.0);
+  }
+  return worst;
 }
 
 double AccuracyPercent(const std::vector<int32_t>& predictions, const std::vector<int32_t>& labels) {

@@ -9,6 +9,7 @@
 #include "privdnn/base/progress.h"
 #include "privdnn/data/dataset.h"
 #include "privdnn/graph/graph.h"
+#include "privdnn/graph/output_kind.h"
 
 namespace privdnn {
 
@@ -22,11 +23,25 @@ absl::Status InBatches(int64_t count, int64_t batch, const ProgressFn& progress,
 // Computes class scores (N, classes) of images (N, C, H, W).
 using ClassScoreFn = std::function<absl::StatusOr<Tensor>(Tensor images)>;
 
-// Returns, for each image, the class with the largest score, the first if several are equal. Calls `scores` with at
-// most `batch` (1 or more) images at a time, in order. Returns its errors; fails with Internal if it doesn't return one
-// row of scores per image. `progress`, if given, counts images.
+// Returns the rows of scores of all images, (images, columns). Calls `scores` with at most `batch` (1 or more) images
+// at a time, in order. Returns its errors; fails with Internal if it doesn't return one row of scores per image.
+// `progress`, if given, counts images.
+absl::StatusOr<Tensor> EvaluateAll(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
+                                   const ProgressFn& progress = {});
+
+// Returns, for each image, the class with the largest score, the first if several are equal. Otherwise like
+// EvaluateAll, without keeping the scores.
 absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
                                              const ProgressFn& progress = {});
+
+// Returns what scores (N, columns) say of N images: a class each, the first with the largest score, for kClasses and
+// kBinary; 1 or 0 for each label, whether its probability is above 0.5, for kMultiLabel; nothing for other kinds.
+std::vector<int32_t> Decide(OutputKind kind, const Tensor& scores);
+
+// Returns the deviation of `scores` from `exact`, both (N, columns), N from 1 on: root mean square over the images, in
+// percent of the standard deviation of the exact ones, of the column where that is largest. A column that is the same
+// for all images is measured in percent of its absolute value.
+double DeviationPercent(const Tensor& scores, const Tensor& exact);
 
 // Returns the percentage of predictions that equal the label, 0 to 100, not rounded; 0 if there are no predictions.
 // Compares prediction i with label i; there must be at least as many labels as predictions. A prediction that is no

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include "privdnn/torch/executor.h"
 
 namespace privdnn {
 namespace {
@@ -84,6 +85,29 @@ TEST(InBatches, NamesWhatItCountsAndEndsAtAnError) {
   seen.clear();
   EXPECT_EQ(InBatches(20, 3, {}, work), absl::DataLossError("gone"));
   EXPECT_EQ(seen, (std::vector<std::pair<int64_t, int64_t>>{{0, 3}, {3, 6}, {6, 9}}));
+}
+
+TEST(EvaluateAll, ReturnsEveryRow) {
+  const auto all = EvaluateAll(Numbered(7), 3, Scores);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->dim(0), 7);
+  EXPECT_EQ(Argmax(*all), *Predict(Numbered(7), 7, Scores));
+}
+
+TEST(Decide, DependsOnWhatOutputsAre) {
+  const Tensor scores{{2, 3}, {0.2f, 0.6f, 0.7f, 0.5f, 0.4f, 0.1f}};
+  EXPECT_EQ(Decide(OutputKind::kClasses, scores), (std::vector<int32_t>{2, 0}));
+  EXPECT_EQ(Decide(OutputKind::kMultiLabel, scores), (std::vector<int32_t>{0, 1, 1, 0, 0, 0}));
+  EXPECT_TRUE(Decide(OutputKind::kRegression, scores).empty());
+}
+
+TEST(DeviationPercent, IsRelativeToTheSpreadOfTheWorstColumn) {
+  // Columns of mean 2 and standard deviation 1, and of a constant.
+  const Tensor exact{{2, 2}, {1, 50, 3, 50}};
+  EXPECT_EQ(DeviationPercent(exact, exact), 0);
+  EXPECT_NEAR(DeviationPercent({{2, 2}, {1.1f, 50, 2.9f, 50}}, exact), 10, 1e-4);
+  EXPECT_NEAR(DeviationPercent({{2, 2}, {1, 50, 3, 70}}, exact), 100 * 20 / 50.0 / std::sqrt(2), 1e-4);
+  EXPECT_EQ(DeviationPercent({{2, 1}, {0, 1}}, {{2, 1}, {0, 0}}), 100);
 }
 
 TEST(AccuracyPercent, CountsWhatIsRight) {
