@@ -12,6 +12,7 @@ void WriteSegment(const SegmentHeader& segment, ByteWriter& w) {
   w.U32(static_cast<uint32_t>(segment.parameters.primes.size()));
   for (const uint64_t q : segment.parameters.primes) w.U64(q);
   w.U32(static_cast<uint32_t>(segment.parameters.plain_bits));
+  w.U32(segment.parameters.shares ? 1 : 0);
   w.Raw(segment.seed);
   WriteSpec(segment.spec, w);
   for (const double scale : segment.output_scale) w.F64(scale);
@@ -27,6 +28,8 @@ absl::StatusOr<SegmentHeader> ReadSegment(ByteReader& r) {
   }
   PRIVDNN_ASSIGN_OR_RETURN(const uint32_t plain_bits, r.U32InRange(2, 60, "plaintext bits"));
   h.parameters.plain_bits = static_cast<int>(plain_bits);
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t shares, r.U32InRange(0, 1, "shares"));
+  h.parameters.shares = shares == 1;
   PRIVDNN_ASSIGN_OR_RETURN(const auto seed, r.Take(h.seed.size(), "seed"));
   std::copy(seed.begin(), seed.end(), h.seed.begin());
   PRIVDNN_ASSIGN_OR_RETURN(h.spec, ReadSpec(r));

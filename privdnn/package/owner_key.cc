@@ -9,7 +9,7 @@ namespace {
 
 // magic | version | package id | user | header | for each segment: bias, keys of 2 bits a coefficient holding s+1 |
 // SHA-256 of all before it
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr int kTernaryBits = 2;
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 28;

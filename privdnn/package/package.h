@@ -12,7 +12,7 @@
 namespace privdnn {
 
 inline constexpr std::string_view kPackageMagic = "PVDNNPKG";
-inline constexpr uint32_t kPackageVersion = 2;
+inline constexpr uint32_t kPackageVersion = 3;
 
 // A package in memory-mapped bytes, every field checked: holding one proves that the header is consistent, that the
 // rings are within the security table, that sizes agree to the byte and that the digest is right. Ciphertext residues

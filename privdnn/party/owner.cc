@@ -87,12 +87,46 @@ absl::Status Owner::AnswerUnits(const Query& query, uint64_t first, uint64_t las
 
 absl::StatusOr<Bytes> Owner::Answer(std::span<const uint8_t> query, RandomSource& random, int threads) const {
   PRIVDNN_ASSIGN_OR_RETURN(const Query parsed, Query::Parse(query, key_.package_id(), layouts_));
+  if (segment(parsed.header().segment).parameters.spec().shares) {
+    return InvalidArgument("query: the outputs of segment {} stay shared; it is answered within a session only",
+                           parsed.header().segment);
+  }
   ReplyWriter reply(parsed.header(), layouts_[parsed.header().segment]);
   for (uint64_t first = 0; first < parsed.units(); first += kUnitsAtOnce) {
     PRIVDNN_RETURN_IF_ERROR(
         AnswerUnits(parsed, first, std::min(first + kUnitsAtOnce, parsed.units()), random, threads, reply));
   }
   return std::move(reply).Finish();
+}
+
+absl::StatusOr<ZeroizingVector<uint32_t>> Owner::TakeShares(std::span<const uint8_t> query, int threads) const {
+  PRIVDNN_ASSIGN_OR_RETURN(const Query parsed, Query::Parse(query, key_.package_id(), layouts_));
+  const size_t k = parsed.header().segment;
+  const uint32_t images = parsed.header().images;
+  const Parameters& params = segment(k).parameters;
+  if (!params.spec().shares) return InvalidArgument("query: the outputs of segment {} are not shared", k);
+  const Geometry& g = segment(k).geometry;
+  const SegmentKey& key = key_.secrets(k);
+  ZeroizingVector<uint32_t> shares(images * g.spec().values_per_image());
+  std::vector<absl::Status> status(parsed.units());
+  ParallelFor(parsed.units(), threads, [&](size_t u) {
+    NttPoly a(params.ring());
+    status[u] = parsed.ReadMaskedPoly(u, a.all());
+    ZeroizingVector<Torus> phases;
+    for (uint32_t f = 0; f < g.spec().outputs() && status[u].ok(); ++f) {
+      const auto positions = g.positions(g.unit(u, images), f);
+      std::vector<uint64_t> b(params.ring().num_primes() * positions.size());
+      status[u] = parsed.ReadMaskedOutput(u, f, b);
+      if (!status[u].ok()) return;
+      const auto of_output = Phases(params, segments_[k].torus, key.keys[f], a, b, positions, {});
+      phases.insert(phases.end(), of_output.begin(), of_output.end());
+    }
+    if (!status[u].ok()) return;
+    ForEachValue(g, images, u,
+                 [&](size_t at, uint64_t value) { shares[value] = RoundToBits(phases[at], params.plain_bits()); });
+  });
+  for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
+  return shares;
 }
 
 }  // namespace privdnn

@@ -7,6 +7,7 @@
 #include "privdnn/party/owner.h"
 #include "privdnn/party/user.h"
 #include "privdnn/ring/residues.h"
+#include "privdnn/segment/packing.h"
 #include "privdnn/segment/reference.h"
 #include "privdnn/testing/networks.h"
 
@@ -324,12 +325,84 @@ TEST_F(WireTest, EveryTruncationAndBitFlipIsAnError) {
   check(reply_, [&](const Bytes& r) { return ReplyError(r); });
 }
 
+// What a share is off by: each party rounds its part.
+int64_t Centred(uint32_t value, int bits) { return static_cast<int32_t>(value << (32 - bits)) >> (32 - bits); }
+
+uint64_t RandomWord(RandomSource& random) {
+  uint64_t word;
+  random.Fill(std::span(&word, 1));
+  return word;
+}
+
+// Kernels times shares modulo 2^l, which wrap around it: both parties' shares add up to the product, but for a unit.
+TEST(SharedOutputs, AddUpToTheProductModuloT) {
+  for (const int bits : {16, 26, 31}) {
+    SCOPED_TRACE(bits);
+    SegmentSpec spec;
+    spec.kind = SegmentKind::kLinear;
+    spec.channels = 3;
+    spec.input = {9, 8};
+    spec.pads1 = {1, 1, 1, 1};
+    spec.input_bits = static_cast<uint32_t>(bits);
+    spec.groups = {{4, {3, 3}, {2, 1}, {0, 0}, {5, 8}}};
+    const Geometry geometry = *Geometry::Create(spec, 4096);
+    DeterministicRandom random(11);
+    QuantizedSegment quantized;
+    quantized.spec = spec;
+    for (uint32_t f = 0; f < 4; ++f) {
+      Secret<int32_t> kernel(27);
+      for (int32_t& w : kernel.RevealMutable()) w = static_cast<int32_t>(RandomWord(random)) >> 20;  // 12 bits
+      quantized.kernels.push_back(std::move(kernel));
+    }
+    quantized.bias = Secret<int64_t>(4);
+    quantized.output_scale.assign(4, 1);
+    const EncryptionPlan plan{.parameters = {.n = 4096, .primes = NttPrimes(2), .plain_bits = bits, .shares = true},
+                              .geometry = geometry,
+                              .image_budget = 1000};
+    const EncryptionTask task{&quantized, &plan};
+    const EncryptedModel model = *EncryptToMemory({&task, 1}, {}, "user", random, 2);
+    const User user = *User::Create(*Package::Parse(model.package, "p"));
+    const Owner owner = *Owner::Create(*OwnerKey::Parse(model.owner_key.Write(), "k"));
+
+    constexpr size_t kImages = 3, kSize = 3 * 9 * 8;
+    std::vector<uint32_t> x(kImages * kSize);
+    for (uint32_t& share : x) share = static_cast<uint32_t>(RandomWord(random)) & ((uint32_t{1} << bits) - 1);
+    User::Workspace workspace;
+    const auto query = user.PrepareShares(0, x, random, workspace, 2);
+    ASSERT_TRUE(query.ok()) << query.status();
+    const auto other = owner.TakeShares(query->message, 2);
+    ASSERT_TRUE(other.ok()) << other.status();
+    size_t off = 0, values = 0;
+    for (size_t image = 0; image < kImages; ++image) {
+      const auto z = ShareMap(geometry, std::span(x).subspan(image * kSize, kSize));
+      for (uint32_t f = 0; f < 4; ++f) {
+        const auto kernel = quantized.kernels[f].Reveal();
+        for (uint32_t p = 0; p < 40; ++p, ++values) {
+          uint64_t y = 0;
+          for (uint32_t k = 0; k < 27; ++k) {
+            const size_t at = (k / 9 * 11 + 2 * (p / 8) + k / 3 % 3) * 10 + p % 8 + k % 3;
+            y += static_cast<uint64_t>(int64_t{kernel[k]} * z[at]);
+          }
+          const size_t at = image * 160 + f * 40 + p;
+          const int64_t error = Centred(query->shares[at] + (*other)[at] - static_cast<uint32_t>(y), bits);
+          EXPECT_LE(std::abs(error), 1);
+          off += error != 0;
+        }
+      }
+    }
+    EXPECT_EQ(values, 480u);
+    EXPECT_LT(off, values / 2);
+    // Neither kind of segment is taken for the other.
+    EXPECT_THAT(Message(owner.Answer(query->message, random).status()), HasSubstr("stay shared"));
+  }
+}
+
 TEST_F(WireTest, KnownAnswers) {
   EXPECT_EQ(*user_.Unmask(query_, reply_),
             Expected(model_.quantized[0], user_.segment(0).geometry, images_, user_.input_size(0)));
   // The protocol is its bytes: these change only with a version number.
-  EXPECT_EQ(HexEncode(Sha256(query_.message)), "19f1a2dbf55724d035535ca91d5512d10b689884b31a6bdea1bf0e5e627b9238");
-  EXPECT_EQ(HexEncode(Sha256(reply_)), "d4b7438f324b3c0ec1c7f4aaa059664308a6d6e97279fdcb3a77e0040f2e9e3f");
+  EXPECT_EQ(HexEncode(Sha256(query_.message)), "bcc15d860bf21ffef16d3d4fdb517714d55f63a24b9e706ce43ee17aa01198a7");
+  EXPECT_EQ(HexEncode(Sha256(reply_)), "f1998f967eb4634b8e9664154d308dc30b92463787b285166aebf899512db441");
 }
 
 TEST_F(WireTest, WrongCountsOfPixelsAreRefused) {

@@ -15,10 +15,11 @@ constexpr uint64_t kMaxPlaneValuesAtOnce = uint64_t{1} << 26;
 }  // namespace
 
 // Images of a query whose features are at hand.
+template <typename Z>
 struct User::Wave {
   uint32_t images;  // of the whole query
   uint64_t first_image;
-  std::vector<FeaturePlanes> planes;
+  std::vector<BasicFeaturePlanes<Z>> planes;
 };
 
 absl::StatusOr<User> User::Create(Package package, int threads) {
@@ -50,7 +51,8 @@ size_t User::input_size(size_t k) const {
   return s.channels * s.input.area();
 }
 
-void User::PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
+template <typename Z>
+void User::PreparePass(size_t k, const Wave<Z>& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
                        int threads, EvaluationScratch& scratch, QueryWriter& query) const {
   const auto& [kernels, torus] = segments_[k];
   const Parameters& params = segment(k).parameters;
@@ -77,30 +79,27 @@ void User::PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::spa
   }
 }
 
-absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inputs, RandomSource& random,
-                                            Workspace& workspace, int threads) const {
-  const size_t size = input_size(k), count = inputs.size() / size;
-  if (count < 1 || count > kMaxImagesPerMessage || inputs.size() % size != 0) {
-    return InvalidArgument("query: {} values are not 1 to {} images of {}", inputs.size(), kMaxImagesPerMessage, size);
+absl::StatusOr<uint32_t> User::CountImages(size_t k, size_t values) const {
+  const size_t size = input_size(k), count = values / size;
+  if (count < 1 || count > kMaxImagesPerMessage || values % size != 0) {
+    return InvalidArgument("query: {} values are not 1 to {} images of {}", values, kMaxImagesPerMessage, size);
   }
+  return static_cast<uint32_t>(count);
+}
+
+template <typename Z, typename PlanesFn>
+Bytes User::PrepareQuery(size_t k, uint32_t images, const PlanesFn& planes, std::span<Masks> masks,
+                         RandomSource& random, Workspace& workspace, int threads) const {
   const Geometry& g = segment(k).geometry;
-  const auto images = static_cast<uint32_t>(count);
-  const MessageHeader header{package_.id(), static_cast<uint32_t>(k), images};
-  QueryWriter query(header, layouts_[k]);
-  std::vector<Masks> masks(g.units(images));
-  Clamping clamping;
+  QueryWriter query({package_.id(), static_cast<uint32_t>(k), images}, layouts_[k]);
   // Whole ciphertexts of images, so many that their planes stay within bounds.
   const uint64_t per_ciphertext = g.images_per_ciphertext(), plane_values = g.window() * g.layer1().area();
   const uint64_t at_once =
       std::max<uint64_t>(kMaxPlaneValuesAtOnce / plane_values / per_ciphertext, 1) * per_ciphertext;
   for (uint64_t first_image = 0; first_image < images; first_image += at_once) {
     const uint64_t last_image = std::min<uint64_t>(first_image + at_once, images);
-    Wave wave{images, first_image, std::vector<FeaturePlanes>(last_image - first_image)};
-    std::vector<Clamping> each(wave.planes.size());
-    ParallelFor(wave.planes.size(), threads, [&](size_t i) {
-      wave.planes[i] = FeaturePlanes(g, QuantizeInput(g, inputs.subspan((first_image + i) * size, size), each[i]));
-    });
-    for (const Clamping& image : each) clamping += image;
+    Wave<Z> wave{images, first_image, std::vector<BasicFeaturePlanes<Z>>(last_image - first_image)};
+    ParallelFor(wave.planes.size(), threads, [&](size_t i) { wave.planes[i] = planes(first_image + i); });
     const uint64_t first_unit = first_image / per_ciphertext * g.num_tiles(), last_unit = g.units(last_image);
     const uint64_t passes = (last_unit - first_unit + kMaxUnitsPerPass - 1) / kMaxUnitsPerPass;
     const bool side_by_side = PassesSideBySide(segment(k).parameters.spec(), g.spec().outputs(), passes, threads);
@@ -108,11 +107,44 @@ absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inp
     ParallelFor(passes, side_by_side ? threads : 1, [&](size_t pass) {
       const uint64_t first = first_unit + pass * kMaxUnitsPerPass;
       const uint64_t units = std::min<uint64_t>(kMaxUnitsPerPass, last_unit - first);
-      PreparePass(k, wave, first, std::span(masks).subspan(first, units), *fresh[pass], side_by_side ? 1 : threads,
+      PreparePass(k, wave, first, masks.subspan(first, units), *fresh[pass], side_by_side ? 1 : threads,
                   workspace.local(), query);
     });
   }
-  return PreparedQuery{std::move(query).Finish(), header, std::move(masks), clamping};
+  return std::move(query).Finish();
+}
+
+absl::StatusOr<PreparedQuery> User::Prepare(size_t k, std::span<const float> inputs, RandomSource& random,
+                                            Workspace& workspace, int threads) const {
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t images, CountImages(k, inputs.size()));
+  const Geometry& g = segment(k).geometry;
+  const size_t size = input_size(k);
+  PreparedQuery query{{}, {package_.id(), static_cast<uint32_t>(k), images}, std::vector<Masks>(g.units(images)), {}};
+  std::vector<Clamping> each(images);
+  const auto planes = [&](uint64_t i) {
+    return FeaturePlanes(g, QuantizeInput(g, inputs.subspan(i * size, size), each[i]));
+  };
+  query.message = PrepareQuery<int16_t>(k, images, planes, query.masks, random, workspace, threads);
+  for (const Clamping& image : each) query.clamping += image;
+  return query;
+}
+
+absl::StatusOr<User::SharesQuery> User::PrepareShares(size_t k, std::span<const uint32_t> inputs, RandomSource& random,
+                                                      Workspace& workspace, int threads) const {
+  if (!segment(k).parameters.spec().shares)
+    return InvalidArgument("query: the outputs of segment {} are not shared", k);
+  PRIVDNN_ASSIGN_OR_RETURN(const uint32_t images, CountImages(k, inputs.size()));
+  const Geometry& g = segment(k).geometry;
+  const size_t size = input_size(k);
+  const int bits = segment(k).parameters.plain_bits();
+  std::vector<Masks> masks(g.units(images));
+  const auto planes = [&](uint64_t i) { return SharePlanes(g, ShareMap(g, inputs.subspan(i * size, size))); };
+  SharesQuery query{PrepareQuery<int32_t>(k, images, planes, masks, random, workspace, threads),
+                    ZeroizingVector<uint32_t>(images * g.spec().values_per_image())};
+  ForEachUnitsValue(g, images, [&](uint64_t unit, size_t at, uint64_t value) {
+    query.shares[value] = (0 - RoundToBits(masks[unit].Reveal()[at], bits)) & ((uint32_t{1} << bits) - 1);
+  });
+  return query;
 }
 
 absl::StatusOr<std::vector<int64_t>> User::Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const {
@@ -125,24 +157,18 @@ absl::StatusOr<std::vector<int64_t>> User::Unmask(const PreparedQuery& query, st
   const size_t k = header.segment;
   const Parameters& params = segment(k).parameters;
   const Geometry& g = segment(k).geometry;
-  const uint64_t per_image = g.spec().values_per_image();
-  std::vector<int64_t> y(header.images * per_image);
-  std::vector<uint64_t> values;
+  std::vector<int64_t> y(header.images * g.spec().values_per_image());
+  std::vector<uint64_t> values, unit;
   for (uint64_t u = 0; u < parsed.units(); ++u) {
-    const Geometry::Unit unit = g.unit(u, header.images);
-    auto masks = query.masks[u].Reveal();
+    unit.clear();
     for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
-      const Geometry::Patch patch = g.patch(unit.tile, g.group(f));
-      const uint32_t columns = g.spec().groups[g.group(f)].map.w;
-      values.resize(size_t{patch.positions()} * unit.images);
+      values.resize(g.positions(g.unit(u, header.images), f).size());
       PRIVDNN_RETURN_IF_ERROR(parsed.ReadOutput(u, f, values));
-      for (size_t i = 0; i < values.size(); ++i) {
-        const uint64_t image = unit.first_image + i / patch.positions(), place = i % patch.positions();
-        const uint64_t row = patch.top + place / patch.columns, column = patch.left + place % patch.columns;
-        y[image * per_image + g.first_value(f) + row * columns + column] = privdnn::Unmask(params, values[i], masks[i]);
-      }
-      masks = masks.subspan(values.size());
+      unit.insert(unit.end(), values.begin(), values.end());
     }
+    ForEachValue(g, header.images, u, [&](size_t at, uint64_t value) {
+      y[value] = privdnn::Unmask(params, unit[at], query.masks[u].Reveal()[at]);
+    });
   }
   return y;
 }

@@ -37,6 +37,14 @@ class User {
   // [image][channel][row][column]. `random` must be SystemRandom in use: masks and v are what hides the images.
   absl::StatusOr<PreparedQuery> Prepare(size_t k, std::span<const float> inputs, RandomSource& random,
                                         Workspace& workspace, int threads = 1) const;
+  // A query of segment k, whose outputs stay shared modulo t, for shares of its inputs modulo 2^input_bits,
+  // [image][channel][row][column]; and this party's shares of the outputs, [image][output][position].
+  struct SharesQuery {
+    Bytes message;
+    ZeroizingVector<uint32_t> shares;
+  };
+  absl::StatusOr<SharesQuery> PrepareShares(size_t k, std::span<const uint32_t> inputs, RandomSource& random,
+                                            Workspace& workspace, int threads = 1) const;
   // Encrypted outputs [image][output][position], exact integers, from the owner's reply. InvalidArgument if the reply
   // is not well-formed, or answers another query or a query for another package.
   absl::StatusOr<std::vector<int64_t>> Unmask(const PreparedQuery& query, std::span<const uint8_t> reply) const;
@@ -48,8 +56,16 @@ class User {
   };
   User(Package package, std::vector<Segment> segments, std::vector<MessageLayout> layouts)
       : package_(std::move(package)), segments_(std::move(segments)), layouts_(std::move(layouts)) {}
+  template <typename Z>
   struct Wave;
-  void PreparePass(size_t k, const Wave& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
+  // Checks the number of values; the images that they are.
+  absl::StatusOr<uint32_t> CountImages(size_t k, size_t values) const;
+  // A query of so many images, whose planes `planes` makes.
+  template <typename Z, typename PlanesFn>
+  Bytes PrepareQuery(size_t k, uint32_t images, const PlanesFn& planes, std::span<Masks> masks, RandomSource& random,
+                     Workspace& workspace, int threads) const;
+  template <typename Z>
+  void PreparePass(size_t k, const Wave<Z>& wave, uint64_t first_unit, std::span<Masks> masks, RandomSource& random,
                    int threads, EvaluationScratch& scratch, QueryWriter& query) const;
   Package package_;
   std::vector<Segment> segments_;

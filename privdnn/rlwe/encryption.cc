@@ -46,7 +46,7 @@ NttPoly EncryptTerm(const Parameters& params, const NttPoly& a, const OutputKey&
       const Modulus& m = ring.modulus(i);
       auto limb = sum.limb(i);
       for (size_t k = 0; k < message.size(); ++k) {
-        limb[k] = m.Add(limb[k], m.Mul(params.delta(i), m.FromSigned(message[k])));
+        limb[k] = m.Add(limb[k], params.Encode(i, message[k]));
       }
     }
   }

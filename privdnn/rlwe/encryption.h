@@ -16,7 +16,7 @@ namespace privdnn {
 // Multi-secret ring-LWE with shared public polynomials (in the manner of Peikert, Vaikuntanathan and Waters, CRYPTO
 // 2008): encrypted output f has its own ternary secret s_f and fresh errors; a_1 ... a_J and a_pk are public, expanded
 // from a seed and shared by all f. A pair (a, s) is never used for two messages.
-//   b_{f,j}  = -a_j  s_f + e_{f,j}  + Delta A_{f,j}
+//   b_{f,j}  = -a_j  s_f + e_{f,j}  + Delta A_{f,j}      or round(Q A_{f,j}/t), see Parameters
 //   b_{f,pk} = -a_pk s_f + e_{f,pk}                      an encryption of zero: the public key
 // In what follows term j < J is a kernel polynomial and term J is pk.
 

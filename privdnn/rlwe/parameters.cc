@@ -39,8 +39,9 @@ absl::Status CheckRanges(const ParameterSpec& spec) {
     return InvalidArgument("parameters: {} released values, must be 1 to 2^48", spec.released_values);
   }
   // The reply has plain_bits + 3 bits and must fit a 64-bit word; so must a centred plaintext.
-  if (spec.plain_bits < 2 || spec.plain_bits > 60) {
-    return InvalidArgument("parameters: plaintext modulus 2^{}, must be 2^2 to 2^60", spec.plain_bits);
+  const int most = spec.shares ? kMaxShareBits : 60;
+  if (spec.plain_bits < 2 || spec.plain_bits > most) {
+    return InvalidArgument("parameters: plaintext modulus 2^{}, must be 2^2 to 2^{}", spec.plain_bits, most);
   }
   return absl::OkStatus();
 }
@@ -58,7 +59,24 @@ absl::Status CheckLattice(const ParameterSpec& spec) {
   return InvalidArgument("parameters: N = {} is not in the security table (2048, 4096, 8192, 16384)", spec.n);
 }
 
+double LogSigmaShares(const ParameterSpec& spec) {
+  const double b2 = static_cast<double>(spec.max_feature) * static_cast<double>(spec.max_feature);
+  const double variance = (kBinomialVariance + 1.0 / 12) * spec.terms * b2 + kBinomialVariance * 4 / 3;
+  return 0.5 * std::log2(static_cast<double>(spec.n) * variance);
+}
+
+absl::Status CheckShareNoise(const ParameterSpec& spec) {
+  const double room = LogQ(spec.primes) - spec.plain_bits - 1,
+               needed = LogSigmaShares(spec) + std::log2(kShareDeviations);
+  if (needed <= room) return absl::OkStatus();
+  return InvalidArgument(
+      "parameters: Q/(2t) = 2^{:.1f} leaves no room for noise of up to 2^{:.1f} on shares: a larger ring or fewer bits "
+      "(now {}) are needed",
+      room, needed, spec.plain_bits);
+}
+
 absl::Status CheckNoise(const ParameterSpec& spec) {
+  if (spec.shares) return CheckShareNoise(spec);
   // Everything as a fraction of Q/t.
   const double log_delta = LogQ(spec.primes) - spec.plain_bits;
   const double eta = std::exp2(LogSigmaEta(spec) - log_delta);
@@ -87,6 +105,7 @@ absl::Status CheckNoise(const ParameterSpec& spec) {
 double StatisticalSecurity(std::span<const ParameterSpec> specs) {
   double divergence = 0, distance = 0;
   for (const ParameterSpec& spec : specs) {
+    if (spec.shares) continue;
     // As fractions of Q/t, which is 2^(128-l) units of the torus.
     const double eta = std::exp2(LogSigmaEta(spec) - (LogQ(spec.primes) - spec.plain_bits));
     const double map = static_cast<double>(spec.primes.size()) * kTorusTermError * std::exp2(spec.plain_bits - 128);
@@ -100,14 +119,24 @@ double StatisticalSecurity(const ParameterSpec& spec) { return StatisticalSecuri
 
 Parameters::Parameters(Ring ring, ParameterSpec spec) : ring_(std::move(ring)), spec_(std::move(spec)) {
   // Q mod t for t = 2^l, l <= 60; then Delta = (Q - (Q mod t))/t = -(Q mod t) * t^-1 (mod q_i).
-  uint64_t q_mod_t = 1;
-  for (const uint64_t q : spec_.primes) q_mod_t *= q;
-  q_mod_t &= (uint64_t{1} << spec_.plain_bits) - 1;
+  q_mod_t_ = 1;
+  for (const uint64_t q : spec_.primes) q_mod_t_ *= q;
+  q_mod_t_ &= (uint64_t{1} << spec_.plain_bits) - 1;
   for (size_t i = 0; i < ring_.num_primes(); ++i) {
     const Modulus& m = ring_.modulus(i);
-    const uint64_t t_inverse = m.Inverse(m.Pow(2, static_cast<uint64_t>(spec_.plain_bits)));
-    delta_.push_back(m.Neg(m.Mul(m.Reduce(q_mod_t), t_inverse)));
+    t_inverse_.push_back(m.Inverse(m.Pow(2, static_cast<uint64_t>(spec_.plain_bits))));
+    delta_.push_back(m.Neg(m.Mul(m.Reduce(q_mod_t_), t_inverse_[i])));
   }
+}
+
+uint64_t Parameters::Encode(size_t i, int32_t coefficient) const {
+  const Modulus& m = ring_.modulus(i);
+  if (!spec_.shares) return m.Mul(delta_[i], m.FromSigned(coefficient));
+  // (Q A - r)/t with r = Q A mod t, centred; Q is 0 modulo q_i.
+  const int unused = 64 - spec_.plain_bits;
+  const uint64_t product = q_mod_t_ * static_cast<uint64_t>(int64_t{coefficient});
+  const int64_t r = static_cast<int64_t>(product << unused) >> unused;
+  return m.Neg(m.Mul(m.FromSigned(r), t_inverse_[i]));
 }
 
 absl::Status CheckParameters(const ParameterSpec& spec) {

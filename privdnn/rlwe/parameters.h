@@ -28,14 +28,22 @@ inline constexpr int kReplyGuardBits = 3;
 inline constexpr double kDrowningSigma = 1.0 / 21;
 // Planner and parameters refuse less statistical security than this.
 inline constexpr double kMinStatisticalSecurity = 40;
+// Shares of outputs are off by more than their rounding with a probability below 2^-40 over 65,536 values if that many
+// standard deviations of the noise fit into Q/(2t).
+inline constexpr double kShareDeviations = 8.6;
 // What one segment may release at the most; keeps arithmetic on budgets far from overflow.
 inline constexpr uint64_t kMaxReleasedValues = uint64_t{1} << 48;
+
+// Shares are words of 32 bits, and features of them have a sign.
+inline constexpr int kMaxShareBits = 31;
 
 // What is chosen, and stored in packages and keys.
 struct EncryptionParameters {
   size_t n = 4096;
   std::vector<uint64_t> primes;  // Q = their product
   int plain_bits = 0;            // l; plaintext modulus t = 2^l
+  // Outputs stay shared modulo t between owner and user: there are no replies, and nothing is released.
+  bool shares = false;
 };
 
 // The same with what follows from a segment's shape and its budget of images (DeriveParameters in segment/): all that
@@ -48,11 +56,17 @@ struct ParameterSpec : EncryptionParameters {
 
 // Immutable; holding one proves that:
 //   - n is in kSecurityTable and log2 Q within its bound;
+// and, unless outputs stay shared, that
 //   - decryption is right but for a probability under 2^-60 a value: with Delta = floor(Q/t) and sigma_nu = Q/(21 t),
 //     the error of a phase is nu + eta + rounding, the reply is rounded to Q/2^(l+3) (at most Q/(16 t) off), and
 //     unmasking takes Delta for Q/t, which costs at most t^2/(2Q) of Q/t: 9 sigma_nu + 10 sigma_eta + (1/16 + t^2/(2Q))
 //     Q/t < Q/(2t);
 //   - the statistical security below is at least kMinStatisticalSecurity.
+// If they do, products are wanted modulo t and wrap around it. Kernels are then encoded as round(Q A/t) in place of
+// Delta A, so that a wrap is a multiple of Q; the rounding of a coefficient, at most 1/2, counts as an error of
+// variance 1/12. Holding parameters proves that kShareDeviations sigma <= Q/(2t) with
+//   sigma^2 = N ((10.5 + 1/12) J B^2 + 10.5 (2/3 + 2/3)),      B as below.
+// Each party rounds its part to a multiple of Q/t, so that the shares' sum is off by at most 1.
 //
 // The noise eta. The phase of output f is Delta*y + eta + nu (mod Q) with
 //   eta = sum_j e_{f,j} phi_j + e_{f,pk} v + g s_f     in R,
@@ -83,6 +97,9 @@ class Parameters {
   uint32_t terms() const { return spec_.terms; }
   int plain_bits() const { return spec_.plain_bits; }
   int reply_bits() const { return spec_.plain_bits + kReplyGuardBits; }
+  // A kernel's coefficient as it is encrypted, modulo q_i: Delta A, or round(Q A/t) if outputs stay shared. Without
+  // branches on it.
+  uint64_t Encode(size_t i, int32_t coefficient) const;
   // Delta mod q_i.
   uint64_t delta(size_t i) const { return delta_[i]; }
   // log2 of Delta, sigma_eta (bound), sigma_nu.
@@ -98,6 +115,8 @@ class Parameters {
   Ring ring_;
   ParameterSpec spec_;
   std::vector<uint64_t> delta_;
+  uint64_t q_mod_t_ = 0;
+  std::vector<uint64_t> t_inverse_;  // modulo q_i
 };
 
 // log2 of Q, the product of the primes.
@@ -105,6 +124,7 @@ double LogQ(std::span<const uint64_t> primes);
 // All that Create checks of a spec, without making a ring: for a planner that compares many.
 absl::Status CheckParameters(const ParameterSpec& spec);
 // Bits of statistical security for a spec, before anything is checked; what Create computes and what a planner shows.
+// Infinite if outputs stay shared.
 double StatisticalSecurity(const ParameterSpec& spec);
 // Bits, over all that the keys of several specs release together.
 double StatisticalSecurity(std::span<const ParameterSpec> specs);

@@ -12,6 +12,11 @@ namespace privdnn {
 // x/Q mod 1 in units of 2^-128; sums and differences wrap, as modulo Q.
 __extension__ typedef unsigned __int128 Torus;
 
+// x rounded to a multiple of 1/2^bits, modulo 1: an integer modulo 2^bits, bits from 1 to 32.
+inline uint32_t RoundToBits(Torus x, int bits) {
+  return static_cast<uint32_t>((x + (Torus{1} << (127 - bits))) >> (128 - bits));
+}
+
 // What TorusMap loses at most for each prime, in units of 2^-128.
 inline constexpr double kTorusTermError = 2;
 

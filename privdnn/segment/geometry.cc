@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "privdnn/rlwe/parameters.h"
+
 namespace privdnn {
 namespace {
 
@@ -65,7 +67,9 @@ absl::Status CheckGroups(const SegmentSpec& spec) {
 
 absl::Status CheckRanges(const SegmentSpec& spec) {
   PRIVDNN_RETURN_IF_ERROR(InRange("channels", spec.channels, 1, kMaxChannels));
-  PRIVDNN_RETURN_IF_ERROR(InRange("input_bits", spec.input_bits, 2, 15));
+  // Products of two features have 32 bits; a linear segment's inputs may be shares.
+  const int64_t most_bits = spec.kind == SegmentKind::kLinear ? kMaxShareBits : 15;
+  PRIVDNN_RETURN_IF_ERROR(InRange("input_bits", spec.input_bits, 2, most_bits));
   for (const auto& [name, field] : kSizes) {
     PRIVDNN_RETURN_IF_ERROR(InRange(name, (spec.*field).h, 1, kMaxExtent));
     PRIVDNN_RETURN_IF_ERROR(InRange(name, (spec.*field).w, 1, kMaxExtent));

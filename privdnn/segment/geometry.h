@@ -160,4 +160,29 @@ class Geometry {
   std::array<std::vector<Shape>, 2> shapes_;  // of each group
 };
 
+// Calls use(at, value) for each value of a unit of `images` images: its index among the unit's, [output][position], and
+// its index among all, [image][output][position].
+template <typename Use>
+void ForEachValue(const Geometry& g, uint64_t images, uint64_t unit_index, const Use& use) {
+  const Geometry::Unit unit = g.unit(unit_index, images);
+  const uint64_t per_image = g.spec().values_per_image();
+  size_t at = 0;
+  for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
+    const Geometry::Patch patch = g.patch(unit.tile, g.group(f));
+    const uint32_t columns = g.spec().groups[g.group(f)].map.w;
+    for (size_t i = 0; i < size_t{patch.positions()} * unit.images; ++i) {
+      const uint64_t image = unit.first_image + i / patch.positions(), place = i % patch.positions();
+      const uint64_t row = patch.top + place / patch.columns, column = patch.left + place % patch.columns;
+      use(at++, image * per_image + g.first_value(f) + row * columns + column);
+    }
+  }
+}
+// The same for all units: use(unit, at, value).
+template <typename Use>
+void ForEachUnitsValue(const Geometry& g, uint64_t images, const Use& use) {
+  for (uint64_t u = 0; u < g.units(images); ++u) {
+    ForEachValue(g, images, u, [&](size_t at, uint64_t value) { use(u, at, value); });
+  }
+}
+
 }  // namespace privdnn

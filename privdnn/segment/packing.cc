@@ -19,7 +19,8 @@ Overlap Meet(uint32_t tile, uint32_t step, uint32_t tile_size, uint32_t pad, uin
 
 }  // namespace
 
-FeaturePlanes::FeaturePlanes(const Geometry& g, std::span<const int16_t> z) {
+template <typename Z>
+BasicFeaturePlanes<Z>::BasicFeaturePlanes(const Geometry& g, std::span<const Z> z) {
   const SegmentSpec& s = g.spec();
   planes_.reserve(g.window() * g.layer1().area());
   for (uint32_t c = 0; c < s.channels; ++c) {
@@ -34,7 +35,9 @@ FeaturePlanes::FeaturePlanes(const Geometry& g, std::span<const int16_t> z) {
   }
 }
 
-void FeaturePlanes::Fill(const Geometry& g, uint32_t tile, uint32_t slot, size_t term, std::span<int32_t> out) const {
+template <typename Z>
+void BasicFeaturePlanes<Z>::Fill(const Geometry& g, uint32_t tile, uint32_t slot, size_t term,
+                                 std::span<int32_t> out) const {
   const SegmentSpec& s = g.spec();
   const Overlap rows = Meet(tile / s.tiles.w, g.tile_step().h, g.tile_map().h, s.pads2.top, g.layer1().h);
   const Overlap columns = Meet(tile % s.tiles.w, g.tile_step().w, g.tile_map().w, s.pads2.left, g.layer1().w);
@@ -53,17 +56,35 @@ void FeaturePlanes::Fill(const Geometry& g, uint32_t tile, uint32_t slot, size_t
   for (uint32_t d = first; d < last; ++d) {
     if (d < g.products()) {
       const auto [i, j] = g.pair(d);
-      const int16_t* x = planes_.data() + i * plane;
-      const int16_t* y = planes_.data() + j * plane;
+      const Z* x = planes_.data() + i * plane;
+      const Z* y = planes_.data() + j * plane;
       each(d - first, [&](size_t q) { return int32_t{x[q]} * y[q]; });
     } else if (d < g.products() + g.window()) {
-      const int16_t* x = planes_.data() + (d - g.products()) * plane;
+      const Z* x = planes_.data() + (d - g.products()) * plane;
       const int32_t factor = s.kind == SegmentKind::kLinear ? 1 : 1 << g.linear_shift();
       each(d - first, [&](size_t q) { return int32_t{x[q]} * factor; });
     } else {
       each(d - first, [&](size_t) { return 1 << g.constant_shift(); });
     }
   }
+}
+
+template class BasicFeaturePlanes<int16_t>;
+template class BasicFeaturePlanes<int32_t>;
+
+ZeroizingVector<int32_t> ShareMap(const Geometry& g, std::span<const uint32_t> shares) {
+  const SegmentSpec& s = g.spec();
+  const Size2 map = g.z_map();
+  const int unused = 32 - static_cast<int>(s.input_bits);
+  ZeroizingVector<int32_t> z(s.channels * map.area());
+  for (uint32_t c = 0; c < s.channels; ++c) {
+    for (uint32_t h = 0; h < s.input.h; ++h) {
+      const uint32_t* from = shares.data() + (size_t{c} * s.input.h + h) * s.input.w;
+      int32_t* to = z.data() + (size_t{c} * map.h + h + s.pads1.top) * map.w + s.pads1.left;
+      for (uint32_t w = 0; w < s.input.w; ++w) to[w] = static_cast<int32_t>(from[w] << unused) >> unused;
+    }
+  }
+  return z;
 }
 
 ZeroizingVector<int32_t> PackKernel(const Geometry& g, uint32_t output, std::span<const int32_t> kernel, size_t term) {
