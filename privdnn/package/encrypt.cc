@@ -115,6 +115,12 @@ absl::Status EncryptSegment(const PreparedSegment& segment, const EncryptionTask
   for (size_t f = 0; f < outputs; ++f) key.keys.push_back(OutputKey::Generate(params, *random.Fork()));
   key.bias = Secret<int64_t>(outputs);
   std::ranges::copy(task.quantized->bias.Reveal(), key.bias.RevealMutable().begin());
+  if (params.spec().shares) {
+    for (const Secret<int32_t>& kernel : task.quantized->kernels) {
+      key.kernels.emplace_back(kernel.size());
+      std::ranges::copy(kernel.Reveal(), key.kernels.back().RevealMutable().begin());
+    }
+  }
   const std::vector<NttPoly> a = ExpandPublic(params, segment.header.seed);
   const uint64_t size = PackedResidueBytes(params.spec().primes, params.spec().n);
   Bytes block;

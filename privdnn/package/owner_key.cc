@@ -7,8 +7,8 @@
 namespace privdnn {
 namespace {
 
-// magic | version | package id | user | header | for each segment: bias, keys of 2 bits a coefficient holding s+1 |
-// SHA-256 of all before it
+// magic | version | package id | user | header | for each segment: bias, keys of 2 bits a coefficient holding s+1,
+// kernels of 32 bits a coefficient if its outputs stay shared | SHA-256 of all before it
 constexpr uint32_t kVersion = 3;
 constexpr int kTernaryBits = 2;
 
@@ -16,9 +16,18 @@ constexpr uint64_t kMaxFileBytes = uint64_t{1} << 28;
 
 uint64_t KeyBytes(size_t n) { return PackedBytes(n, kTernaryBits); }
 
-// Bias and keys of a segment.
+// Coefficients of output f's kernel in the key file.
+uint64_t KernelSize(const PreparedSegment& segment, uint32_t f) {
+  if (!segment.header.parameters.shares) return 0;
+  return segment.geometry.features() * segment.header.spec.groups[segment.geometry.group(f)].kernel.area();
+}
+
+// Bias, keys and kernels of a segment.
 uint64_t SecretBytes(const PreparedSegment& segment) {
-  return uint64_t{segment.header.spec.outputs()} * (8 + KeyBytes(segment.geometry.n()));
+  const uint32_t outputs = segment.header.spec.outputs();
+  uint64_t bytes = uint64_t{outputs} * (8 + KeyBytes(segment.geometry.n()));
+  for (uint32_t f = 0; f < outputs; ++f) bytes += 4 * KernelSize(segment, f);
+  return bytes;
 }
 
 void WriteSecrets(const SegmentKey& key, size_t n, std::span<uint8_t> out) {
@@ -31,6 +40,12 @@ void WriteSecrets(const SegmentKey& key, size_t n, std::span<uint8_t> out) {
     for (const int32_t s : k.coefficients().Reveal()) digits.push_back(static_cast<uint64_t>(s + 1));
     PackBits(digits, kTernaryBits, out.first(KeyBytes(n)));
     out = out.subspan(KeyBytes(n));
+  }
+  for (const Secret<int32_t>& kernel : key.kernels) {
+    for (const int32_t w : kernel.Reveal()) {
+      PackBits(std::array{static_cast<uint64_t>(static_cast<uint32_t>(w))}, 32, out.first(4));
+      out = out.subspan(4);
+    }
   }
 }
 
@@ -55,6 +70,17 @@ absl::StatusOr<SegmentKey> ReadSecrets(const PreparedSegment& segment, ByteReade
     auto output_key = OutputKey::FromCoefficients(segment.parameters, std::move(s));
     if (!good || !output_key.ok()) return r.Error("secret key", fmt::format("output {} is not ternary", f));
     key.keys.push_back(*std::move(output_key));
+  }
+  for (uint32_t f = 0; segment.header.parameters.shares && f < outputs; ++f) {
+    const uint64_t size = KernelSize(segment, f);
+    PRIVDNN_ASSIGN_OR_RETURN(const auto packed, r.Take(4 * size, "kernel"));
+    ByteReader words(packed, "kernel");
+    Secret<int32_t> kernel(size);
+    for (int32_t& w : kernel.RevealMutable()) {
+      PRIVDNN_ASSIGN_OR_RETURN(const uint32_t word, words.U32("coefficient"));
+      w = static_cast<int32_t>(word);
+    }
+    key.kernels.push_back(std::move(kernel));
   }
   return key;
 }

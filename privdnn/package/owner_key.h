@@ -19,6 +19,8 @@ inline constexpr uint32_t kMaxUserName = 64;
 struct SegmentKey {
   Secret<int64_t> bias;         // [F], integers at output_scale
   std::vector<OutputKey> keys;  // [F]
+  // [F], as in QuantizedSegment, only if outputs stay shared: what the owner's own shares are multiplied by.
+  std::vector<Secret<int32_t>> kernels = {};
 };
 
 // Only Parse and EncryptModel make one, so holding one proves that its header is consistent, that the rings are within

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "privdnn/base/parallel.h"
+#include "privdnn/segment/packing.h"
 
 namespace privdnn {
 namespace {
@@ -99,7 +100,8 @@ absl::StatusOr<Bytes> Owner::Answer(std::span<const uint8_t> query, RandomSource
   return std::move(reply).Finish();
 }
 
-absl::StatusOr<ZeroizingVector<uint32_t>> Owner::TakeShares(std::span<const uint8_t> query, int threads) const {
+absl::StatusOr<ZeroizingVector<uint32_t>> Owner::TakeShares(std::span<const uint8_t> query,
+                                                            std::span<const uint32_t> inputs, int threads) const {
   PRIVDNN_ASSIGN_OR_RETURN(const Query parsed, Query::Parse(query, key_.package_id(), layouts_));
   const size_t k = parsed.header().segment;
   const uint32_t images = parsed.header().images;
@@ -107,6 +109,10 @@ absl::StatusOr<ZeroizingVector<uint32_t>> Owner::TakeShares(std::span<const uint
   if (!params.spec().shares) return InvalidArgument("query: the outputs of segment {} are not shared", k);
   const Geometry& g = segment(k).geometry;
   const SegmentKey& key = key_.secrets(k);
+  const size_t size = g.spec().channels * g.spec().input.area();
+  if (!inputs.empty() && inputs.size() != images * size) {
+    return InvalidArgument("query: has {} images, there are {} shares of inputs of {}", images, inputs.size(), size);
+  }
   ZeroizingVector<uint32_t> shares(images * g.spec().values_per_image());
   std::vector<absl::Status> status(parsed.units());
   ParallelFor(parsed.units(), threads, [&](size_t u) {
@@ -126,6 +132,19 @@ absl::StatusOr<ZeroizingVector<uint32_t>> Owner::TakeShares(std::span<const uint
                  [&](size_t at, uint64_t value) { shares[value] = RoundToBits(phases[at], params.plain_bits()); });
   });
   for (const auto& s : status) PRIVDNN_RETURN_IF_ERROR(s);
+  const uint64_t per_image = g.spec().values_per_image();
+  const uint32_t mask = (uint32_t{1} << params.plain_bits()) - 1;
+  ParallelFor(images, threads, [&](size_t image) {
+    const auto of_image = std::span(shares).subspan(image * per_image, per_image);
+    if (!inputs.empty()) {
+      MultiplyShares(g, key.kernels, ShareMap(g, inputs.subspan(image * size, size)), of_image);
+    }
+    for (uint32_t f = 0; f < g.spec().outputs(); ++f) {
+      const auto bias = static_cast<uint32_t>(key.bias.Reveal()[f]);
+      const uint64_t first = g.first_value(f), positions = g.spec().groups[g.group(f)].positions();
+      for (uint64_t i = first; i < first + positions; ++i) of_image[i] = (of_image[i] + bias) & mask;
+    }
+  });
   return shares;
 }
 

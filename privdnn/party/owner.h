@@ -37,9 +37,11 @@ class Owner {
   // SystemRandom in use: the drowning noise hides the keys. Memory beside query and reply does not grow with the
   // images.
   absl::StatusOr<Bytes> Answer(std::span<const uint8_t> query, RandomSource& random, int threads = 1) const;
-  // For a segment whose outputs stay shared: this party's shares of what encrypted kernels make of the user's shares,
-  // [image][output][position], modulo t; biases are not in it. Nothing goes back. Fails as Answer does.
-  absl::StatusOr<ZeroizingVector<uint32_t>> TakeShares(std::span<const uint8_t> query, int threads = 1) const;
+  // For a segment whose outputs stay shared: this party's shares of its outputs, [image][output][position], modulo t,
+  // from the user's query and from its own shares of the inputs modulo 2^input_bits, [image][channel][row][column];
+  // none if the user knows the inputs. Nothing goes back. Fails as Answer does.
+  absl::StatusOr<ZeroizingVector<uint32_t>> TakeShares(std::span<const uint8_t> query, std::span<const uint32_t> inputs,
+                                                       int threads = 1) const;
 
  private:
   struct Segment {

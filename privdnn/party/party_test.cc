@@ -355,6 +355,7 @@ TEST(SharedOutputs, AddUpToTheProductModuloT) {
       quantized.kernels.push_back(std::move(kernel));
     }
     quantized.bias = Secret<int64_t>(4);
+    for (int64_t f = 0; f < 4; ++f) quantized.bias.RevealMutable()[static_cast<size_t>(f)] = 100 * f - 200;
     quantized.output_scale.assign(4, 1);
     const EncryptionPlan plan{.parameters = {.n = 4096, .primes = NttPrimes(2), .plain_bits = bits, .shares = true},
                               .geometry = geometry,
@@ -367,10 +368,15 @@ TEST(SharedOutputs, AddUpToTheProductModuloT) {
     constexpr size_t kImages = 3, kSize = 3 * 9 * 8;
     std::vector<uint32_t> x(kImages * kSize);
     for (uint32_t& share : x) share = static_cast<uint32_t>(RandomWord(random)) & ((uint32_t{1} << bits) - 1);
+    std::vector<uint32_t> users(x.size()), owners(x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      owners[i] = static_cast<uint32_t>(RandomWord(random)) & ((uint32_t{1} << bits) - 1);
+      users[i] = (x[i] - owners[i]) & ((uint32_t{1} << bits) - 1);
+    }
     User::Workspace workspace;
-    const auto query = user.PrepareShares(0, x, random, workspace, 2);
+    const auto query = user.PrepareShares(0, users, random, workspace, 2);
     ASSERT_TRUE(query.ok()) << query.status();
-    const auto other = owner.TakeShares(query->message, 2);
+    const auto other = owner.TakeShares(query->message, owners, 2);
     ASSERT_TRUE(other.ok()) << other.status();
     size_t off = 0, values = 0;
     for (size_t image = 0; image < kImages; ++image) {
@@ -378,7 +384,7 @@ TEST(SharedOutputs, AddUpToTheProductModuloT) {
       for (uint32_t f = 0; f < 4; ++f) {
         const auto kernel = quantized.kernels[f].Reveal();
         for (uint32_t p = 0; p < 40; ++p, ++values) {
-          uint64_t y = 0;
+          auto y = static_cast<uint64_t>(quantized.bias.Reveal()[f]);
           for (uint32_t k = 0; k < 27; ++k) {
             const size_t at = (k / 9 * 11 + 2 * (p / 8) + k / 3 % 3) * 10 + p % 8 + k % 3;
             y += static_cast<uint64_t>(int64_t{kernel[k]} * z[at]);

@@ -87,6 +87,30 @@ ZeroizingVector<int32_t> ShareMap(const Geometry& g, std::span<const uint32_t> s
   return z;
 }
 
+void MultiplyShares(const Geometry& g, std::span<const Secret<int32_t>> kernels, std::span<const int32_t> z_map,
+                    std::span<uint32_t> outputs) {
+  const OutputGroup& group = g.spec().groups[0];
+  const size_t positions = group.positions();
+  for (size_t f = 0; f < kernels.size(); ++f) {
+    uint32_t* to = outputs.data() + f * positions;
+    size_t at = 0;
+    for (uint32_t c = 0; c < g.spec().channels; ++c) {
+      for (uint32_t a = 0; a < group.kernel.h; ++a) {
+        for (uint32_t b = 0; b < group.kernel.w; ++b) {
+          const auto w = static_cast<uint32_t>(kernels[f].Reveal()[at++]);
+          for (uint32_t i = 0; i < group.map.h; ++i) {
+            const size_t row = size_t{c} * g.z_map().h + group.origin.h + size_t{i} * group.stride.h + a;
+            const int32_t* x = z_map.data() + row * g.z_map().w + group.origin.w + b;
+            for (uint32_t j = 0; j < group.map.w; ++j) {
+              to[i * group.map.w + j] += w * static_cast<uint32_t>(x[size_t{j} * group.stride.w]);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 ZeroizingVector<int32_t> PackKernel(const Geometry& g, uint32_t output, std::span<const int32_t> kernel, size_t term) {
   ZeroizingVector<int32_t> out(g.n());
   const OutputGroup& group = g.spec().groups[g.group(output)];

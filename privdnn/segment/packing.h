@@ -30,6 +30,10 @@ using SharePlanes = BasicFeaturePlanes<int32_t>;  // of a linear segment that re
 // around.
 ZeroizingVector<int32_t> ShareMap(const Geometry& geometry, std::span<const uint32_t> shares);
 
+// Adds what a linear segment's kernels make of one image's ShareMap to `outputs`, [output][position], modulo 2^32.
+void MultiplyShares(const Geometry& geometry, std::span<const Secret<int32_t>> kernels, std::span<const int32_t> z_map,
+                    std::span<uint32_t> outputs);
+
 // Returns the n coefficients of A_{f,term} for an output's kernel [d][tap].
 ZeroizingVector<int32_t> PackKernel(const Geometry& geometry, uint32_t output, std::span<const int32_t> kernel,
                                     size_t term);
