@@ -8,7 +8,7 @@ set(PRIVDNN_CONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/privdnn)
 # The export set of a folder. Sets differ in what they depend on outside: `core` needs OpenSSL, libsodium, abseil, fmt, oneTBB
 # and xxHash; `service` also gRPC and SQLite; `networks` also ONNX, JSON, zlib and libjpeg; `pipeline` also LibTorch.
 function(privdnn_export_set folder result)
-  if(folder MATCHES "^(base|session|ring|rlwe|ot|shares|segment|package|party)$")
+  if(folder MATCHES "^(base|session|ring|rlwe|ot|shares|segment|package|party|sealed)$")
     set(${result} core PARENT_SCOPE)
   elseif(folder MATCHES "^(service|owner)$")
     set(${result} service PARENT_SCOPE)
