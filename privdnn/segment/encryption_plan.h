@@ -22,6 +22,11 @@ struct EncryptionPlan {
 absl::StatusOr<ParameterSpec> DeriveParameters(const EncryptionParameters& parameters, const Geometry& geometry,
                                                uint64_t image_budget);
 
+// Returns a plan for a linear segment whose outputs stay shared modulo 2^input_bits, with the fewest bytes of
+// ciphertexts of all rings, numbers of primes and tilings that have room for its noise. Fails with InvalidArgument if
+// none has.
+absl::StatusOr<EncryptionPlan> PlanShares(const SegmentSpec& spec, uint64_t image_budget);
+
 // Returns the bytes of a segment's ciphertexts in a package: b of every output and term, pk included.
 uint64_t CiphertextBytes(const EncryptionParameters& parameters, const Geometry& geometry);
 
