@@ -39,6 +39,30 @@ TEST(Trainable, ReadsPicturesAndGivesLogits) {
   EXPECT_EQ(Trainable(logits, {12})->nodes.size(), logits.nodes.size());
 }
 
+// Global average pools leave maps of one pixel, which are made rows behind the Softmax.
+TEST(Trainable, FindsASoftmaxInFrontOfAChangeOfShape) {
+  NetworkBuilder builder({2, 4, 4}, 7);
+  builder.Conv(3, {{4, 4}, {1, 1}, {}});
+  const Graph logits = builder.Finish();
+  builder.Append(op::Softmax{1});
+  const Graph trainable = *Trainable(*WithScores(builder.Finish(), OutputKind::kClasses), {2, 4, 4});
+  const Tensor x = builder.Random({2, 2, 4, 4}, 0, 1);
+  EXPECT_EQ(Evaluate(trainable, x), Evaluate(logits, x));
+  EXPECT_EQ(trainable.outputs[0].shape.size(), 2u);
+}
+
+TEST(Trainable, ABinaryOutputMayLoseItsColumn) {
+  NetworkBuilder builder = Rows(1);
+  const Graph logit = builder.Finish();
+  builder.Append(op::Sigmoid{});
+  builder.Append(op::Reshape{{-1}});
+  const Graph trainable = *Trainable(*WithScores(builder.Finish(), OutputKind::kBinary), {12});
+  const Tensor x = builder.Random({2, 12}, 0, 1);
+  const auto z = Evaluate(logit, x), two = Evaluate(trainable, x);
+  ASSERT_EQ(two.size(), 4u);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(two[2 * i + 1], z[i]);
+}
+
 TEST(Trainable, ABinaryOutputsLogitStandsBesideZero) {
   NetworkBuilder builder = Rows(1);
   const Graph logit = builder.Finish();

@@ -78,7 +78,8 @@ CLI::Validator Bounded(const std::string& name, const std::string& what, Sign si
   const auto check = [what, sign](const std::string& text) -> std::string {
     Number value = 0;
     // CLI11 takes the nearest number there is for one too large.
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
     const bool read = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
     const bool signs = sign == Sign::kAny || value > 0 || (sign == Sign::kNonNegative && value == 0);
     if (read && signs) return {};

@@ -64,8 +64,8 @@ void AddSimulation(CLI::App* command, SimulationOptions& options) {
   command
       ->add_option("--simulate", options.most_images,
                    "compute what a user would get on the first N of the images before anything is encrypted; unless "
-                   "--input-bits or --kernel-bits are given, choose as many bits as change at most 0.1 % there; 0: "
-                   "neither")
+                   "--input-bits or --kernel-bits are given, choose as many bits as change at most 0.1 % there (of a "
+                   "regression: values by 1 % of their standard deviation); 0: neither")
       ->check(NonNegativeInt())
       ->capture_default_str();
 }

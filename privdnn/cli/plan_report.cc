@@ -1,5 +1,7 @@
 #include "privdnn/cli/plan_report.h"
 
+#include <cmath>
+
 #include "privdnn/cli/plan_options.h"
 #include "privdnn/report/table.h"
 
@@ -293,8 +295,10 @@ std::string SimulationText(const SimulatedPlan& planned) {
                                       s.accuracies->quantised, s.accuracies->separated, s.accuracies->original));
   }
   if (s.outputs == OutputKind::kRegression) {
-    table.Add("error by rounding", fmt::format("{:.2g} % of the values' standard deviation, with {}-bit inputs",
-                                               s.rounding_percent, spec.input_bits));
+    table.Add("error by rounding", std::isinf(s.rounding_percent)
+                                       ? std::string("values that are not finite, where the network's are")
+                                       : fmt::format("{:.2g} % of the values' standard deviation, with {}-bit inputs",
+                                                     s.rounding_percent, spec.input_bits));
     table.Add("error by separation", fmt::format("{:.2g} %", s.separation_percent));
   } else {
     table.Add("predictions changed by rounding",

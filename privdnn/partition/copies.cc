@@ -40,7 +40,8 @@ float ToHalf(float v) {
   return std::fabs(v) < kLeastNormal ? (v + kUlpIsLeast) - kUlpIsLeast : RoundFraction<13>(v);
 }
 float ToBfloat(float v) { return RoundFraction<16>(v); }
-constexpr Rounding kRoundings[] = {ToHalf, ToBfloat};
+float AsItIs(float v) { return v; }
+constexpr Rounding kRoundings[] = {AsItIs, ToHalf, ToBfloat};
 
 // For each index of an axis a sum over its rounded values, in any order.
 std::vector<uint64_t> Sums(const Tensor& tensor, size_t axis, Rounding round) {
@@ -69,17 +70,30 @@ struct Core {
   int64_t fan_in() const { return weights->size() / weights->dim(axis); }
 };
 
-bool SaysSomething(const Core& core, int64_t neuron) {
-  const Tensor& w = *core.weights;
+// The weights of a neuron, or any slice of a constant along an axis, in order.
+std::vector<float> SliceOf(const Tensor& w, size_t axis, int64_t index) {
   int64_t inner = 1;
-  for (size_t i = core.axis + 1; i < w.shape.size(); ++i) inner *= w.dim(i);
-  const auto least = std::min(kLeastDistinct, static_cast<size_t>(core.fan_in()));
-  std::set<float> distinct;
-  for (int64_t start = neuron * inner; start < w.size() && distinct.size() < least; start += w.dim(core.axis) * inner) {
-    const auto first = w.values.begin() + start;
-    distinct.insert(first, first + inner);
+  for (size_t i = axis + 1; i < w.shape.size(); ++i) inner *= w.dim(i);
+  std::vector<float> values;
+  for (int64_t start = index * inner; start < w.size(); start += w.dim(axis) * inner) {
+    values.insert(values.end(), w.values.begin() + start, w.values.begin() + start + inner);
   }
-  return least > 1 && distinct.size() >= least;
+  return values;
+}
+
+// Whether weights, rounded like this, are enough to tell a neuron from others. Rounded ones of dead neurons are all
+// alike.
+bool SaysSomething(const std::vector<float>& weights, Rounding round) {
+  const bool exact = round == AsItIs;
+  const size_t least = exact ? std::min(kLeastDistinct, weights.size()) : kLeastDistinct;
+  std::set<float> distinct;
+  float largest = 0;
+  for (const float w : weights) {
+    distinct.insert(round(w));
+    largest = std::max(largest, std::fabs(w));
+  }
+  constexpr float kLeastNormalHalf = 0x1p-14f;
+  return least > 1 && distinct.size() >= least && (exact || largest >= kLeastNormalHalf);
 }
 
 Core FindCore(const Graph& graph, const Layer& layer, const std::vector<int64_t>& neurons) {
@@ -88,41 +102,43 @@ Core FindCore(const Graph& graph, const Layer& layer, const std::vector<int64_t>
   for (size_t r = 0; r < std::size(kRoundings); ++r) {
     const std::vector<uint64_t> sums = Sums(*core.weights, core.axis, kRoundings[r]);
     for (const int64_t neuron : neurons) {
-      if (SaysSomething(core, neuron)) core.sums[r][sums[static_cast<size_t>(neuron)]].push_back(neuron);
+      if (SaysSomething(SliceOf(*core.weights, core.axis, neuron), kRoundings[r]))
+        core.sums[r][sums[static_cast<size_t>(neuron)]].push_back(neuron);
     }
   }
   return core;
 }
 
-// A neuron and the slice of a constant that has its weights.
-struct Copy {
-  int64_t neuron, slice;
-};
-
-// The neurons of a core that have their weights in slices of a constant along an axis, slices in `hidden` left out.
-std::vector<Copy> FindCopies(const Core& core, const Tensor& constant, size_t axis,
-                             const std::vector<int64_t>& hidden) {
-  std::map<int64_t, int64_t> found;
+// How many neurons of a core have their weights in slices of a constant along an axis, slices in `hidden` left out.
+size_t CountCopies(const Core& core, const Tensor& constant, size_t axis, const std::vector<int64_t>& hidden) {
+  std::set<int64_t> found;
   for (size_t r = 0; r < std::size(kRoundings); ++r) {
     const std::vector<uint64_t> sums = Sums(constant, axis, kRoundings[r]);
     for (size_t i = 0; i < sums.size(); ++i) {
       const auto own = core.sums[r].find(sums[i]);
       if (own == core.sums[r].end() || std::ranges::binary_search(hidden, static_cast<int64_t>(i))) continue;
-      for (const int64_t neuron : own->second) found.emplace(neuron, static_cast<int64_t>(i));
+      found.insert(own->second.begin(), own->second.end());
     }
   }
-  std::vector<Copy> copies;
-  for (const auto& [neuron, slice] : found) copies.push_back({neuron, slice});
-  return copies;
+  return found.size();
 }
 
-// No neuron of the layer that stays plaintext may have the weights of one that doesn't.
+// No neuron of the layer that stays plaintext may have the weights of one that doesn't, in the same order.
 absl::Status CheckTwins(const Core& core, int64_t layer) {
-  const std::vector<Copy> twins = FindCopies(core, *core.weights, core.axis, core.neurons);
-  if (twins.empty()) return absl::OkStatus();
-  return InvalidArgument(
-      "layer {}: neuron {}, which is not chosen, has the weights of neuron {}, which is: choose both or neither", layer,
-      twins[0].slice, twins[0].neuron);
+  std::map<std::vector<float>, int64_t> chosen;
+  for (const int64_t neuron : core.neurons) {
+    std::vector<float> weights = SliceOf(*core.weights, core.axis, neuron);
+    if (weights.size() >= kLeastDistinct && SaysSomething(weights, AsItIs)) chosen.emplace(std::move(weights), neuron);
+  }
+  for (int64_t neuron = 0; !chosen.empty() && neuron < core.weights->dim(core.axis); ++neuron) {
+    if (std::ranges::binary_search(core.neurons, neuron)) continue;
+    const auto twin = chosen.find(SliceOf(*core.weights, core.axis, neuron));
+    if (twin == chosen.end()) continue;
+    return InvalidArgument(
+        "layer {}: neuron {}, which is not chosen, has the weights of neuron {}, which is: choose both or neither",
+        layer, neuron, twin->second);
+  }
+  return absl::OkStatus();
 }
 
 bool HasOneValue(const Tensor& tensor) {
@@ -176,7 +192,7 @@ absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers
           if (constant->second.size() != core.fan_in() * constant->second.dim(axis)) continue;
           if (encrypted != cores.end() && axis != encrypted->second.axis) continue;
           const auto hidden = encrypted == cores.end() ? std::vector<int64_t>() : encrypted->second.neurons;
-          const size_t copies = FindCopies(core, constant->second, axis, hidden).size();
+          const size_t copies = CountCopies(core, constant->second, axis, hidden);
           if (copies == 0 || 2 * copies < core.neurons.size()) continue;
           return InvalidArgument(
               "node '{}': the weights of {} of its {} chosen neurons stand in '{}' too, which node '{}' reads; a "

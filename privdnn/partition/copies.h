@@ -9,9 +9,10 @@ namespace privdnn {
 
 // Fails if half of the neurons that are chosen in a layer, or more, have weights that stand in an initializer of their
 // own as well: a kernel that a model applies repeatedly and holds twice, or once as it is and once transposed, reshaped
-// or cut along its neurons; or if any of them has the weights of a neuron of its layer that isn't chosen. Weights in
-// another order count, and so do those that are rounded to 16-bit floats; scaled ones are not found. Neurons with fewer than 5
-// different weights (all, if they have fewer) don't count: those of two layers may be equal by chance.
+// or cut along its neurons. Weights in another order count, and so do those that are rounded to 16-bit floats; scaled
+// ones are not found. Neurons with fewer than 5 different weights (all, if they have fewer) don't count: those of two
+// layers may be equal by chance. Fails too if a neuron that isn't chosen has just the weights of one of its layer that
+// is, 5 different ones at the least.
 absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers, const Selection& selection);
 
 // Fails if a constant that is folded into an encrypted layer (a bias, a batch normalisation's, what is added or

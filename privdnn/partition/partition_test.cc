@@ -325,6 +325,18 @@ TEST(FindSegments, RefusesToLeaveATwinInPlaintext) {
             "layer 4: neuron 7, which is not chosen, has the weights of neuron 3, which is: choose both or neither");
   EXPECT_EQ(Outline(Find(graph, "4:3,7")), "4");
   EXPECT_EQ(Outline(Find(graph, "4:5")), "4");
+  // The same numbers in another order are another neuron.
+  std::reverse(weights.begin() + 7 * 120, weights.begin() + 8 * 120);
+  EXPECT_EQ(Outline(Find(graph, "4:3,5")), "4");
+  // Dead neurons are alike when rounded, and so are zeros elsewhere.
+  for (size_t neuron : {3, 7, 9}) {
+    for (size_t i = 0; i < 120; ++i) weights[neuron * 120 + i] *= 1e-12f;
+  }
+  EXPECT_EQ(Outline(Find(graph, "4:3,5")), "4");
+  EXPECT_EQ(
+      Outline(Find(WithCopy(op::MatMul{}, graph.nodes[FindLayers(graph)[3].node].inputs[0], Tensor::Zeros({120, 84})),
+                   "4:3")),
+      "4");
 }
 
 // What is folded into an encrypted layer is as secret as its weights.

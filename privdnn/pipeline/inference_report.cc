@@ -88,7 +88,7 @@ class FieldReader {
       labels.push_back(*taken);
     }
   }
-  // As many finite numbers for each image; null, where that is `allowed`, stands for none.
+  // As many numbers for each image, null for one that is not finite; null, where that is `allowed`, stands for no row.
   void Scores(const char* name, int64_t images, bool allowed, std::vector<float>& scores) {
     const Json* field = Take(name);
     if (!field) return;
@@ -101,10 +101,12 @@ class FieldReader {
         scores.resize(scores.size() + columns, std::numeric_limits<float>::quiet_NaN());
         continue;
       }
-      if (!row.is_array() || row.size() != columns || !std::ranges::all_of(row, IsFinite)) {
+      if (!row.is_array() || row.size() != columns || !std::ranges::all_of(row, IsScore)) {
         return Fail(fmt::format("{} has {}, which is no row of {} numbers", name, Shown(row), columns));
       }
-      for (const Json& score : row) scores.push_back(score.get<float>());
+      for (const Json& score : row) {
+        scores.push_back(score.is_null() ? std::numeric_limits<float>::quiet_NaN() : score.get<float>());
+      }
     }
   }
   const Json* List(const char* name) {
@@ -123,7 +125,9 @@ class FieldReader {
   }
 
  private:
-  static bool IsFinite(const Json& number) { return number.is_number() && std::isfinite(number.get<float>()); }
+  static bool IsScore(const Json& number) {
+    return number.is_null() || (number.is_number() && std::isfinite(number.get<float>()));
+  }
   // Of the first row that is one.
   static size_t WidthOf(const Json& rows) {
     const auto row = std::ranges::find_if(rows, [](const Json& r) { return r.is_array(); });
@@ -232,12 +236,21 @@ InferenceReport::Online ReadOnline(FieldReader& r, int64_t images) {
 
 namespace {
 
-// A row for each image; null where there is no answer.
+// A row for each image; null where there is no answer, and for a number that is not finite.
 Json ScoreRows(const InferenceReport& report) {
   Json rows = Json::array();
-  const size_t columns = report.scores.size() / static_cast<size_t>(report.images);
-  for (auto at = report.scores.begin(); at != report.scores.end(); at += static_cast<std::ptrdiff_t>(columns)) {
-    rows.push_back(std::isnan(*at) ? Json() : Json(std::vector<float>(at, at + static_cast<std::ptrdiff_t>(columns))));
+  const auto images = static_cast<size_t>(report.images);
+  const size_t columns = report.scores.size() / images;
+  for (size_t i = 0; i < images; ++i) {
+    if (report.predictions[i] == kNoPrediction) {
+      rows.push_back(nullptr);
+      continue;
+    }
+    Json row = Json::array();
+    for (const float score : std::span(report.scores).subspan(i * columns, columns)) {
+      row.push_back(std::isfinite(score) ? Json(score) : Json());
+    }
+    rows.push_back(std::move(row));
   }
   return rows;
 }

@@ -16,9 +16,17 @@ bool IsPicture(const std::vector<int64_t>& shape) { return shape.size() == 4 && 
 absl::StatusOr<std::vector<std::optional<KnownRange>>> KnownRanges(const Graph& graph,
                                                                    const std::vector<Segment>& segments,
                                                                    const ModelPlanOptions& options) {
-  // One range for all numbers of an input says little behind a scaler with constants for each of them.
-  if (options.range_open && !options.range_asked) return std::vector<std::optional<KnownRange>>(segments.size());
   PRIVDNN_ASSIGN_OR_RETURN(const Shapes shapes, InferShapes(graph));
+  // One range for all numbers of an input says little behind a scaler with constants for each of them. Only what holds
+  // for any input counts, such as a Clip's bounds.
+  if (options.range_open && !options.range_asked) {
+    std::vector<std::optional<KnownRange>> bounded;
+    for (const Segment& s : segments) {
+      bounded.push_back(FindKnownRange(graph, shapes, s.input, {-1e30, 1e30}));
+      if (bounded.back() != FindKnownRange(graph, shapes, s.input, {-1e20, 1e20})) bounded.back().reset();
+    }
+    return bounded;
+  }
   const KnownRange input{options.lift.input_min, options.lift.input_max};
   std::vector<std::optional<KnownRange>> ranges;
   const bool assumed = !options.range_asked && !options.range_known && !IsPicture(graph.inputs[0].shape);

@@ -163,6 +163,23 @@ TEST(ChooseBits, ARegressionBehindAScalerKeepsItsValues) {
   EXPECT_FALSE(few->Accepted());
 }
 
+// What a network bounds itself is known, whatever its inputs are.
+TEST(Plan, AClipsBoundsHoldForInputsOfAnyRange) {
+  NetworkBuilder builder({4}, 9);
+  builder.Append(op::Clip{.min = 0, .max = 1});
+  builder.Gemm(3);
+  const Graph graph = builder.Finish();
+  ImageSet rows;
+  rows.count = 2;
+  rows.channels = 4;
+  rows.height = rows.width = rows.rank = 1;
+  rows.values = {0.1f, 0.2f, 0.3f, -4, 0.1f, 0.4f, 0.2f, 0.1f};  // at most 0.4 of what Clip lets through
+  rows.labels = {0, 0};
+  const auto plan = Plan(graph, *ParseSelection("1:all", graph), {.image_budget = 10}, rows);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_NEAR(plan->segments[0].quantized.spec.input_scale * 254, 1, 1e-9);
+}
+
 TEST(ChooseBits, TakesTheFewestThatKeepTheAnswers) {
   const Graph graph = Network();
   const Selection selection = *ParseSelection("1:0,3;2:5,9", graph);

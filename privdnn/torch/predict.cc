@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 
 #include "privdnn/torch/executor.h"
 
@@ -71,17 +72,26 @@ double DeviationPercent(const Tensor& scores, const Tensor& exact) {
   const auto rows = static_cast<size_t>(exact.dim(0)), columns = static_cast<size_t>(exact.dim(1));
   double worst = 0;
   for (size_t c = 0; c < columns; ++c) {
-    double sum = 0, squares = 0, error = 0;
-    for (size_t r = 0; r < rows; ++r) sum += double{exact.values[r * columns + c]};
-    const double mean = sum / static_cast<double>(rows);
+    double sum = 0, squares = 0, error = 0, count = 0;  // of exact numbers that are finite
     for (size_t i = c; i < rows * columns; i += columns) {
-      squares += std::pow(double{exact.values[i]} - mean, 2);
-      error += std::pow(double{scores.values[i]} - double{exact.values[i]}, 2);
+      const float e = exact.values[i], s = scores.values[i];
+      if (!std::isfinite(e) || !std::isfinite(s)) {
+        const bool same = (std::isnan(e) && std::isnan(s)) || e == s;
+        if (!same) return std::numeric_limits<double>::infinity();
+        continue;
+      }
+      sum += double{e};
+      error += std::pow(double{s} - double{e}, 2);
+      ++count;
+    }
+    if (!(error > 0)) continue;
+    const double mean = sum / count;
+    for (size_t i = c; i < rows * columns; i += columns) {
+      if (std::isfinite(exact.values[i])) squares += std::pow(double{exact.values[i]} - mean, 2);
     }
     // What rounding in floats leaves of a constant is no spread.
-    const double least = 1e-12 * mean * mean * static_cast<double>(rows);
-    const double scale = squares > least ? squares : mean * mean * static_cast<double>(rows);
-    if (error > 0) worst = std::max(worst, scale > 0 ? 100 * std::sqrt(error / scale) : 100.0);
+    const double scale = squares > 1e-12 * mean * mean * count ? squares : mean * mean * count;
+    worst = std::max(worst, scale > 0 ? 100 * std::sqrt(error / scale) : 100.0);
   }
   return worst;
 }

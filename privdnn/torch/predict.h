@@ -40,7 +40,8 @@ std::vector<int32_t> Decide(OutputKind kind, const Tensor& scores);
 
 // Returns the deviation of `scores` from `exact`, both (N, columns), N from 1 on: root mean square over the images, in
 // percent of the standard deviation of the exact ones, of the column where that is largest. A column that is the same
-// for all images is measured in percent of its absolute value.
+// for all images is measured in percent of its absolute value. Infinite if one of them has a number that is not finite
+// where the other has another.
 double DeviationPercent(const Tensor& scores, const Tensor& exact);
 
 // Returns the percentage of predictions that equal the label, 0 to 100, not rounded; 0 if there are no predictions.

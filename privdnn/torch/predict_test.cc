@@ -108,6 +108,12 @@ TEST(DeviationPercent, IsRelativeToTheSpreadOfTheWorstColumn) {
   EXPECT_NEAR(DeviationPercent({{2, 2}, {1.1f, 50, 2.9f, 50}}, exact), 10, 1e-4);
   EXPECT_NEAR(DeviationPercent({{2, 2}, {1, 50, 3, 70}}, exact), 100 * 20 / 50.0 / std::sqrt(2), 1e-4);
   EXPECT_EQ(DeviationPercent({{2, 1}, {0, 1}}, {{2, 1}, {0, 0}}), 100);
+  // A root of what rounding has made negative is no small error.
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+  EXPECT_TRUE(std::isinf(DeviationPercent({{3, 1}, {1, kNan, 3}}, {{3, 1}, {1, 2, 3}})));
+  EXPECT_TRUE(std::isinf(DeviationPercent({{3, 1}, {1, 2, 3}}, {{3, 1}, {1, kInf, 3}})));
+  EXPECT_EQ(DeviationPercent({{3, 1}, {1, kNan, kInf}}, {{3, 1}, {1, kNan, kInf}}), 0);
+  EXPECT_GT(DeviationPercent({{3, 1}, {1, kNan, 4}}, {{3, 1}, {1, kNan, 3}}), 10);
 }
 
 TEST(AccuracyPercent, CountsWhatIsRight) {
