@@ -26,7 +26,7 @@ struct Ended {
 
 class ProcessTest : public ::testing::Test {
  protected:
-  static constexpr std::chrono::seconds kPatience{120};
+  static constexpr std::chrono::seconds kPatience{600};
 
   // A directory for the suite, with certificates of the owner, `user` and `mallory` in "tls".
   static void SetUpTestSuite() {

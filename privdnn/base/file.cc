@@ -7,12 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace privdnn {
 namespace {
@@ -140,7 +144,40 @@ bool IsSameFile(const std::filesystem::path& a, const std::filesystem::path& b) 
   return spelled(a) == spelled(b);
 }
 
+namespace {
+
+std::mutex kept_mutex;
+std::vector<std::filesystem::path> kept;  // guarded by kept_mutex
+
+// An owner's key file, or one in PEM: what it unlocks would be lost with it.
+bool HoldsPrivateKey(const std::filesystem::path& path) {
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  char head[64] = {};
+  if (fd.get() < 0 || ::read(fd.get(), head, sizeof head - 1) <= 0) return false;
+  const std::string_view text = head;
+  return text.starts_with("PVDNNKEY") ||
+         (text.starts_with("-----BEGIN ") && text.find("PRIVATE KEY-----") != std::string_view::npos);
+}
+
+absl::Status CheckReplaceable(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return absl::OkStatus();
+  if (HoldsPrivateKey(path)) return FailedPrecondition("{}: holds a private key, which is not replaced", path.string());
+  const std::lock_guard lock(kept_mutex);
+  if (std::ranges::none_of(kept, [&](const auto& file) { return IsSameFile(file, path); })) return absl::OkStatus();
+  return FailedPrecondition("{}: belongs to the model that is read, and is not replaced", path.string());
+}
+
+}  // namespace
+
+void KeepFile(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::lock_guard lock(kept_mutex);
+  kept.push_back(std::filesystem::absolute(path, ignored));
+}
+
 absl::StatusOr<FileWriter> FileWriter::Create(const std::filesystem::path& path, unsigned mode) {
+  PRIVDNN_RETURN_IF_ERROR(CheckReplaceable(path));
   PRIVDNN_RETURN_IF_ERROR(CreateParent(path));
   std::string temporary = fmt::format("{}.tmp{}", path.string(), ::getpid());
   RemoveAbandoned(path);

@@ -28,6 +28,10 @@ absl::Status CheckPrivate(const std::filesystem::path& path);
 // behind and no file changed. Returns OK for an empty path, which stands for no file.
 absl::Status CheckWritable(const std::filesystem::path& path);
 
+// Lets no FileWriter of this process replace a file that it reads beside those that were named, such as a model's
+// external data.
+void KeepFile(const std::filesystem::path& path);
+
 // Whether two paths name one regular file, however they are spelled, links among them; or would, if neither exists.
 bool IsSameFile(const std::filesystem::path& a, const std::filesystem::path& b);
 

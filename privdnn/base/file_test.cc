@@ -158,5 +158,38 @@ TEST(File, MapsAndMoves) {
   EXPECT_EQ(AsStringView(moved.bytes()), "mapped");
 }
 
+TEST(IsSameFile, SeesThroughSpellingsAndLinks) {
+  const auto dir = TemporaryDirectory::Create();
+  const auto at = [&](const char* name) { return dir->path() / name; };
+  ASSERT_TRUE(WriteTextFile(at("a"), "x").ok() && WriteTextFile(at("b"), "x").ok());
+  std::filesystem::create_symlink(at("a"), at("link"));
+  std::filesystem::create_hard_link(at("a"), at("hard"));
+  for (const char* same : {"a", "./a", "link", "hard"}) EXPECT_TRUE(IsSameFile(at("a"), at(same))) << same;
+  for (const char* other : {"b", "new", "."}) EXPECT_FALSE(IsSameFile(at("a"), at(other))) << other;
+  EXPECT_TRUE(IsSameFile(at("new"), at("./new")));
+  EXPECT_FALSE(IsSameFile(at("new"), at("newer")));
+  EXPECT_FALSE(IsSameFile("/dev/null", "/dev/null"));  // nothing is lost there
+}
+
+TEST(FileWriter, ReplacesNoPrivateKeyAndNoFileThatIsKept) {
+  const auto dir = TemporaryDirectory::Create();
+  const std::filesystem::path file = dir->path() / "file";
+  for (const char* text : {"PVDNNKEY...", "-----BEGIN PRIVATE KEY-----\nMIG", "-----BEGIN EC PRIVATE KEY-----\n"}) {
+    std::filesystem::remove(file);
+    ASSERT_TRUE(WriteTextFile(file, text).ok());
+    EXPECT_NE(Message(WriteTextFile(file, "new")).find("holds a private key"), std::string::npos) << text;
+    EXPECT_NE(Message(CheckWritable(file)).find("holds a private key"), std::string::npos) << text;
+    EXPECT_EQ(*ReadTextFile(file, 100), text);
+  }
+  std::filesystem::remove(file);
+  for (const char* text : {"", "-----BEGIN CERTIFICATE-----", "PVDNNPKG"}) {
+    EXPECT_TRUE(WriteTextFile(file, text).ok()) << text;
+  }
+  EXPECT_TRUE(WriteTextFile(file, "last").ok());
+  KeepFile(file);
+  EXPECT_NE(Message(WriteTextFile(dir->path() / "./file", "new")).find("is not replaced"), std::string::npos);
+  EXPECT_EQ(*ReadTextFile(file, 100), "last");
+}
+
 }  // namespace
 }  // namespace privdnn

@@ -166,7 +166,9 @@ absl::Status CheckOptions(const EvalCommand& command, bool raw, bool labelled) {
                           : "--images needs --labels or --outputs: accuracy is against labels");
   }
   if (!labelled && !command.selection.empty()) {
-    return WrongUsage("--selection needs labels: its accuracies are against labels");
+    return WrongUsage(
+        "--selection needs labels: its accuracies are against labels (`plan` simulates what a user "
+        "gets without them)");
   }
   return absl::OkStatus();
 }
@@ -182,7 +184,10 @@ absl::StatusOr<std::optional<SimulatedPlan>> SimulateSelection(const EvalCommand
   auto planned = PlanWithChosenBits(graph, selection, options, images,
                                     {.labelled = true, .threads = command.threads, .begin = ReportingToPeople().begin});
   if (absl::IsCancelled(planned.status())) return planned.status();
-  if (planned.ok()) return std::optional(*std::move(planned));
+  if (planned.ok()) {
+    WarnOfRounding(*planned);
+    return std::optional(*std::move(planned));
+  }
   spdlog::warn("what a user would get is not simulated: {}", Message(planned.status()));
   return std::optional<SimulatedPlan>();
 }

@@ -273,7 +273,11 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   }
   PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.resume));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.images.Load());
-  PRIVDNN_ASSIGN_OR_RETURN(InferenceSession session, OpenSession(command, images));
+  auto opened = OpenSession(command, images);
+  if (absl::IsInvalidArgument(opened.status()) && !command.images.given()) {
+    return Annotate(opened.status(), "without --images, MNIST digits are asked");
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(InferenceSession session, std::move(opened));
   if (!command.images.labels.empty()) {
     PRIVDNN_RETURN_IF_ERROR(Annotate(CheckClasses(session.rest().output_kind()), command.images.labels));
   }

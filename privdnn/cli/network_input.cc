@@ -107,6 +107,7 @@ absl::StatusOr<SimulatedPlan> NetworkInput::MakePlan(const Graph& graph, const S
         "{} (--images or --data-set); --input-min and --input-max give the range of the network's own input",
         Message(plan.status()));
   }
+  if (plan.ok()) WarnOfRounding(*plan);
   if (plan.ok() && plan->simulation && plan->simulation->accuracies) {
     const std::string hint = NearChanceHint(plan->simulation->accuracies->original, images.classes);
     if (!hint.empty()) spdlog::warn("{}", hint);

@@ -77,6 +77,16 @@ absl::StatusOr<ModelPlanOptions> OnThisMachine(ModelPlanOptions options) {
   return options;
 }
 
+void WarnOfRounding(const SimulatedPlan& planned) {
+  if (!planned.simulation || planned.Accepted()) return;
+  spdlog::warn(
+      "a user's answers would not be the network's: rounding changes too much ({:.3g} %). All numbers that an "
+      "encrypted "
+      "layer reads are rounded alike: if some are far larger than others, scale them in nodes of their own in front of "
+      "the layer, or encrypt a later one; --input-min and --input-max may also be too wide",
+      planned.Loss());
+}
+
 std::string ObjectiveName(Objective objective) { return NameOf(kObjectives, objective); }
 
 }  // namespace privdnn

@@ -16,6 +16,9 @@ void AddSimulation(CLI::App* command, SimulationOptions& options);
 // `options` with the constants that were measured on this machine (MachineFile), and with notes to the log.
 absl::StatusOr<ModelPlanOptions> OnThisMachine(ModelPlanOptions options);
 
+// Warns if rounding costs more than is accepted, and says what the cause may be.
+void WarnOfRounding(const SimulatedPlan& planned);
+
 // What --optimise calls it.
 std::string ObjectiveName(Objective objective);
 

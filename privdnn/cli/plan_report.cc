@@ -289,7 +289,8 @@ std::string SimulationText(const SimulatedPlan& planned) {
   }
   const Simulation& s = *planned.simulation;
   const SegmentSpec& spec = planned.plan.segments[0].quantized.spec;
-  FactTable table(fmt::format("what a user will get, simulated on {} images", planned.images));
+  FactTable table(fmt::format("what a user will get, simulated on {} images; outputs are taken as {}", planned.images,
+                              OutputKindName(s.outputs)));
   if (s.accuracies) {
     table.Add("accuracy", fmt::format("{:.2f} % ({:.2f} % without rounding, {:.2f} % the whole network)",
                                       s.accuracies->quantised, s.accuracies->separated, s.accuracies->original));

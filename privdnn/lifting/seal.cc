@@ -222,6 +222,23 @@ class Sealer {
     return Put(step, shape, ExponentFor(largest, options_.input_bits), value);
   }
 
+  // Sums are modulo more bits than their inputs' range needs. Inputs and rectifiers give as many as are asked for;
+  // other values are extended.
+  ValueId Extended(ValueId id) {
+    ValueId source = id;
+    while (const auto* reshape = std::get_if<ReshapeStep>(&model_.program.steps[source])) source = reshape->input;
+    const SealedStep& step = model_.program.steps[source];
+    const bool free = std::holds_alternative<InputStep>(step) || std::holds_alternative<ReluStep>(step) ||
+                      std::holds_alternative<ExtendStep>(step);
+    if (free) return id;
+    const auto known = extended_.find(id);
+    if (known != extended_.end()) return known->second;
+    const SealedValue value = ValueOf(id);
+    model_.program.steps.emplace_back(ExtendStep{id, options_.value_bits + 1});
+    model_.program.values.push_back({value.shape, 0, value.exponent});
+    return extended_[id] = static_cast<ValueId>(model_.program.steps.size() - 1);
+  }
+
   const SealedValue& ValueOf(ValueId id) const { return model_.program.values[id]; }
 
   absl::Status AddNode(size_t index, const Node& node) {
@@ -253,7 +270,7 @@ class Sealer {
     if (IsAny<op::Square>(node.op)) {
       PRIVDNN_ASSIGN_OR_RETURN(const int exponent, ExponentOf(node.output));
       const int exact = 2 * ValueOf(input).exponent, kept = std::min(exact, exponent);
-      Put(SquareStep{input, exact - kept}, shape, kept, node.output);
+      Put(SquareStep{Extended(input), exact - kept}, shape, kept, node.output);
       return absl::OkStatus();
     }
     if (IsAny<op::Add>(node.op)) return AddSum(node, input, shape);
@@ -269,7 +286,8 @@ class Sealer {
   }
 
   absl::Status AddLayer(size_t index, const Node& node, const RealLayer& layer) {
-    PRIVDNN_ASSIGN_OR_RETURN(const ValueId input, Read(node.inputs[0]));
+    PRIVDNN_ASSIGN_OR_RETURN(ValueId input, Read(node.inputs[0]));
+    input = Extended(input);
     PRIVDNN_ASSIGN_OR_RETURN(const MapShape shape, ShapeOf(shapes_, node.output));
     PRIVDNN_ASSIGN_OR_RETURN(const int wanted, ExponentOf(node.output));
     double largest = 0;
@@ -391,6 +409,9 @@ class Sealer {
         }
       } else if (const auto* square = std::get_if<SquareStep>(&program.steps[at])) {
         ask(square->input, need[at] + square->drop);
+      } else if (const auto* extend = std::get_if<ExtendStep>(&program.steps[at])) {
+        ask(extend->input, extend->range_bits);
+        program.values[at].bits = need[at] = std::max(need[at], extend->range_bits + 1);
       } else if (const auto* pool = std::get_if<MaxPoolStep>(&program.steps[at])) {
         ask(pool->input, need[at]);
       } else if (const auto* reshape = std::get_if<ReshapeStep>(&program.steps[at])) {
@@ -422,6 +443,7 @@ class Sealer {
   Shapes shapes_;
   std::map<std::string, ValueId> ids_;
   std::set<std::string> rectified_;  // values whose Relu comes behind the pool that reads them
+  std::map<ValueId, ValueId> extended_;
   std::vector<std::string> needed_;
   SealedModel model_;
 };

@@ -62,6 +62,7 @@ absl::StatusOr<std::span<const uint8_t>> ExternalData::Open(const std::string& l
     return NotFound("external data: '{}' is not a file in '{}'", location, folder.string());
   }
   PRIVDNN_ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(file));
+  KeepFile(file);
   return files_.emplace(location, std::move(mapped)).first->second.bytes();
 }
 

@@ -9,8 +9,7 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr char kOther[] =
-    "holds answers of another package, other images or other options; choose another file, or remove this one";
+constexpr char kOther[] = "holds answers of another package, other images or other options; choose another file";
 // Between two records. As many as may be in flight: fewer would let one side wait for the other.
 constexpr int64_t kMessages = 4;
 

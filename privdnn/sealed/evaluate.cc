@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "privdnn/shares/extension.h"
 #include "privdnn/shares/local.h"
 #include "privdnn/shares/maximum.h"
 #include "privdnn/shares/relu.h"
@@ -77,6 +78,14 @@ class Run {
     const ShareValues x = Batch(values_[step.input], step.range_bits);
     PRIVDNN_ASSIGN_OR_RETURN(Relu relu, Relu::Prepare(party_, x.size(), step.range_bits, own().bits));
     PRIVDNN_ASSIGN_OR_RETURN(ShareValues y, relu.Run(party_, x));
+    y.resize(Count());
+    return y;
+  }
+
+  absl::StatusOr<ShareValues> operator()(const ExtendStep& step) {
+    const ShareValues x = Batch(values_[step.input], step.range_bits);
+    PRIVDNN_ASSIGN_OR_RETURN(Extension extension, Extension::Prepare(party_, x.size(), step.range_bits, own().bits));
+    PRIVDNN_ASSIGN_OR_RETURN(ShareValues y, extension.Run(party_, x));
     y.resize(Count());
     return y;
   }

@@ -87,6 +87,12 @@ class Checker {
     return SameShape(input);
   }
 
+  absl::Status operator()(const ExtendStep& step) const {
+    PRIVDNN_ASSIGN_OR_RETURN(const SealedValue input, Read(step.input));
+    PRIVDNN_RETURN_IF_ERROR(InRange("range bits", step.range_bits, 3, std::min(input.bits, own().bits - 1)));
+    return SameShape(input);
+  }
+
   absl::Status operator()(const MaxPoolStep& step) const {
     PRIVDNN_ASSIGN_OR_RETURN(const SealedValue input, Read(step.input));
     PRIVDNN_RETURN_IF_ERROR(CheckWindow(input.shape, step.window));
@@ -202,11 +208,12 @@ class Checker {
 }  // namespace
 
 std::string StepName(const SealedStep& step) {
-  return std::visit(Overloaded{[](const InputStep&) { return "input"; }, [](const LinearStep&) { return "linear"; },
-                               [](const ReluStep&) { return "ReLU"; }, [](const MaxPoolStep&) { return "max pool"; },
-                               [](const SquareStep&) { return "square"; }, [](const AddStep&) { return "add"; },
-                               [](const ReshapeStep&) { return "reshape"; }},
-                    step);
+  return std::visit(
+      Overloaded{[](const InputStep&) { return "input"; }, [](const LinearStep&) { return "linear"; },
+                 [](const ReluStep&) { return "ReLU"; }, [](const ExtendStep&) { return "extension"; },
+                 [](const MaxPoolStep&) { return "max pool"; }, [](const SquareStep&) { return "square"; },
+                 [](const AddStep&) { return "add"; }, [](const ReshapeStep&) { return "reshape"; }},
+      step);
 }
 
 absl::Status CheckProgram(const SealedProgram& program, std::span<const SegmentSpec> segments) {

@@ -66,6 +66,13 @@ struct ReluStep {
   bool operator==(const ReluStep&) const = default;
 };
 
+// The same numbers modulo more bits; below 2^(range_bits - 2) in magnitude.
+struct ExtendStep {
+  ValueId input = 0;
+  int range_bits = 14;
+  bool operator==(const ExtendStep&) const = default;
+};
+
 // The largest number of each window; what lies in the padding doesn't count. Differences of two must fit the value's
 // bits.
 struct MaxPoolStep {
@@ -94,7 +101,8 @@ struct ReshapeStep {
   bool operator==(const ReshapeStep&) const = default;
 };
 
-using SealedStep = std::variant<InputStep, LinearStep, ReluStep, MaxPoolStep, SquareStep, AddStep, ReshapeStep>;
+using SealedStep =
+    std::variant<InputStep, LinearStep, ReluStep, ExtendStep, MaxPoolStep, SquareStep, AddStep, ReshapeStep>;
 
 // What the user learns of the last value: the index of the largest, or all of them.
 enum class Reveal : uint8_t { kLabel = 0, kScores = 1 };

@@ -60,6 +60,12 @@ class Exactly {
     return y;
   }
 
+  ClearValues operator()(const ExtendStep& step) const {
+    ClearValues y = values_[step.input];
+    for (int64_t& v : y) v = Centre(v, step.range_bits);
+    return y;
+  }
+
   ClearValues operator()(const MaxPoolStep& step) const {
     const MapShape &in = program_.values[step.input].shape, &out = own().shape;
     const auto places = PoolIndices(step, in, {out.height, out.width});
@@ -146,6 +152,9 @@ SealedSimulation SimulateSealed(const SealedProgram& program, std::span<const Qu
                           DropShared(result.values[add->second][i], add->drop_second, bits, random),
                       bits);
       }
+    }
+    if (const auto* extend = std::get_if<ExtendStep>(&step)) {
+      for (const int64_t v : result.values[extend->input]) overflows += Centre(v, extend->range_bits - 1) != v;
     }
     // What ReLU reads must fit its range.
     if (const auto* relu = std::get_if<ReluStep>(&step)) {

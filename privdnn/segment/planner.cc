@@ -224,8 +224,7 @@ absl::Status OverBounds(const std::vector<Partial>& all, const PlanOptions& opti
         "plan: {} of at most {} MB was asked for; the smallest that fits the rings takes {} MB, {} of it whatever is "
         "encrypted; else encrypt fewer outputs ({} of the {} would fit), or take fewer kernel bits or a smaller image "
         "budget",
-        what, asked(limit), megabytes(least), fmt::format("{:.1f} MB", static_cast<double>(fixed) * 1e-6), share,
-        outputs);
+        what, asked(limit), megabytes(least), megabytes(fixed) + " MB", share, outputs);
   };
   uint64_t package = UINT64_MAX, memory = UINT64_MAX, memory_in_package = UINT64_MAX;
   for (const Partial& partial : all) {

@@ -52,21 +52,8 @@ absl::Status Relu::PrepareArithmetic(SharesParty& party, const std::array<ShareV
     corrections[i] = (second[0][at] + BitOf(rho_, at) - second[1][at]) & LowMask(bits_ - 1);
   }
   AppendValues(corrections, bits_ - 1, message);
-  std::array<WordTransfers, 2> masks;
   for (size_t j = 0; j < 2 && extends(); ++j) {
-    PRIVDNN_ASSIGN_OR_RETURN(masks[j], WordTransfers::Prepare(party, half));
-    Candidate& candidate = candidates_[j];
-    candidate.masks.resize(count_ / 64);
-    candidate.product.resize(count_);
-    party.random().Fill(std::span<uint64_t>(candidate.masks).subspan(sent / 64, half / 64));
-    std::copy(masks[j].choices.begin(), masks[j].choices.end(),
-              candidate.masks.begin() + static_cast<std::ptrdiff_t>(got / 64));
-    for (size_t i = 0; i < half; ++i) {
-      const uint32_t zero = masks[j].first[0][i];
-      corrections[i] = (zero + BitOf(candidate.masks, sent + i) - masks[j].first[1][i]) & LowMask(extra);
-      candidate.product[sent + i] = 0 - zero;
-    }
-    AppendValues(corrections, extra, message);
+    PRIVDNN_ASSIGN_OR_RETURN(carries_[j], Carry::Begin(party, count_, extra, message));
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes reply, party.Exchange(kPrepare, message, message.size()));
   ShareReader reader(reply);
@@ -77,13 +64,7 @@ absl::Status Relu::PrepareArithmetic(SharesParty& party, const std::array<ShareV
     rho_sum_[s] = (BitOf(rho_, s) + 2 * second[0][s]) & LowMask(bits_);
     rho_sum_[r] = (BitOf(rho_, r) - 2 * (received[r] + (corrections[i] & BitMask(rho_, r)))) & LowMask(bits_);
   }
-  for (size_t j = 0; j < 2 && extends(); ++j) {
-    corrections = reader.Values(half, extra);
-    for (size_t i = 0; i < half; ++i) {
-      candidates_[j].product[got + i] =
-          masks[j].received_first[i] + (corrections[i] & BitMask(candidates_[j].masks, got + i));
-    }
-  }
+  for (size_t j = 0; j < 2 && extends(); ++j) carries_[j].Finish(reader);
   return absl::OkStatus();
 }
 
@@ -112,7 +93,7 @@ absl::StatusOr<ShareValues> Relu::Run(SharesParty& party, std::span<const uint32
   std::array<ShareWords, 2> tops;
   for (size_t j = 0; j < 2 && extends(); ++j) {
     tops[j] = BitsOf(candidates[j], bits_ - 1);
-    for (size_t w = 0; w < words; ++w) tops[j][w] ^= candidates_[j].masks[w];
+    for (size_t w = 0; w < words; ++w) tops[j][w] ^= carries_[j].masks()[w];
     AppendWords(tops[j], message);
   }
   PRIVDNN_ASSIGN_OR_RETURN(const Bytes reply, party.Exchange(kStep, message, message.size()));
@@ -128,15 +109,12 @@ absl::StatusOr<ShareValues> Relu::Run(SharesParty& party, std::span<const uint32
   for (size_t i = 0; i < count_; ++i) {
     const uint32_t chosen = BitMask(beta, i);
     const auto select = [&](auto&& of) { return Select(chosen, of(1), of(0)); };
-    // Both top bits are u xor r, v xor s; u and v are open, r this party's mask, s the peer's.
     const uint32_t u = select([&](size_t j) { return BitOf(tops[j], i); });
     const uint32_t v = select([&](size_t j) { return BitOf(other_tops[j], i); });
-    const uint32_t r = select([&](size_t j) { return BitOf(candidates_[j].masks, i); });
-    const uint32_t rs = select([&](size_t j) { return candidates_[j].product[i]; });
-    const uint32_t u_sign = 1 - 2 * u, v_sign = 1 - 2 * v;
-    const uint32_t both = (u & v & static_cast<uint32_t>(party.first_mask())) + v * u_sign * r + u_sign * v_sign * rs;
+    const uint32_t r = select([&](size_t j) { return BitOf(carries_[j].masks(), i); });
+    const uint32_t rs = select([&](size_t j) { return carries_[j].product()[i]; });
     const uint32_t share = select([&](size_t j) { return candidates[j][i]; });
-    y[i] = (share + ((both - (u ^ r)) << bits_)) & LowMask(out_bits_);
+    y[i] = ExtendShare(share, bits_, u, v, r, rs, static_cast<uint32_t>(party.first_mask())) & LowMask(out_bits_);
   }
   return y;
 }

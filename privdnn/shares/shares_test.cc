@@ -62,6 +62,25 @@ TEST_P(SharesTest, ReluRectifiesAndExtends) {
   }
 }
 
+TEST_P(SharesTest, ExtensionKeepsValuesThatFit) {
+  const int bits = GetParam();
+  for (const int out_bits : {bits + 1, bits + 7, 32}) {
+    if (bits < 3 || out_bits <= bits || out_bits > 32) continue;
+    const auto values = Values(bits - 1, 256, 3);
+    DeterministicRandom random(4);
+    const SharedValues x = Share(values, bits, random);
+    const auto [first, second] =
+        RunShared(x, [&](SharesParty& party, const ShareValues& own) -> absl::StatusOr<ShareValues> {
+          PRIVDNN_ASSIGN_OR_RETURN(Extension extension, Extension::Prepare(party, own.size(), bits, out_bits));
+          return extension.Run(party, own);
+        });
+    ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
+    for (size_t i = 0; i < values.size(); ++i) {
+      EXPECT_EQ(Rebuild((*first)[i], (*second)[i], out_bits), values[i]) << bits << " to " << out_bits << " bits";
+    }
+  }
+}
+
 TEST_P(SharesTest, SquaresAreModuloTheSameSize) {
   const int bits = GetParam();
   const auto values = Values(bits, 256, 5);
