@@ -242,12 +242,17 @@ Json ScoreRows(const InferenceReport& report) {
   const auto images = static_cast<size_t>(report.images);
   const size_t columns = report.scores.size() / images;
   for (size_t i = 0; i < images; ++i) {
-    if (report.predictions[i] == kNoPrediction) {
+    const auto row_of = std::span(report.scores).subspan(i * columns, columns);
+    // What was read back has no predictions unless outputs are classes.
+    const bool none = report.predictions.empty()
+                          ? std::ranges::all_of(row_of, [](float score) { return std::isnan(score); })
+                          : report.predictions[i] == kNoPrediction;
+    if (none) {
       rows.push_back(nullptr);
       continue;
     }
     Json row = Json::array();
-    for (const float score : std::span(report.scores).subspan(i * columns, columns)) {
+    for (const float score : row_of) {
       row.push_back(std::isfinite(score) ? Json(score) : Json());
     }
     rows.push_back(std::move(row));

@@ -1,7 +1,6 @@
 #include "privdnn/pipeline/plan.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "privdnn/onnx/onnx.h"
 #include "privdnn/partition/known_range.h"
@@ -101,11 +100,16 @@ absl::StatusOr<std::vector<SegmentPlan>> PlanQuantized(const std::vector<Quantiz
                                                        const ModelPlanOptions& options, const CostConstants& costs,
                                                        uint64_t rest_bytes) {
   if (const uint64_t loading = LoadingUserMemory(rest_bytes); loading > options.max_user_memory_bytes) {
-    const auto megabytes = [](uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; };
+    // Tenths of a megabyte, rounded apart: the limit down, what exceeds it up. A smaller limit is told as it is.
+    const uint64_t limit = options.max_user_memory_bytes / 100'000, needed = loading / 100'000 + 1;
+    const std::string asked = limit > 0
+                                  ? fmt::format("{}.{}", limit / 10, limit % 10)
+                                  : fmt::format("{:g}", static_cast<double>(options.max_user_memory_bytes) * 1e-6);
     return InvalidArgument(
-        "plan: memory of the user of at most {:g} MB was asked for; reading the plaintext rest of the network alone "
-        "takes {:.1f} MB",
-        megabytes(options.max_user_memory_bytes), std::ceil(megabytes(loading) * 10) / 10);
+        "plan: memory of the user of at most {} MB was asked for; reading the plaintext rest of the network alone "
+        "takes "
+        "{}.{} MB",
+        asked, needed / 10, needed % 10);
   }
   std::vector<PlanTask> tasks;
   for (const QuantizedSegment& q : quantized) tasks.push_back({q.spec, q.plain_bits()});
