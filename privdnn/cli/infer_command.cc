@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "privdnn/base/file.h"
+#include "privdnn/cli/infer_sealed.h"
 #include "privdnn/cli/inputs.h"
 #include "privdnn/cli/on_ranks.h"
 #include "privdnn/cli/user_tls.h"
@@ -13,6 +14,7 @@
 #include "privdnn/pipeline/describe_inference.h"
 #include "privdnn/pipeline/grpc_transport.h"
 #include "privdnn/pipeline/ranked_inference.h"
+#include "privdnn/pipeline/sealed_inference.h"
 #include "privdnn/report/table.h"
 
 namespace privdnn {
@@ -158,8 +160,7 @@ ClientOptions WaitingForRoom() {
   return options;
 }
 
-absl::StatusOr<InferenceSession> OpenSession(const InferCommand& command, const ImageSet& images) {
-  PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(command.package));
+absl::StatusOr<InferenceSession> OpenSession(const InferCommand& command, Package package, const ImageSet& images) {
   SetExecutorThreads(command.threads);
   std::unique_ptr<OwnerTransport> owner;
   if (!command.offline) {
@@ -247,6 +248,27 @@ absl::StatusOr<CommandOutput> InferOffline(const InferCommand& command, const In
   return CommandOutput{WriteInferenceReport(report), OfflineText(report)};
 }
 
+// A sealed package has no outputs to keep, and no parts to answer one by one.
+absl::StatusOr<CommandOutput> InferSealedPackage(const InferCommand& command, Package package, const ImageSet& images,
+                                                 bool on_ranks) {
+  if (on_ranks || command.offline || command.options.repeats > 1 || !command.plain_model.empty() ||
+      !command.outputs.empty() || !command.resume.empty()) {
+    return WrongUsage(
+        "a sealed package goes without mpirun, --offline, --repeats, --compare-with, --outputs and --resume");
+  }
+  PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadUserTls(command.tls, command.user));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto owner, GrpcTransport::Connect(command.owner, tls, WaitingForRoom()));
+  SetExecutorThreads(command.threads);
+  return InferSealed(std::move(package), *owner,
+                     {.images = &images,
+                      .labelled = command.images.labelled(),
+                      .batch = command.options.batch,
+                      .threads = command.threads,
+                      .deadline = std::chrono::seconds(command.deadline_s),
+                      .scores = command.scores,
+                      .owner = command.owner});
+}
+
 absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   if (!command.offline && (command.owner.empty() || command.tls.empty())) {
     return WrongUsage(
@@ -273,7 +295,9 @@ absl::StatusOr<CommandOutput> Infer(const InferCommand& command, Ranks* ranks) {
   }
   PRIVDNN_RETURN_IF_ERROR(CheckWritable(command.resume));
   PRIVDNN_ASSIGN_OR_RETURN(const ImageSet images, command.images.Load());
-  auto opened = OpenSession(command, images);
+  PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(command.package));
+  if (SealedUser::Takes(package)) return InferSealedPackage(command, std::move(package), images, ranks != nullptr);
+  auto opened = OpenSession(command, std::move(package), images);
   if (absl::IsInvalidArgument(opened.status()) && !command.images.given()) {
     return Annotate(opened.status(), "without --images, MNIST digits are asked");
   }

@@ -8,6 +8,7 @@
 #include "privdnn/pipeline/answer_file.h"
 #include "privdnn/pipeline/bounded_json.h"
 #include "privdnn/pipeline/rest_network.h"
+#include "privdnn/pipeline/sealed_inference.h"
 #include "privdnn/report/table.h"
 #include "privdnn/selection/journal_format.h"
 
@@ -158,8 +159,42 @@ void AddSegments(const std::vector<PreparedSegment>& segments, FactTable& table)
   }
 }
 
+// A sealed package: what its program does with an image.
+absl::StatusOr<CommandOutput> InspectSealed(const std::string& path, Package package) {
+  const std::string id = HexEncode(package.id());
+  CommandOutput output;
+  output.json = {{"kind", "sealed package"},
+                 {"package_id", id},
+                 {"bytes", package.size()},
+                 {"image_budget", package.image_budget()},
+                 {"segments", SegmentsJson(package.segments())}};
+  FactTable table(path + ": a sealed package, for a user");
+  table.Add("package id", id);
+  table.Add("size", FormatBytes(package.size()));
+  table.Add("budget", fmt::format("{} images", package.image_budget()));
+  AddSegments(package.segments(), table);
+  PRIVDNN_ASSIGN_OR_RETURN(const SealedUser user, SealedUser::Create(std::move(package), 1));
+  const SealedProgram& program = user.program();
+  const bool labels = program.reveal == Reveal::kLabel;
+  output.json["reveal"] = labels ? "label" : "scores";
+  output.json["input"] = user.image_shape();
+  output.json["steps"] = Json::array();
+  for (size_t at = 0; at < program.steps.size(); ++at) {
+    const SealedValue& v = program.values[at];
+    output.json["steps"].push_back({{"step", StepName(program.steps[at])},
+                                    {"shape", {v.shape.channels, v.shape.height, v.shape.width}},
+                                    {"bits", v.bits}});
+    table.Add(fmt::format("step {}, {}", at, StepName(program.steps[at])),
+              fmt::format("{}x{}x{}, modulo 2^{}", v.shape.channels, v.shape.height, v.shape.width, v.bits));
+  }
+  table.Add("the user learns", labels ? "the label" : "the scores");
+  output.text = table.Render();
+  return output;
+}
+
 absl::StatusOr<CommandOutput> InspectPackage(const std::string& path) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Package package, Package::Open(path));
+  PRIVDNN_ASSIGN_OR_RETURN(Package package, Package::Open(path));
+  if (SealedUser::Takes(package)) return InspectSealed(path, std::move(package));
   PRIVDNN_ASSIGN_OR_RETURN(const RestNetwork rest, RestNetwork::Create(package));
   const std::string id = HexEncode(package.id());
   CommandOutput output;

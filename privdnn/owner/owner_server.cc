@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "privdnn/party/hosted_owner.h"
+#include "privdnn/sealed/hosted.h"
 #include "privdnn/service/sqlite_usage_store.h"
 
 namespace privdnn {
@@ -17,7 +18,17 @@ absl::StatusOr<OwnerServer> OwnerServer::Start(const OwnerServerOptions& options
   OwnerServer result;
   for (const std::filesystem::path& path : options.keys) {
     PRIVDNN_ASSIGN_OR_RETURN(OwnerKey key, OwnerKey::Open(path));
-    PRIVDNN_ASSIGN_OR_RETURN(auto package, HostedOwner::Create(std::move(key), options.output_noise, options.threads));
+    std::unique_ptr<const HostedPackage> package;
+    if (key.program().empty()) {
+      PRIVDNN_ASSIGN_OR_RETURN(package, HostedOwner::Create(std::move(key), options.output_noise, options.threads));
+    } else if (options.output_noise > 0) {
+      return InvalidArgument("{}: is of a sealed package, of which no outputs are told: noise has no effect",
+                             path.string());
+    } else {
+      auto sealed = HostedSealedOwner::Create(std::move(key), options.threads);
+      if (!sealed.ok()) return Annotate(sealed.status(), path.string());
+      package = *std::move(sealed);
+    }
     result.packages_.push_back(package->info().id);
     server.packages.push_back(std::move(package));
   }

@@ -162,14 +162,14 @@ uint64_t HeaderAllowance(std::span<const PlanTask> tasks) {
 class OwnerKeyMaker {
  public:
   static OwnerKey Make(const PackageId& id, const std::string& user, uint64_t image_budget,
-                       std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets) {
-    return OwnerKey(id, user, image_budget, std::move(segments), std::move(secrets));
+                       std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets, Bytes program) {
+    return OwnerKey(id, user, image_budget, std::move(segments), std::move(secrets), std::move(program));
   }
 };
 
 absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std::span<const uint8_t> rest_model,
                                       const std::string& user, RandomSource& random, int threads, const ByteSink& sink,
-                                      const ProgressFn& progress) {
+                                      const ProgressFn& progress, std::span<const uint8_t> program) {
   PRIVDNN_RETURN_IF_ERROR(CheckTasks(tasks, user));
   PackageHeader header = MakeHeader(tasks);
   for (SegmentHeader& segment : header.segments) random.Fork()->Fill(std::span<uint8_t>(segment.seed));
@@ -189,7 +189,8 @@ absl::StatusOr<OwnerKey> EncryptModel(std::span<const EncryptionTask> tasks, std
     PRIVDNN_RETURN_IF_ERROR(EncryptSegment(segments[k], tasks[k], random, threads, writer, counted, secrets[k]));
   }
   PRIVDNN_ASSIGN_OR_RETURN(const PackageId id, writer.Finish());
-  return OwnerKeyMaker::Make(id, user, header.image_budget, std::move(segments), std::move(secrets));
+  return OwnerKeyMaker::Make(id, user, header.image_budget, std::move(segments), std::move(secrets),
+                             Bytes(program.begin(), program.end()));
 }
 
 }  // namespace privdnn

@@ -7,8 +7,9 @@
 namespace privdnn {
 namespace {
 
-// magic | version | package id | user | header | for each segment: bias, keys of 2 bits a coefficient holding s+1,
-// kernels of 32 bits a coefficient if its outputs stay shared | SHA-256 of all before it
+// magic | version | package id | user | header | u64 bytes of the program, program | for each segment: bias, keys of 2
+// bits a coefficient holding s+1, kernels of 32 bits a coefficient if its outputs stay shared | SHA-256 of all before
+// it
 constexpr uint32_t kVersion = 3;
 constexpr int kTernaryBits = 2;
 
@@ -88,12 +89,13 @@ absl::StatusOr<SegmentKey> ReadSecrets(const PreparedSegment& segment, ByteReade
 }  // namespace
 
 OwnerKey::OwnerKey(const PackageId& package_id, std::string user, uint64_t image_budget,
-                   std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets)
+                   std::vector<PreparedSegment> segments, std::vector<SegmentKey> secrets, Bytes program)
     : package_id_(package_id),
       user_(std::move(user)),
       image_budget_(image_budget),
       segments_(std::move(segments)),
-      secrets_(std::move(secrets)) {}
+      secrets_(std::move(secrets)),
+      program_(std::move(program)) {}
 
 absl::StatusOr<OwnerKey> OwnerKey::Open(const std::filesystem::path& path) {
   PRIVDNN_ASSIGN_OR_RETURN(const auto bytes, ReadSecretFile(path, kMaxFileBytes));
@@ -112,6 +114,8 @@ absl::StatusOr<OwnerKey> OwnerKey::Parse(std::span<const uint8_t> bytes, const s
   PRIVDNN_ASSIGN_OR_RETURN(std::string user, r.String(kMaxUserName, "user"));
   if (user.empty()) return r.Error("user", "is empty");
   PRIVDNN_ASSIGN_OR_RETURN(const PackageHeader header, ReadHeader(r));
+  PRIVDNN_ASSIGN_OR_RETURN(const uint64_t program_bytes, r.U64("program size"));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto program, r.Take(program_bytes, "program"));
   PRIVDNN_ASSIGN_OR_RETURN(auto segments, PrepareSegments(header, what));
   std::vector<SegmentKey> secrets;
   for (const PreparedSegment& segment : segments) {
@@ -123,7 +127,8 @@ absl::StatusOr<OwnerKey> OwnerKey::Parse(std::span<const uint8_t> bytes, const s
   PRIVDNN_RETURN_IF_ERROR(r.Finish());
   if (!std::equal(digest.begin(), digest.end(), stored.begin()))
     return DataLoss("{}: damaged: its SHA-256 does not match", what);
-  return OwnerKey(package_id, std::move(user), header.image_budget, std::move(segments), std::move(secrets));
+  return OwnerKey(package_id, std::move(user), header.image_budget, std::move(segments), std::move(secrets),
+                  Bytes(program.begin(), program.end()));
 }
 
 ZeroizingVector<uint8_t> OwnerKey::Write() const {
@@ -135,6 +140,8 @@ ZeroizingVector<uint8_t> OwnerKey::Write() const {
   w.Raw(package_id_);
   w.String(user_);
   WriteHeader(header, w);
+  w.U64(program_.size());
+  w.Raw(program_);
   uint64_t size = w.size() + 32;
   for (const PreparedSegment& segment : segments_) size += SecretBytes(segment);
   // Secrets are written straight into zeroised memory of the final size.

@@ -50,16 +50,19 @@ class OwnerKey {
   uint64_t image_budget() const { return image_budget_; }
   const std::vector<PreparedSegment>& segments() const { return segments_; }
   const SegmentKey& secrets(size_t segment) const { return secrets_[segment]; }
+  // What owner and user run on shares (sealed/program.h), not read here; empty in the open mode.
+  const Bytes& program() const { return program_; }
 
  private:
   friend class OwnerKeyMaker;  // EncryptModel's
   OwnerKey(const PackageId& package_id, std::string user, uint64_t image_budget, std::vector<PreparedSegment> segments,
-           std::vector<SegmentKey> secrets);
+           std::vector<SegmentKey> secrets, Bytes program);
   PackageId package_id_;
   std::string user_;
   uint64_t image_budget_;
   std::vector<PreparedSegment> segments_;
   std::vector<SegmentKey> secrets_;  // [segment]
+  Bytes program_;
 };
 
 }  // namespace privdnn

@@ -43,6 +43,14 @@ absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::
                                               int threads, const ProgressFn& progress) {
   PRIVDNN_RETURN_IF_ERROR(CheckPackageFiles(package, key));
   PRIVDNN_RETURN_IF_ERROR(CheckRunnable(plan.graph));
+  return WriteForUser(plan.Tasks(), plan.rest_model, {}, user, package, key, threads, progress);
+}
+
+absl::StatusOr<WrittenPackage> WriteForUser(std::span<const EncryptionTask> tasks, std::span<const uint8_t> plaintext,
+                                            std::span<const uint8_t> program, const std::string& user,
+                                            const std::filesystem::path& package, const std::filesystem::path& key,
+                                            int threads, const ProgressFn& progress) {
+  PRIVDNN_RETURN_IF_ERROR(CheckPackageFiles(package, key));
   PRIVDNN_ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Create(package));
   WrittenPackage written;
   const ByteSink sink = [&](std::span<const uint8_t> bytes) {
@@ -51,7 +59,7 @@ absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::
   };
   SystemRandom random;
   PRIVDNN_ASSIGN_OR_RETURN(const OwnerKey owner_key,
-                           EncryptModel(plan.Tasks(), plan.rest_model, user, random, threads, sink, progress));
+                           EncryptModel(tasks, plaintext, user, random, threads, sink, progress, program));
   written.id = owner_key.package_id();
   PRIVDNN_RETURN_IF_ERROR(WriteFile(key, owner_key.Write(), 0600));
   if (const absl::Status committed = writer.Commit(); !committed.ok()) {

@@ -37,4 +37,10 @@ absl::StatusOr<WrittenPackage> EncryptForUser(const ModelPlan& plan, const std::
                                               const std::filesystem::path& package, const std::filesystem::path& key,
                                               int threads = 1, const ProgressFn& progress = {});
 
+// The same for anything: `plaintext` goes into the package, `program` into the key (see EncryptModel).
+absl::StatusOr<WrittenPackage> WriteForUser(std::span<const EncryptionTask> tasks, std::span<const uint8_t> plaintext,
+                                            std::span<const uint8_t> program, const std::string& user,
+                                            const std::filesystem::path& package, const std::filesystem::path& key,
+                                            int threads, const ProgressFn& progress);
+
 }  // namespace privdnn

@@ -56,6 +56,9 @@ absl::StatusOr<RestNetwork::Segment> RestNetwork::Connect(const Graph& graph, si
 absl::StatusOr<RestNetwork> RestNetwork::Create(const Package& package) {
   std::vector<SegmentOutputs> segments;
   for (const PreparedSegment& segment : package.segments()) {
+    if (segment.parameters.spec().shares) {
+      return InvalidArgument("the package is sealed: its outputs stay shared, and only `infer` and `inspect` take it");
+    }
     segments.push_back({&segment.header.spec, segment.header.output_scale});
   }
   auto rest = Create(package.rest_model(), segments);

@@ -59,6 +59,26 @@ absl::StatusOr<FrontOutputs> SealedFront::Run(const Tensor& images) const {
   return outputs;
 }
 
+Graph FrontGraph(const SealedModel& model) {
+  std::vector<std::string> computed;
+  for (const std::string& value : model.front) {
+    if (value != model.graph.inputs[0].name) computed.push_back(value);
+  }
+  if (!computed.empty()) {
+    // Every value has a producer, or it would be the input.
+    Graph part = *Extract(model.graph, computed);
+    part.inputs = model.graph.inputs;
+    part.metadata.clear();
+    return part;
+  }
+  Graph input;
+  input.name = model.graph.name;
+  input.inputs = model.graph.inputs;
+  input.nodes = {{"input", op::Relu{}, {input.inputs[0].name}, "unused"}};  // a network needs an output
+  input.outputs = {{"unused", input.inputs[0].shape}};
+  return input;
+}
+
 std::vector<EncryptionTask> SealedPlan::Tasks() const {
   std::vector<EncryptionTask> tasks;
   for (size_t k = 0; k < encryption.size(); ++k) tasks.push_back({&model.segments[k], &encryption[k]});

@@ -36,6 +36,10 @@ class SealedFront {
   std::vector<Entry> entries_;
 };
 
+// What of the network the user gets: all that computes the front values, and its input. Of what is encrypted and of
+// what is computed on shares it holds nothing.
+Graph FrontGraph(const SealedModel& model);
+
 // A network with a selection, ready to be encrypted for the sealed mode.
 struct SealedPlan {
   SealedModel model;

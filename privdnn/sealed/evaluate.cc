@@ -241,7 +241,8 @@ absl::StatusOr<ShareValues> OwnersLayers::Run(uint32_t k, std::span<const uint32
 }
 
 absl::StatusOr<SealedAnswer> EvaluateSealed(const SealedProgram& program, SharesParty& party, EncryptedLayers& layers,
-                                            const FrontOutputs& front, uint32_t images, const ObserveFn& observe) {
+                                            const FrontOutputs& front, uint32_t images, const ObserveFn& observe,
+                                            const BeforeAnswerFn& before_answer) {
   if (images < 1 || images > kMaxImagesPerMessage) {
     return InvalidArgument("sealed: {} images, must be 1 to {}", images, kMaxImagesPerMessage);
   }
@@ -262,6 +263,7 @@ absl::StatusOr<SealedAnswer> EvaluateSealed(const SealedProgram& program, Shares
       if (last[id] == at) run.Drop(id);
     }
   }
+  if (before_answer) PRIVDNN_RETURN_IF_ERROR(before_answer());
   auto answer = run.Reveal();
   if (!answer.ok()) return Annotate(answer.status(), "answer");
   return answer;

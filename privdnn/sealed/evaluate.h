@@ -63,10 +63,14 @@ struct SealedAnswer {
 // Sees a party's shares of the value of each step, [image][channel][row][column], the last value included. For tests.
 using ObserveFn = std::function<void(size_t step, std::span<const uint32_t> shares)>;
 
+// Called before the answer's first message, when nothing has been told yet; an error ends the run.
+using BeforeAnswerFn = std::function<absl::Status()>;
+
 // Evaluates `images` images, at least 1, with a program that CheckProgram accepts. `front` is the user's alone. Errors
 // name step and layer.
 absl::StatusOr<SealedAnswer> EvaluateSealed(const SealedProgram& program, SharesParty& party, EncryptedLayers& layers,
-                                            const FrontOutputs& front, uint32_t images, const ObserveFn& observe = {});
+                                            const FrontOutputs& front, uint32_t images, const ObserveFn& observe = {},
+                                            const BeforeAnswerFn& before_answer = {});
 
 // A convolution with plaintext weights, modulo 2^32: adds outputs [plain][row][column] of one image of shares
 // [channel][row][column]; without biases.

@@ -123,6 +123,13 @@ std::string StepName(const SealedStep& step);
 // step.
 absl::Status CheckProgram(const SealedProgram& program, std::span<const SegmentSpec> segments);
 
+// The program as packages and keys hold it.
+Bytes WriteProgram(const SealedProgram& program);
+// Reads and checks it. Fails with InvalidArgument, naming field and byte, or as CheckProgram does; `what` names the
+// bytes. Allocates no more than the bytes explain.
+absl::StatusOr<SealedProgram> ReadProgram(std::span<const uint8_t> bytes, std::span<const SegmentSpec> segments,
+                                          const std::string& what);
+
 // Where the windows of a pool or a convolution lie: {height, width} of the map that they give. Windows begin in the
 // padded input.
 Size2 WindowedMap(const MapShape& input, const SealedWindow& window);

@@ -200,6 +200,29 @@ TEST(SealedProgram, IsChecked) {
   EXPECT_THAT(refused([](P&) {}), HasSubstr("segment 2, the next is 2 of 2"));
 }
 
+TEST(SealedProgram, IsWrittenAndRead) {
+  const TestProgram test = Everything(Reveal::kScores);
+  std::vector<SegmentSpec> specs;
+  for (const QuantizedSegment& s : test.segments) specs.push_back(s.spec);
+  const Bytes bytes = WriteProgram(test.program);
+  EXPECT_EQ(*ReadProgram(bytes, specs, "p"), test.program);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(ReadProgram(std::span(bytes).first(size), specs, "p").ok()) << size;
+  }
+  // What reads with a bit changed is a program of its own, which is written as it was read.
+  Bytes flipped = bytes;
+  for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    flipped[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
+    const auto read = ReadProgram(flipped, specs, "p");
+    if (read.ok()) {
+      EXPECT_EQ(WriteProgram(*read), flipped);
+    }
+    flipped[bit / 8] ^= static_cast<uint8_t>(1 << (bit % 8));
+  }
+  flipped[9 + 4] = 9;
+  EXPECT_THAT(Message(ReadProgram(flipped, specs, "p").status()), HasSubstr("field 'kind of step' at byte 14: is 9"));
+}
+
 // Shares rebuilt behind every step: exact, or one less where low bits are dropped, and one unit of a sum beside where a
 // layer is encrypted.
 TEST(Sealed, EveryStepIsWhatItsInputsGive) {

@@ -171,9 +171,8 @@ SealedSimulation SimulateSealed(const SealedProgram& program, std::span<const Qu
     }
     if (program.reveal == Reveal::kScores) {
       result.answer.scores.insert(result.answer.scores.end(), row.begin(), row.end());
-    } else {
-      result.answer.labels.push_back(static_cast<uint32_t>(std::ranges::max_element(row) - row.begin()));
     }
+    result.answer.labels.push_back(static_cast<uint32_t>(std::ranges::max_element(row) - row.begin()));
   }
   return result;
 }

@@ -16,7 +16,7 @@ namespace privdnn {
 using ClearValues = std::vector<int64_t>;
 
 struct SealedSimulation {
-  SealedAnswer answer;
+  SealedAnswer answer;              // labels also where scores are revealed
   std::vector<ClearValues> values;  // of each step
   // Values that lay beyond what their bits hold and wrapped around, by step: results are wrong where that happens.
   std::vector<uint64_t> overflows;
