@@ -461,6 +461,7 @@ absl::StatusOr<SealedModel> Seal(const Graph& folded, const Selection& selection
                                  const std::map<std::string, MeasuredRange>& ranges, const SealOptions& options) {
   PRIVDNN_RETURN_IF_ERROR(CheckOptions(options));
   PRIVDNN_RETURN_IF_ERROR(CheckSelection(folded, selection));
+  PRIVDNN_RETURN_IF_ERROR(CheckHidden(folded, selection));
   if (selection.layers.empty()) return InvalidArgument("sealed: no layer is selected");
   Sealer sealer(folded, selection, options);
   PRIVDNN_RETURN_IF_ERROR(sealer.Walk(&ranges));

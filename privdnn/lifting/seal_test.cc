@@ -77,6 +77,24 @@ TEST(Seal, RoundsWeightsToPowersOfTwo) {
   EXPECT_EQ(std::log2(model.segments[0].output_scale[0]), -(out.exponent + linear.drop));
 }
 
+// A weight that stands in plaintext elsewhere is no secret.
+TEST(Seal, RefusesWeightsThatStandElsewhere) {
+  NetworkBuilder b({6}, 5);
+  b.Gemm(6);
+  b.Append(op::Relu{});
+  b.Gemm(6);
+  Graph graph = b.Finish();
+  Node &first = graph.nodes[0], &second = graph.nodes[2];
+  second.op = first.op;
+  Graph copied = graph;
+  copied.initializers[second.inputs[1]] = copied.initializers[first.inputs[1]];
+  EXPECT_THAT(Message(SealWith(copied, "1:all").status()), HasSubstr("stand in"));
+  EXPECT_TRUE(SealWith(copied, "1:all;2:all").ok());
+  second.inputs[1] = first.inputs[1];
+  EXPECT_THAT(Message(SealWith(graph, "1:all").status()), HasSubstr("reads its constant"));
+  EXPECT_THAT(Message(SealWith(graph, "2:all").status()), HasSubstr("reads its constant"));
+}
+
 TEST(Seal, RefusesWhatSharesCannotDo) {
   const auto error = [](const Op& op) {
     NetworkBuilder b({1, 6, 6}, 2);

@@ -205,4 +205,24 @@ absl::Status CheckNotCopied(const Graph& graph, const std::vector<Layer>& layers
   return absl::OkStatus();
 }
 
+absl::Status CheckHidden(const Graph& graph, const Selection& selection) {
+  const std::vector<Layer> layers = FindLayers(graph);
+  std::vector<size_t> inside;
+  for (const auto& [number, neurons] : selection.layers) {
+    const size_t index = layers[static_cast<size_t>(number - 1)].node;
+    const Node& node = graph.nodes[index];
+    inside.push_back(index);
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      const std::vector<size_t> readers = graph.Consumers(node.inputs[i]);
+      if (!graph.initializers.contains(node.inputs[i]) || readers.size() < 2) continue;
+      const size_t other = readers[0] == index ? readers[1] : readers[0];
+      return InvalidArgument(
+          "node '{}': node '{}' reads its constant '{}' too; a network that applies it repeatedly can't keep it secret",
+          node.name, graph.nodes[other].name, node.inputs[i]);
+    }
+  }
+  PRIVDNN_RETURN_IF_ERROR(CheckFoldedNotCopied(graph, inside));
+  return CheckNotCopied(graph, layers, selection);
+}
+
 }  // namespace privdnn

@@ -93,6 +93,11 @@ struct Segment {
 // InvalidArgument for an empty selection, too.
 absl::StatusOr<std::vector<Segment>> FindSegments(const Graph& graph, const Selection& selection);
 
+// What FindSegments checks of weights, for other ways to encrypt: fails with InvalidArgument, naming the node and the
+// reason, if weights or biases of chosen neurons are read in several places, or stand in another constant too, or if a
+// neuron of their layer that isn't chosen has the same ones. The selection must be valid (CheckSelection).
+absl::Status CheckHidden(const Graph& graph, const Selection& selection);
+
 // Returns which neurons of a segment are core, for people: "2 of 6 neurons of layer 1, 13 of 16 neurons of layer 2".
 std::string CoreNeuronsText(const Segment& segment);
 // Returns the first two layers that could form a quadratic segment, (first, second). Fails with NotFound, saying what

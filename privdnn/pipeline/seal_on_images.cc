@@ -88,6 +88,9 @@ std::vector<EncryptionTask> SealedPlan::Tasks() const {
 absl::StatusOr<SealedPlan> PlanSealed(const Graph& graph, const Selection& selection, const SealOptions& options,
                                       const ImageSet& images, uint64_t image_budget) {
   if (images.count == 0) return InvalidArgument("sealed: ranges have to be measured: give images");
+  // Folding scales weights, and scaled copies aren't found.
+  PRIVDNN_RETURN_IF_ERROR(CheckSelection(graph, selection));
+  PRIVDNN_RETURN_IF_ERROR(CheckHidden(graph, selection));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph folded, FoldBatchNormalization(graph));
   PRIVDNN_ASSIGN_OR_RETURN(const std::vector<std::string> values, ValuesToSeal(folded, selection));
   PRIVDNN_ASSIGN_OR_RETURN(const std::vector<ValueRange> measured, MeasureRanges(folded, values, images));
