@@ -7,6 +7,7 @@
 
 #include "privdnn/graph/shapes.h"
 #include "privdnn/rlwe/parameters.h"
+#include "privdnn/sealed/simulate.h"
 
 namespace privdnn {
 namespace {
@@ -404,7 +405,7 @@ class Sealer {
           QuantizedSegment& segment = model_.segments[linear->segment];
           segment.spec.input_bits = static_cast<uint32_t>(bits);
           for (int64_t& bias : segment.bias.RevealMutable()) {
-            bias = static_cast<int64_t>(static_cast<uint64_t>(bias) << (64 - bits)) >> (64 - bits);
+            bias = Centre(bias, bits);
           }
         }
       } else if (const auto* square = std::get_if<SquareStep>(&program.steps[at])) {

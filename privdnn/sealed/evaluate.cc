@@ -74,20 +74,9 @@ class Run {
     return sums;
   }
 
-  absl::StatusOr<ShareValues> operator()(const ReluStep& step) {
-    const ShareValues x = Batch(values_[step.input], step.range_bits);
-    PRIVDNN_ASSIGN_OR_RETURN(Relu relu, Relu::Prepare(party_, x.size(), step.range_bits, own().bits));
-    PRIVDNN_ASSIGN_OR_RETURN(ShareValues y, relu.Run(party_, x));
-    y.resize(Count());
-    return y;
-  }
-
+  absl::StatusOr<ShareValues> operator()(const ReluStep& step) { return Widen<Relu>(step.input, step.range_bits); }
   absl::StatusOr<ShareValues> operator()(const ExtendStep& step) {
-    const ShareValues x = Batch(values_[step.input], step.range_bits);
-    PRIVDNN_ASSIGN_OR_RETURN(Extension extension, Extension::Prepare(party_, x.size(), step.range_bits, own().bits));
-    PRIVDNN_ASSIGN_OR_RETURN(ShareValues y, extension.Run(party_, x));
-    y.resize(Count());
-    return y;
+    return Widen<Extension>(step.input, step.range_bits);
   }
 
   absl::StatusOr<ShareValues> operator()(const MaxPoolStep& step) {
@@ -171,6 +160,16 @@ class Run {
   }
 
  private:
+  // A protocol from range_bits to the value's bits.
+  template <typename Protocol>
+  absl::StatusOr<ShareValues> Widen(ValueId input, int range_bits) {
+    const ShareValues x = Batch(values_[input], range_bits);
+    PRIVDNN_ASSIGN_OR_RETURN(Protocol protocol, Protocol::Prepare(party_, x.size(), range_bits, own().bits));
+    PRIVDNN_ASSIGN_OR_RETURN(ShareValues y, protocol.Run(party_, x));
+    y.resize(Count());
+    return y;
+  }
+
   const SealedValue& own() const { return program_.values[at_]; }
   size_t Count() const { return images_ * own().shape.size(); }
 

@@ -77,8 +77,8 @@ absl::StatusOr<SealedAnswer> EvaluateSealed(const SealedProgram& program, Shares
 void ConvolvePlain(const LinearStep& step, const MapShape& input, Size2 map, std::span<const uint32_t> x,
                    std::span<uint32_t> y);
 
-// For each place of a window of a max pool, from the second on, and each output of one image, the index of the input
-// that is compared: [place][output]. The first is the first row's. Places in the padding stand for one that isn't.
+// For each place of a max pool's window and each output of one image, the index of the input that lies there:
+// [place][output]. A place in the padding has the nearest input, which is in the window too.
 std::vector<std::vector<uint32_t>> PoolIndices(const MaxPoolStep& step, const MapShape& input, Size2 map);
 
 }  // namespace privdnn

@@ -10,13 +10,6 @@
 namespace privdnn {
 namespace {
 
-Bytes Frame(FrameKind kind, std::span<const uint8_t> body = {}) {
-  Bytes frame(1 + body.size());
-  frame[0] = static_cast<uint8_t>(kind);
-  std::ranges::copy(body, frame.begin() + 1);
-  return frame;
-}
-
 // The user's request, taken apart.
 struct Request {
   FrameKind kind;
@@ -102,7 +95,7 @@ class SealedSession final : public Session, private Channel {
     }
     const std::lock_guard lock(mutex_);
     done_ = true;
-    replies_.push_back(status.ok() ? absl::StatusOr<Bytes>(Frame(FrameKind::kDone)) : status);
+    replies_.push_back(status.ok() ? absl::StatusOr<Bytes>(MakeFrame(FrameKind::kDone)) : status);
     changed_.notify_all();
   }
 
@@ -116,7 +109,7 @@ class SealedSession final : public Session, private Channel {
 
   absl::StatusOr<Bytes> Exchange(std::string_view step, std::span<const uint8_t> message, uint64_t size) override {
     std::unique_lock lock(mutex_);
-    replies_.emplace_back(Frame(FrameKind::kFlow, message));
+    replies_.emplace_back(MakeFrame(FrameKind::kFlow, message));
     changed_.notify_all();
     changed_.wait(lock, [this] { return closed_ || !received_.empty(); });
     if (received_.empty()) return absl::CancelledError(fmt::format("{}: the user is gone", step));
@@ -129,7 +122,7 @@ class SealedSession final : public Session, private Channel {
   absl::Status WaitForReveal() {
     std::unique_lock lock(mutex_);
     ready_ = true;
-    replies_.emplace_back(Frame(FrameKind::kReady));
+    replies_.emplace_back(MakeFrame(FrameKind::kReady));
     changed_.notify_all();
     changed_.wait(lock, [this] { return closed_ || !ready_; });
     return closed_ ? absl::CancelledError("answer: the user is gone") : absl::OkStatus();
@@ -147,6 +140,13 @@ class SealedSession final : public Session, private Channel {
 };
 
 }  // namespace
+
+Bytes MakeFrame(FrameKind kind, std::span<const uint8_t> body) {
+  Bytes frame(1 + body.size());
+  frame[0] = static_cast<uint8_t>(kind);
+  std::ranges::copy(body, frame.begin() + 1);
+  return frame;
+}
 
 Bytes SessionContext(std::span<const uint8_t> package_id, std::span<const uint8_t> nonce) {
   ByteWriter w;

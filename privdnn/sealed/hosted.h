@@ -20,6 +20,9 @@ namespace privdnn {
 enum class FrameKind : uint8_t { kStart = 0, kFlow = 1, kReady = 2, kReveal = 3, kDone = 4 };
 inline constexpr size_t kSessionNonce = 32;
 
+// A frame: its kind, then its body.
+Bytes MakeFrame(FrameKind kind, std::span<const uint8_t> body = {});
+
 // The context of a session's transfers: the package and the user's random bytes.
 Bytes SessionContext(std::span<const uint8_t> package_id, std::span<const uint8_t> nonce);
 

@@ -58,13 +58,6 @@ Sealed Small() {
   return sealed;
 }
 
-Bytes Frame(FrameKind kind, std::span<const uint8_t> body = {}) {
-  Bytes frame(1 + body.size());
-  frame[0] = static_cast<uint8_t>(kind);
-  std::ranges::copy(body, frame.begin() + 1);
-  return frame;
-}
-
 Bytes Start(uint32_t images) {
   ByteWriter w;
   w.U8(0);
@@ -82,13 +75,13 @@ class Direct final : public Channel {
   absl::StatusOr<Bytes> Exchange(std::string_view, std::span<const uint8_t> message, uint64_t) override {
     // The owner's message of this flow came with the reply before.
     Bytes reply = first_;
-    first_ = Ask(Frame(FrameKind::kFlow, message));
+    first_ = Ask(MakeFrame(FrameKind::kFlow, message));
     if (!status.ok()) return status;
     return Bytes(reply.begin() + 1, reply.end());
   }
   absl::Status BeforeAnswer() {
     if (first_.empty() || first_[0] != static_cast<uint8_t>(FrameKind::kReady)) return absl::InternalError("not ready");
-    first_ = Ask(Frame(FrameKind::kReveal));
+    first_ = Ask(MakeFrame(FrameKind::kReveal));
     return status;
   }
   const Bytes& last() const { return first_; }
@@ -143,8 +136,8 @@ TEST(HostedSealedOwner, TakesImagesOutOfTheBudgetWithTheReveal) {
   EXPECT_EQ(channel.reserved, 2u);
   EXPECT_EQ(channel.commits, 1);
   EXPECT_FALSE(channel.committed_before_reveal);
-  EXPECT_EQ(channel.last(), Frame(FrameKind::kDone));
-  EXPECT_THAT(Message(session->Peek(Frame(FrameKind::kFlow)).status()), HasSubstr("the session is over"));
+  EXPECT_EQ(channel.last(), MakeFrame(FrameKind::kDone));
+  EXPECT_THAT(Message(session->Peek(MakeFrame(FrameKind::kFlow)).status()), HasSubstr("the session is over"));
 }
 
 // A user that goes at any message: the owner's thread ends, and nothing is taken before the reveal.
@@ -174,8 +167,8 @@ TEST(HostedSealedOwner, RefusesWhatDoesNotFitTheSession) {
   const auto session = *host->OpenSession();
   EXPECT_THAT(error(*session, {}), HasSubstr("field 'kind' at byte 0"));
   EXPECT_THAT(error(*session, {9}), HasSubstr("which no user sends"));
-  EXPECT_THAT(error(*session, Frame(FrameKind::kReady)), HasSubstr("which no user sends"));
-  EXPECT_THAT(error(*session, Frame(FrameKind::kFlow)), HasSubstr("begins with a start"));
+  EXPECT_THAT(error(*session, MakeFrame(FrameKind::kReady)), HasSubstr("which no user sends"));
+  EXPECT_THAT(error(*session, MakeFrame(FrameKind::kFlow)), HasSubstr("begins with a start"));
   EXPECT_THAT(error(*session, Start(0)), HasSubstr("field 'images'"));
   EXPECT_THAT(error(*session, Start(1025)), HasSubstr("field 'images'"));
   Bytes longer = Start(1);
@@ -183,8 +176,8 @@ TEST(HostedSealedOwner, RefusesWhatDoesNotFitTheSession) {
   EXPECT_FALSE(session->Peek(longer).ok());
   ASSERT_TRUE(session->Peek(Start(1)).ok() && session->Step(Start(1)).ok());
   EXPECT_THAT(error(*session, Start(1)), HasSubstr("has started"));
-  EXPECT_THAT(error(*session, Frame(FrameKind::kReveal)), HasSubstr("there is no answer yet"));
-  const Bytes wrong = Frame(FrameKind::kFlow, Bytes{1, 2, 3});
+  EXPECT_THAT(error(*session, MakeFrame(FrameKind::kReveal)), HasSubstr("there is no answer yet"));
+  const Bytes wrong = MakeFrame(FrameKind::kFlow, Bytes{1, 2, 3});
   ASSERT_TRUE(session->Peek(wrong).ok());
   EXPECT_THAT(Message(session->Step(wrong).status()), HasSubstr("hash key: a message of 3 bytes, expected 16"));
 }

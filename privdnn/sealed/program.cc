@@ -7,7 +7,6 @@
 namespace privdnn {
 namespace {
 
-constexpr size_t kMaxSteps = 4096;
 constexpr uint64_t kMaxMap = uint64_t{1} << 26;  // values
 constexpr uint32_t kMaxSide = 1 << 14;
 
@@ -22,14 +21,15 @@ class Checker {
       : program_(program), segments_(segments) {}
 
   absl::Status Check() {
-    if (program_.steps.empty() || program_.steps.size() > kMaxSteps) {
-      return InvalidArgument("program: {} steps, must be 1 to {}", program_.steps.size(), kMaxSteps);
+    if (program_.steps.empty() || program_.steps.size() > kMaxProgramSteps) {
+      return InvalidArgument("program: {} steps, must be 1 to {}", program_.steps.size(), kMaxProgramSteps);
     }
     if (program_.values.size() != program_.steps.size()) {
       return InvalidArgument("program: {} values of {} steps", program_.values.size(), program_.steps.size());
     }
     for (; at_ < program_.steps.size(); ++at_) {
-      const auto checked = CheckValue().ok() ? std::visit(*this, program_.steps[at_]) : CheckValue();
+      absl::Status checked = CheckValue();
+      if (checked.ok()) checked = std::visit(*this, program_.steps[at_]);
       if (!checked.ok()) {
         return Annotate(checked, fmt::format("program: step {} ({})", at_, StepName(program_.steps[at_])));
       }

@@ -107,6 +107,8 @@ using SealedStep =
 // What the user learns of the last value: the index of the largest, or all of them.
 enum class Reveal : uint8_t { kLabel = 0, kScores = 1 };
 
+inline constexpr uint32_t kMaxProgramSteps = 4096;
+
 struct SealedProgram {
   std::vector<SealedStep> steps;
   std::vector<SealedValue> values;  // as many
