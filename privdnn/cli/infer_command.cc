@@ -160,12 +160,16 @@ ClientOptions WaitingForRoom() {
   return options;
 }
 
+absl::StatusOr<std::unique_ptr<OwnerTransport>> Connect(const InferCommand& command) {
+  PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadUserTls(command.tls, command.user));
+  return GrpcTransport::Connect(command.owner, tls, WaitingForRoom());
+}
+
 absl::StatusOr<InferenceSession> OpenSession(const InferCommand& command, Package package, const ImageSet& images) {
   SetExecutorThreads(command.threads);
   std::unique_ptr<OwnerTransport> owner;
   if (!command.offline) {
-    PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadUserTls(command.tls, command.user));
-    PRIVDNN_ASSIGN_OR_RETURN(owner, GrpcTransport::Connect(command.owner, tls, WaitingForRoom()));
+    PRIVDNN_ASSIGN_OR_RETURN(owner, Connect(command));
   }
   auto session = InferenceSession::Open(std::move(package), std::move(owner),
                                         {.threads = command.threads,
@@ -256,8 +260,7 @@ absl::StatusOr<CommandOutput> InferSealedPackage(const InferCommand& command, Pa
     return WrongUsage(
         "a sealed package goes without mpirun, --offline, --repeats, --compare-with, --outputs and --resume");
   }
-  PRIVDNN_ASSIGN_OR_RETURN(const TlsFiles tls, LoadUserTls(command.tls, command.user));
-  PRIVDNN_ASSIGN_OR_RETURN(const auto owner, GrpcTransport::Connect(command.owner, tls, WaitingForRoom()));
+  PRIVDNN_ASSIGN_OR_RETURN(const auto owner, Connect(command));
   SetExecutorThreads(command.threads);
   return InferSealed(std::move(package), *owner,
                      {.images = &images,

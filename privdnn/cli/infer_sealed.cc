@@ -29,7 +29,7 @@ Answers AskAll(const SealedUser& user, OwnerTransport& owner, const ImageSet& im
   const auto end = std::chrono::steady_clock::now() + question.deadline;
   const double unit = std::ldexp(1.0, -user.program().values.back().exponent);
   answers.ended = InBatches(
-      images.count, std::min<int64_t>(question.batch, 1024),
+      images.count, std::min<int64_t>(question.batch, kMaxImagesPerMessage),
       MakeProgress(std::make_shared<ProgressBar>(fmt::format("sealed inference, {} images", images.count))),
       [&](int64_t first, int64_t last) -> absl::Status {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());

@@ -43,7 +43,8 @@ absl::StatusOr<CommandOutput> EncryptSealed(const EncryptCommand& command, const
   PRIVDNN_ASSIGN_OR_RETURN(const OutputKind kind, FindOutputKind(graph));
   if (some.count > 0 && kind == OutputKind::kClasses) {
     SystemRandom random;
-    PRIVDNN_ASSIGN_OR_RETURN(const auto original, PredictWith(graph, some, Evaluating("the network", some.count)));
+    PRIVDNN_ASSIGN_OR_RETURN(const Tensor scores, EvaluateWith(graph, some, Evaluating("the network", some.count)));
+    const std::vector<int32_t> original = Decide(kind, scores);
     PRIVDNN_ASSIGN_OR_RETURN(const SealedPrediction sealed,
                              PredictSealed(plan, some, random, Evaluating("the sealed program", some.count)));
     int64_t changed = 0;

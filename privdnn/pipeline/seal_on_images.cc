@@ -13,6 +13,13 @@ namespace {
 
 constexpr int64_t kBatch = 50;
 
+// The front values that are computed: all but the network's input.
+std::vector<std::string> Computed(const std::vector<std::string>& front, const Graph& graph) {
+  std::vector<std::string> computed = front;
+  std::erase(computed, graph.inputs[0].name);
+  return computed;
+}
+
 }  // namespace
 
 absl::StatusOr<SealedFront> SealedFront::Create(const Graph& graph, const std::vector<std::string>& front,
@@ -26,10 +33,7 @@ absl::StatusOr<SealedFront> SealedFront::Create(const Graph& graph, const std::v
     entries[input->front] = {front[input->front], program.values[at].exponent, input->range_bits};
   }
   const std::string& own = graph.inputs[0].name;
-  std::vector<std::string> computed;
-  for (const std::string& value : front) {
-    if (value != own && std::ranges::find(computed, value) == computed.end()) computed.push_back(value);
-  }
+  const std::vector<std::string> computed = Computed(front, graph);
   std::optional<Executor> executor;
   if (!computed.empty()) {
     PRIVDNN_ASSIGN_OR_RETURN(const Graph part, Extract(graph, computed));
@@ -60,10 +64,7 @@ absl::StatusOr<FrontOutputs> SealedFront::Run(const Tensor& images) const {
 }
 
 Graph FrontGraph(const SealedModel& model) {
-  std::vector<std::string> computed;
-  for (const std::string& value : model.front) {
-    if (value != model.graph.inputs[0].name) computed.push_back(value);
-  }
+  const std::vector<std::string> computed = Computed(model.front, model.graph);
   if (!computed.empty()) {
     // Every value has a producer, or it would be the input.
     Graph part = *Extract(model.graph, computed);

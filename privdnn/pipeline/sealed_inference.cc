@@ -43,11 +43,8 @@ class Ferry final : public Channel {
  public:
   // Of the code's thread.
   absl::StatusOr<Bytes> Exchange(std::string_view step, std::span<const uint8_t> message, uint64_t size) override {
-    Bytes frame(1 + message.size());
-    frame[0] = static_cast<uint8_t>(FrameKind::kFlow);
-    std::ranges::copy(message, frame.begin() + 1);
     std::unique_lock lock(mutex_);
-    requests_.push_back(std::move(frame));
+    requests_.push_back(MakeFrame(FrameKind::kFlow, message));
     PRIVDNN_ASSIGN_OR_RETURN(Bytes reply, WaitFor(lock, FrameKind::kFlow, step));
     if (reply.size() == size) return reply;
     return InvalidArgument("{}: the owner sent {} bytes, expected {}", step, reply.size(), size);
@@ -56,7 +53,7 @@ class Ferry final : public Channel {
   absl::Status AskForTheAnswer() {
     std::unique_lock lock(mutex_);
     PRIVDNN_RETURN_IF_ERROR(WaitFor(lock, FrameKind::kReady, "answer").status());
-    requests_.push_back({static_cast<uint8_t>(FrameKind::kReveal)});
+    requests_.push_back(MakeFrame(FrameKind::kReveal));
     changed_.notify_all();
     return absl::OkStatus();
   }
@@ -154,11 +151,10 @@ absl::StatusOr<SealedUser::Asked> SealedUser::Ask(OwnerTransport& owner, const T
   Bytes nonce(kSessionNonce);
   random.Fill(nonce);
   ByteWriter start;
-  start.U8(static_cast<uint8_t>(FrameKind::kStart));
   start.U32(count);
   start.Raw(nonce);
   Ferry ferry;
-  ferry.Start(std::move(start).Take());
+  ferry.Start(MakeFrame(FrameKind::kStart, start.view()));
 
   absl::StatusOr<SealedAnswer> answer = absl::UnknownError("");
   const PackageId& id = user_.package().id();

@@ -9,7 +9,6 @@
 #include "privdnn/graph/output_kind.h"
 #include "privdnn/segment/reference.h"
 #include "privdnn/torch/dense.h"
-#include "privdnn/torch/executor.h"
 #include "privdnn/torch/predict.h"
 
 namespace privdnn {
@@ -73,15 +72,6 @@ std::vector<double> FromOrigin(const Geometry& g, const OutputGroup& group, cons
     }
   }
   return part;
-}
-
-absl::StatusOr<Tensor> EvaluateInFloats(const Graph& graph, const ImageSet& images, const ProgressFn& progress) {
-  PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(graph));
-  const auto scores = [&](Tensor some) -> absl::StatusOr<Tensor> {
-    PRIVDNN_ASSIGN_OR_RETURN(auto outputs, executor.Run({{graph.inputs[0].name, std::move(some)}}));
-    return std::move(outputs.at(graph.outputs[0].name));
-  };
-  return EvaluateAll(images, kBatch, scores, progress);
 }
 
 // Steps `part` of 3 of one progress bar.
@@ -182,9 +172,8 @@ absl::StatusOr<Simulation> Simulate(const ModelPlan& plan, const ImageSet& image
   };
   PRIVDNN_ASSIGN_OR_RETURN(const Tensor rounded, EvaluateAll(fitted, kBatch, scores, Third(progress, 0, images.count)));
   PRIVDNN_ASSIGN_OR_RETURN(const Graph graph, Separate(plan.graph, parts));
-  PRIVDNN_ASSIGN_OR_RETURN(const Tensor separated, EvaluateInFloats(graph, fitted, Third(progress, 1, images.count)));
-  PRIVDNN_ASSIGN_OR_RETURN(const Tensor original,
-                           EvaluateInFloats(plan.graph, fitted, Third(progress, 2, images.count)));
+  PRIVDNN_ASSIGN_OR_RETURN(const Tensor separated, EvaluateWith(graph, fitted, Third(progress, 1, images.count)));
+  PRIVDNN_ASSIGN_OR_RETURN(const Tensor original, EvaluateWith(plan.graph, fitted, Third(progress, 2, images.count)));
   result.outputs = kind;
   result.predictions = Decide(kind, rounded);
   result.separated = Decide(kind, separated);

@@ -59,15 +59,14 @@ absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t bat
   return predictions;
 }
 
-absl::StatusOr<std::vector<int32_t>> PredictWith(const Graph& graph, const ImageSet& images,
-                                                 const ProgressFn& progress) {
+absl::StatusOr<Tensor> EvaluateWith(const Graph& graph, const ImageSet& images, const ProgressFn& progress) {
   PRIVDNN_ASSIGN_OR_RETURN(const Executor executor, Executor::Create(graph));
   const auto scores = [&](Tensor some) -> absl::StatusOr<Tensor> {
     PRIVDNN_ASSIGN_OR_RETURN(auto outputs, executor.Run({{graph.inputs[0].name, std::move(some)}}));
     return std::move(outputs.at(graph.outputs[0].name));
   };
   constexpr int64_t kBatch = 50;
-  return Predict(images, kBatch, scores, progress);
+  return EvaluateAll(images, kBatch, scores, progress);
 }
 
 std::vector<int32_t> Decide(OutputKind kind, const Tensor& scores) {

@@ -34,9 +34,8 @@ absl::StatusOr<Tensor> EvaluateAll(const ImageSet& images, int64_t batch, const 
 absl::StatusOr<std::vector<int32_t>> Predict(const ImageSet& images, int64_t batch, const ClassScoreFn& scores,
                                              const ProgressFn& progress = {});
 
-// Predict with a network of one input.
-absl::StatusOr<std::vector<int32_t>> PredictWith(const Graph& graph, const ImageSet& images,
-                                                 const ProgressFn& progress = {});
+// EvaluateAll with a network of one input: the rows of its first output.
+absl::StatusOr<Tensor> EvaluateWith(const Graph& graph, const ImageSet& images, const ProgressFn& progress = {});
 
 // Returns what scores (N, columns) say of N images: a class each, the first with the largest score, for kClasses and
 // kBinary; 1 or 0 for each label, whether its probability is above 0.5, for kMultiLabel; nothing for other kinds.
